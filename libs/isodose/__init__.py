@@ -1,0 +1,1 @@
+"""Isodose: decision support for stereotactic radiosurgery of brain metastases."""

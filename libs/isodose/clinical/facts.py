@@ -1,0 +1,46 @@
+"""The fact vocabulary: the names, types, units and scopes in which every decision is written."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import msgspec
+import yaml
+
+from isodose.clinical.record import Scope
+
+
+class FactDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of the vocabulary. `unit` is UCUM for quantities and empty otherwise;
+    `shown_unit` is how the unit is written for people. `good_for_days` is how long a value stays current.
+    """
+
+    type: Literal["boolean", "integer", "number", "enum", "date"]
+    scope: Scope
+    definition: str
+    origin: Literal["catalogue", "supplement"]
+    unit: str = ""
+    shown_unit: str = ""
+    values: tuple[str, ...] = ()
+    good_for_days: int | None = None
+
+
+@cache
+def vocabulary() -> dict[str, FactDefinition]:
+    """Every fact by name, in the order of the specification."""
+    text = files("isodose.clinical").joinpath("facts.yaml").read_text(encoding="utf-8")
+    return msgspec.convert(yaml.safe_load(text), dict[str, FactDefinition])
+
+
+class UnknownFactName(KeyError):
+    """A rule or an observation names a fact that the vocabulary does not have."""
+
+
+def definition(name: str) -> FactDefinition:
+    """The definition of `name`. Raises `UnknownFactName`."""
+    try:
+        return vocabulary()[name]
+    except KeyError:
+        raise UnknownFactName(name) from None

@@ -1,0 +1,80 @@
+"""Finding: what one rule says of one patient, lesion, course or plan, and everything needed to trust it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+import msgspec
+
+from isodose.clinical.record import Certainty, FactScalar, Struct
+
+Verdict = Literal["met", "not-met", "unknown"]
+Strength = Literal["standard_of_care", "conditional", "emerging", "investigational", "caution", "unresolved"]
+Severity = Literal["high", "moderate", "low"]
+
+
+class Citation(Struct, frozen=True):
+    """Where a statement comes from. `ref` are reference numbers of the review; `seen` tells whether the figure
+    was read in its source (`yes`) or recalled (`memory`: awaits clinical sign-off wherever shown).
+    """
+
+    cite: str
+    ref: tuple[int, ...] = ()
+    figure: str = ""
+    doi: str = ""
+    pmid: str = ""
+    pmc: str = ""
+    seen: Literal["yes", "memory", "review"] = "review"
+    via: str = ""
+
+
+class FactUsed(Struct, frozen=True):
+    """A fact a finding rests on, as it stood."""
+
+    name: str
+    value: FactScalar
+    unit: str = ""
+    on: dt.date | None = None
+    source: str = ""
+    certainty: Certainty = "sure"
+    stale: bool = False
+
+
+class Finding(Struct, frozen=True):
+    """`code` is a catalogue id; `applies_to` is empty for the patient, else the reference of the lesion,
+    course, plan, scan or drug (a pair is joined by `+`). `value` is what a rule yields beside yes or no.
+    `change` says what would change the answer.
+    """
+
+    code: str
+    verdict: Verdict
+    summary: str
+    strength: Strength
+    applies_to: str = ""
+    value: FactScalar | None = None
+    severity: Severity | None = None
+    missing: tuple[str, ...] = ()
+    facts: tuple[FactUsed, ...] = ()
+    sources: tuple[Citation, ...] = ()
+    action: str = ""
+    boundary: str = ""
+    conflicts: str = ""
+    suspect: str = ""
+    change: str = ""
+    record_version: int = 0
+    knowledge_version: str = ""
+    on: dt.date | None = None
+
+    @property
+    def awaits_sign_off(self) -> bool:
+        """Some figure shown with this finding was not seen in its source."""
+        return any(source.seen == "memory" for source in self.sources)
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def encode(findings: list[Finding]) -> bytes:
+    """Canonical JSON of findings: byte-identical for the same decision."""
+    return _encoder.encode(findings)

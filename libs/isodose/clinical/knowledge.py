@@ -1,0 +1,152 @@
+"""Clinical knowledge as data: dated values, statements and citations, read from YAML into frozen models.
+
+A knowledge file holds `entries`, keyed by catalogue id. Every number a rule uses stands under `values` as a list
+of dated values; a superseded value stays, with the day it ended. No expressions: rules are code.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import msgspec
+import yaml
+
+from isodose.clinical.finding import Citation, Severity, Strength
+
+
+class KnowledgeError(Exception):
+    """A knowledge file does not validate; a service refuses to start with it."""
+
+
+class DatedValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"valid_from": "from"}):
+    """A value in force from `from` (inclusive) until `until` (exclusive), if it ended. `value` is a number, a
+    string, a list or a table; `unit` is UCUM; `note` says where the figure stands when the entry has many.
+    """
+
+    valid_from: dt.date
+    value: Any
+    until: dt.date | None = None
+    unit: str = ""
+    note: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One catalogue entry in our words. `met`, `not_met` are short sentences for that verdict; `statement`
+    serves where they are left out. `enabled: false` is built and tested but not run unless a setting says so.
+    """
+
+    statement: str
+    strength: Strength
+    evidence: tuple[Citation, ...]
+    met: str = ""
+    not_met: str = ""
+    action: str = ""
+    boundary: str = ""
+    conflicts: str = ""
+    suspect: str = ""
+    derived: str = ""
+    caution: str = ""
+    where: str = ""
+    severity: Severity | None = None
+    enabled: bool = True
+    values: dict[str, tuple[DatedValue, ...]] = {}
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    entries: dict[str, Entry]
+
+
+class Values(Mapping[str, Any]):
+    """The values of one entry in force on one day: `k["kps_below"]`."""
+
+    def __init__(self, code: str, entry: Entry, on: dt.date) -> None:
+        self._code = code
+        self._in_force: dict[str, Any] = {}
+        for name, dated in entry.values.items():
+            current = [v for v in dated if v.valid_from <= on and (v.until is None or on < v.until)]
+            if current:
+                self._in_force[name] = max(current, key=lambda v: v.valid_from).value
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._in_force[name]
+        except KeyError:
+            raise KnowledgeError(f"{self._code} has no value '{name}' in force on the decision day") from None
+
+    def __iter__(self) -> Any:
+        return iter(self._in_force)
+
+    def __len__(self) -> int:
+        return len(self._in_force)
+
+
+class Knowledge:
+    """All entries of one service. `version` changes with any change of content or of what is enabled."""
+
+    def __init__(self, entries: Mapping[str, Entry], enable: Iterable[str] = ()) -> None:
+        self.entries = dict(entries)
+        self._enabled = frozenset(enable)
+        unheard = self._enabled - self.entries.keys()
+        if unheard:
+            raise KnowledgeError(f"cannot enable unknown entries: {', '.join(sorted(unheard))}")
+        content = msgspec.json.encode([self.entries, sorted(self._enabled)], order="deterministic")
+        self.version = hashlib.sha256(content).hexdigest()[:16]
+        self._values: dict[tuple[str, dt.date], Values] = {}
+
+    def is_enabled(self, code: str) -> bool:
+        return self.entries[code].enabled or code in self._enabled
+
+    def values(self, code: str, on: dt.date) -> Values:
+        key = (code, on)
+        if key not in self._values:
+            if len(self._values) > 10_000:
+                self._values.clear()
+            self._values[key] = Values(code, self.entries[code], on)
+        return self._values[key]
+
+    def entry(self, code: str) -> Entry:
+        try:
+            return self.entries[code]
+        except KeyError:
+            raise KnowledgeError(f"no knowledge entry {code}") from None
+
+
+def load(package: str, enable: Iterable[str] = ()) -> Knowledge:
+    """The knowledge in all YAML files of `package`/knowledge. Raises `KnowledgeError` with file and reason."""
+    entries: dict[str, Entry] = {}
+    for file in sorted(files(package).joinpath("knowledge").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".yaml"):
+            for code, entry in _read(file).items():
+                if code in entries:
+                    raise KnowledgeError(f"{file.name}: {code} is defined twice")
+                entries[code] = entry
+    if not entries:
+        raise KnowledgeError(f"{package} has no knowledge")
+    return Knowledge(entries, enable)
+
+
+def _read(file: Traversable) -> dict[str, Entry]:
+    try:
+        parsed = msgspec.convert(yaml.safe_load(file.read_text(encoding="utf-8")), _File)
+    except (yaml.YAMLError, msgspec.ValidationError) as error:
+        raise KnowledgeError(f"{file.name}: {error}") from error
+    for code, entry in parsed.entries.items():
+        if not entry.evidence:
+            raise KnowledgeError(f"{file.name}: {code} cites no source")
+        for name, dated in entry.values.items():
+            _check_periods(f"{file.name}: {code}.{name}", dated)
+    return parsed.entries
+
+
+def _check_periods(place: str, dated: tuple[DatedValue, ...]) -> None:
+    if not dated:
+        raise KnowledgeError(f"{place} has no value")
+    ordered = sorted(dated, key=lambda v: v.valid_from)
+    for earlier, later in zip(ordered, ordered[1:], strict=False):
+        if earlier.until is None or earlier.until > later.valid_from:
+            raise KnowledgeError(f"{place}: the value from {earlier.valid_from} overlaps the next one")

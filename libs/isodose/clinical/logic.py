@@ -1,0 +1,217 @@
+"""Three-valued (Kleene) logic over facts, so that a rule reads like its sentence and unknown is never "no".
+
+A rule combines `Term`s with ordinary operators: comparisons, `&`, `|`, `~`, arithmetic. Each result knows
+which facts it rests on and, while unknown, which facts are missing. An enumerated fact stated as "unknown"
+is known only to be unknown: it equals "unknown" and is undecided against every other value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from isodose.clinical.record import Fact, FactScalar
+
+UNKNOWN_VALUE = "unknown"
+
+
+class Term:
+    """A value or unknown (`value is None`), the facts used, and the names of the facts missing."""
+
+    __slots__ = ("missing", "used", "value")
+
+    def __init__(
+        self,
+        value: FactScalar | None,
+        used: frozenset[Fact] = frozenset(),
+        missing: frozenset[str] = frozenset(),
+    ) -> None:
+        self.value = value
+        self.used = used
+        self.missing = missing
+
+    @property
+    def known(self) -> bool:
+        return self.value is not None
+
+    def __repr__(self) -> str:
+        return f"Term({self.value!r}, missing={sorted(self.missing)})"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a Term has three values: combine with &, |, ~ or choose(), never and, or, not, if")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __lt__(self, other: Any) -> Term:
+        return _lift(operator.lt, self, other)
+
+    def __le__(self, other: Any) -> Term:
+        return _lift(operator.le, self, other)
+
+    def __gt__(self, other: Any) -> Term:
+        return _lift(operator.gt, self, other)
+
+    def __ge__(self, other: Any) -> Term:
+        return _lift(operator.ge, self, other)
+
+    def __eq__(self, other: Any) -> Term:  # type: ignore[override]
+        return _equal(self, term(other))
+
+    def __ne__(self, other: Any) -> Term:  # type: ignore[override]
+        return ~_equal(self, term(other))
+
+    def __add__(self, other: Any) -> Term:
+        return _lift(operator.add, self, other)
+
+    def __sub__(self, other: Any) -> Term:
+        return _lift(operator.sub, self, other)
+
+    def __mul__(self, other: Any) -> Term:
+        return _lift(operator.mul, self, other)
+
+    __rmul__ = __mul__
+    __radd__ = __add__
+
+    def __rsub__(self, other: Any) -> Term:
+        return _lift(operator.sub, term(other), self)
+
+    def __truediv__(self, other: Any) -> Term:
+        right = term(other)
+        if right.known and right.value == 0:
+            return Term(None, self.used | right.used, self.missing | right.missing)
+        return _lift(operator.truediv, self, right)
+
+    def __abs__(self) -> Term:
+        return Term(None if self.value is None else abs(_number(self.value)), self.used, self.missing)
+
+    def __and__(self, other: Any) -> Term:
+        return _kleene(self, term(other), decisive=False)
+
+    def __or__(self, other: Any) -> Term:
+        return _kleene(self, term(other), decisive=True)
+
+    __rand__ = __and__
+    __ror__ = __or__
+
+    def __invert__(self) -> Term:
+        return Term(None if self.value is None else not self.value, self.used, self.missing)
+
+    def is_in(self, values: Iterable[FactScalar]) -> Term:
+        """Membership in a code list."""
+        result = Term(False)
+        for value in values:
+            result = result | (self == value)
+        return Term(result.value, self.used, self.missing if result.value is None else frozenset())
+
+    def between(self, low: Any, high: Any) -> Term:
+        """`low <= self <= high`, both ends inclusive."""
+        return (self >= low) & (self <= high)
+
+
+def term(value: Any) -> Term:
+    """`value` itself when it is a Term, otherwise a known constant."""
+    return value if isinstance(value, Term) else Term(value)
+
+
+def missing(name: str) -> Term:
+    """The unknown value of the fact `name`."""
+    return Term(None, missing=frozenset({name}))
+
+
+def known(fact: Fact) -> Term:
+    """The value of a known fact."""
+    return Term(fact.value, frozenset({fact}))
+
+
+def is_none(value: Term) -> Term:
+    """The one explicit test for a missing fact: always known."""
+    return Term(value.value is None, value.used)
+
+
+def choose(*branches: tuple[Term, Any], otherwise: Any = None) -> Term:
+    """The value of the first branch whose condition holds; unknown as soon as an earlier condition is unknown
+    and the branches that stay possible disagree. `otherwise` None means no value: a known "no".
+    """
+    used: frozenset[Fact] = frozenset()
+    open_conditions: frozenset[str] = frozenset()
+    possible: list[Term] = []
+    for condition, outcome in branches:
+        used |= condition.used
+        if condition.value is None:
+            open_conditions |= condition.missing
+            possible.append(term(outcome))
+        elif condition.value:
+            possible.append(term(outcome))
+            break
+    else:
+        possible.append(Term(False) if otherwise is None else term(otherwise))
+    if not open_conditions and len(possible) == 1:
+        return Term(possible[0].value, used | possible[0].used, possible[0].missing)
+    values = {(type(t.value), t.value) for t in possible}
+    for outcome in possible:
+        used |= outcome.used
+    if len(values) == 1 and possible[0].known:
+        return Term(possible[0].value, used)
+    return Term(None, used, open_conditions.union(*(t.missing for t in possible)))
+
+
+def every(terms: Iterable[Term]) -> Term:
+    """Kleene "and" of all; true of none."""
+    result = Term(True)
+    for item in terms:
+        result = result & item
+    return result
+
+
+def some(terms: Iterable[Term]) -> Term:
+    """Kleene "or" of all; false of none."""
+    result = Term(False)
+    for item in terms:
+        result = result | item
+    return result
+
+
+def _lift(function: Callable[[Any, Any], Any], left: Term, right: Any) -> Term:
+    right = term(right)
+    used, absent = left.used | right.used, left.missing | right.missing
+    if left.value is None or right.value is None:
+        return Term(None, used, absent)
+    return Term(function(_comparable(left.value), _comparable(right.value)), used)
+
+
+def _equal(left: Term, right: Term) -> Term:
+    used, absent = left.used | right.used, left.missing | right.missing
+    if left.value is None or right.value is None:
+        return Term(None, used, absent)
+    if left.value == right.value:
+        return Term(True, used)
+    if UNKNOWN_VALUE in (left.value, right.value):
+        return Term(None, used, absent | {fact.name for fact in used if fact.value == UNKNOWN_VALUE})
+    return Term(False, used)
+
+
+def _kleene(left: Term, right: Term, *, decisive: bool) -> Term:
+    deciding = [side for side in (left, right) if side.known and bool(side.value) is decisive]
+    if deciding:
+        return Term(decisive, frozenset[Fact]().union(*(side.used for side in deciding)))
+    used = left.used | right.used
+    if left.known and right.known:
+        return Term(not decisive, used)
+    return Term(None, used, left.missing | right.missing)
+
+
+def _comparable(value: FactScalar) -> Any:
+    if isinstance(value, str):
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _number(value: FactScalar) -> float:
+    if isinstance(value, str):
+        raise TypeError(f"not a number: {value!r}")
+    return value

@@ -1,0 +1,156 @@
+"""Rules and how they are judged: each rule once per subject of its scope, every answer a finding."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from isodose.clinical import facts, logic
+from isodose.clinical.finding import FactUsed, Finding, Verdict
+from isodose.clinical.knowledge import Entry, Knowledge, Values
+from isodose.clinical.logic import Term
+from isodose.clinical.record import Fact, PatientRecord, Scope, Subject
+
+Logic = Callable[["View", Values], Term]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`code` is a catalogue id; `scope` says what it is judged once for; `logic` is a pure function."""
+
+    code: str
+    logic: Logic
+    scope: Scope = "patient"
+
+
+class View:
+    """The facts as seen from the patient or from one subject: `f["kps"]` is a Term.
+
+    A fact of another scope is taken from the linked subjects, or from the only subject of that scope in the
+    record; where several disagree it is unknown, never guessed. `applies_to` is the subject's reference.
+    """
+
+    def __init__(self, record: PatientRecord, on: dt.date, subject: Subject | None = None) -> None:
+        self.record = record
+        self.on = on
+        self.subject = subject
+        self._cache: dict[str, Term] = {}
+
+    @property
+    def applies_to(self) -> str:
+        return self.subject.ref if self.subject else ""
+
+    def __getitem__(self, name: str) -> Term:
+        if name not in self._cache:
+            self._cache[name] = self._find(name)
+        return self._cache[name]
+
+    def _find(self, name: str) -> Term:
+        scope = facts.definition(name).scope
+        if scope == "patient" or (self.subject is None and scope in ("site", "trial", "drug")):
+            return _single(name, [current(self.record.facts, name, self.on)])
+        if self.subject is not None and self.subject.scope == scope:
+            return _single(name, [current(self.subject.facts, name, self.on)])
+        return _single(name, [current(s.facts, name, self.on) for s in self._related(scope)])
+
+    def _related(self, scope: Scope) -> tuple[Subject, ...]:
+        candidates = self.record.of_scope(scope)
+        subject = self.subject
+        if subject is None or len(candidates) <= 1:
+            return candidates
+        linked = tuple(c for c in candidates if c.ref in subject.links or subject.ref in c.links)
+        return linked or candidates
+
+
+def current(given: Iterable[Fact], name: str, on: dt.date) -> Fact | None:
+    """The value of `name` that counts on a day: stated before derived, then the newest not after `on`."""
+    eligible = [f for f in given if f.name == name and (f.on is None or f.on <= on)]
+    return max(eligible, key=_precedence, default=None)
+
+
+def _precedence(fact: Fact) -> tuple[bool, dt.date, str, str]:
+    return (fact.stated, fact.on or dt.date.min, fact.source, repr(fact.value))
+
+
+def _single(name: str, found: Sequence[Fact | None]) -> Term:
+    present = [fact for fact in found if fact is not None]
+    if not present or len(present) < len(found) or len({fact.value for fact in present}) > 1:
+        return logic.missing(name)
+    return logic.known(present[0])
+
+
+def judge(rules: Iterable[Rule], record: PatientRecord, knowledge: Knowledge, on: dt.date) -> list[Finding]:
+    """Every enabled rule judged for every subject of its scope, in the order of the rules.
+
+    `record` must already carry what can be derived for the day (`derive.as_of`). A rule whose scope has no
+    subject in the record is judged once, with `applies_to` empty.
+    """
+    views: dict[str, list[View]] = {}
+    findings: list[Finding] = []
+    for rule in rules:
+        if not knowledge.is_enabled(rule.code):
+            continue
+        if rule.scope not in views:
+            subjects: tuple[Subject | None, ...] = record.of_scope(rule.scope)
+            views[rule.scope] = [View(record, on, subject) for subject in subjects or (None,)]
+        for view in views[rule.scope]:
+            result = rule.logic(view, knowledge.values(rule.code, on))
+            findings.append(finding(rule.code, result, view, knowledge))
+    return findings
+
+
+def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Finding:
+    """The finding that states `result` for the entry `code`."""
+    entry = knowledge.entry(code)
+    verdict: Verdict = "unknown" if result.value is None else "not-met" if result.value is False else "met"
+    absent = tuple(sorted(result.missing)) if verdict == "unknown" else ()
+    return Finding(
+        code=code,
+        verdict=verdict,
+        applies_to=view.applies_to,
+        value=None if isinstance(result.value, bool) else result.value,
+        summary=_summary(entry, verdict, absent),
+        strength=entry.strength,
+        severity=entry.severity,
+        missing=absent,
+        facts=tuple(sorted((as_used(f, view.on) for f in result.used), key=lambda f: (f.name, f.source))),
+        sources=entry.evidence,
+        action=entry.action if verdict != "not-met" else "",
+        boundary=entry.boundary,
+        conflicts=entry.conflicts,
+        suspect=entry.suspect,
+        change=f"Decided once known: {', '.join(absent)}" if absent else "",
+        record_version=view.record.version,
+        knowledge_version=knowledge.version,
+        on=view.on,
+    )
+
+
+def as_used(fact: Fact, on: dt.date) -> FactUsed:
+    """A fact as shown on a finding, marked stale when older than the vocabulary says it stays good."""
+    good_for = facts.definition(fact.name).good_for_days
+    stale = good_for is not None and fact.on is not None and (on - fact.on).days > good_for
+    return FactUsed(
+        name=fact.name,
+        value=fact.value,
+        unit=fact.unit,
+        on=fact.on,
+        source=fact.source,
+        certainty=fact.certainty,
+        stale=stale,
+    )
+
+
+def _summary(entry: Entry, verdict: Verdict, absent: tuple[str, ...]) -> str:
+    if verdict == "unknown":
+        wanted = "; ".join(_wanted(name) for name in absent)
+        return f"Cannot be judged yet. Not known: {wanted}." if wanted else "Cannot be judged yet."
+    if verdict == "met":
+        return entry.met or entry.statement
+    return entry.not_met or f"Does not apply: {entry.statement}"
+
+
+def _wanted(name: str) -> str:
+    definition = facts.definition(name).definition
+    return definition[0].lower() + definition[1:]
