@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -147,6 +148,6 @@ def _check_periods(place: str, dated: tuple[DatedValue, ...]) -> None:
     if not dated:
         raise KnowledgeError(f"{place} has no value")
     ordered = sorted(dated, key=lambda v: v.valid_from)
-    for earlier, later in zip(ordered, ordered[1:], strict=False):
+    for earlier, later in itertools.pairwise(ordered):
         if earlier.until is None or earlier.until > later.valid_from:
             raise KnowledgeError(f"{place}: the value from {earlier.valid_from} overlaps the next one")

@@ -107,7 +107,9 @@ class Term:
 
     def between(self, low: Any, high: Any) -> Term:
         """`low <= self <= high`, both ends inclusive."""
-        return (self >= low) & (self <= high)
+        at_least: Term = self >= low
+        at_most: Term = self <= high
+        return at_least & at_most
 
 
 def term(value: Any) -> Term:
