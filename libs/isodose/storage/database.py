@@ -1,0 +1,141 @@
+"""One database by URL: transactions that behave the same on SQLite and on PostgreSQL.
+
+https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#pysqlite-transactions
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, cast
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from isodose.storage import schema
+from isodose.storage.schema import SchemaMismatch as SchemaMismatch
+
+SQLITE_BUSY_MS = 30_000
+POSTGRESQL_OPTIONS = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=300s"
+_TRANSIENT_SQLSTATE_CLASSES = ("08", "40", "53", "55", "57", "58")
+_TRANSIENT_SQLITE_CODES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+
+
+class Database:
+    """A database reached by URL: `sqlite:///file` or `postgresql+psycopg://user@host/name`.
+
+    `begin()` is one write transaction: committed when the block ends, rolled back when it raises. On SQLite
+    it takes the write lock at once: a transaction never fails half-way because another one wrote first.
+    `read()` sees one snapshot, holds no write lock and refuses writes.
+    """
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ValueError(
+                f"database URL names {parsed.get_backend_name()!r}: use sqlite:///file or postgresql+psycopg://host/name"
+            )
+        self.dialect = cast(Literal["sqlite", "postgresql"], parsed.get_backend_name())
+        if self.dialect == "sqlite":
+            self.engine = _sqlite_engine(url, pool_size)
+            self._reading = self.engine.execution_options(isodose_read_only=True)
+        else:
+            self.engine = _postgresql_engine(url, pool_size)
+            self._reading = self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        with self.engine.begin() as conn:
+            yield conn
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self._reading.begin() as conn:
+            yield conn
+
+    def migrate(self) -> None:
+        """Bring the schema to this version of the code. Safe to run from several processes at once."""
+        with self.begin() as conn:
+            schema.upgrade(conn)
+
+    def check_schema(self) -> None:
+        """Raise `SchemaMismatch` unless the schema is exactly the one this code was written for."""
+        with self.read() as conn:
+            schema.check(conn)
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def insert(conn: Connection, table: Table) -> postgresql.Insert:
+    """An INSERT that knows `on_conflict_do_update` and `on_conflict_do_nothing` on either dialect."""
+    if conn.dialect.name == "sqlite":
+        return cast(postgresql.Insert, sqlite.insert(table))
+    return postgresql.insert(table)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same may succeed later: the database is away, busy, full or broke a deadlock."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _TRANSIENT_SQLITE_CODES
+    state = getattr(cause, "sqlstate", None)
+    if state is None:
+        return type(cause).__name__ == "OperationalError"
+    return str(state).startswith(_TRANSIENT_SQLSTATE_CLASSES)
+
+
+def _sqlite_engine(url: str, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        connect_args={"timeout": SQLITE_BUSY_MS / 1000},
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _record: Any) -> None:
+        dbapi_connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            dbapi_connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(conn: Connection) -> None:
+        read_only = conn.get_execution_options().get("isodose_read_only", False)
+        conn.exec_driver_sql(f"PRAGMA query_only={int(read_only)}")
+        conn.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql_engine(url: str, pool_size: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"connect_timeout": 5, "options": POSTGRESQL_OPTIONS},
+        hide_parameters=True,
+    )

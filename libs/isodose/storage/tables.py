@@ -1,0 +1,148 @@
+"""Every table, once: FHIR resources, patient records, guidance, outbox, consumed positions, dead letters."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Serial = BigInteger().with_variant(Integer(), "sqlite")
+Instant = DateTime(timezone=True)
+
+resource = Table(
+    "resource",
+    metadata,
+    Column("type", String(64), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("last_version", Integer, nullable=False),
+    Column("last_updated", Instant, nullable=False),
+    Column("source_updated", Instant),
+    Column("patient_id", String(64)),
+    Column("deleted", Boolean, nullable=False, default=False),
+    Column("origin", String(8), nullable=False),
+    Column("body", Text, nullable=False),
+    Index(None, "patient_id", "type"),
+)
+
+resource_version = Table(
+    "resource_version",
+    metadata,
+    Column("type", String(64), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("method", String(8), nullable=False),
+    Column("last_updated", Instant, nullable=False),
+    Column("deleted", Boolean, nullable=False, default=False),
+    Column("body", Text, nullable=False),
+)
+
+search_index = Table(
+    "search_index",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("type", String(64), nullable=False),
+    Column("id", String(64), nullable=False),
+    Column("param", String(32), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("system", Text),
+    Column("value", Text),
+    Column("low", Float),
+    Column("high", Float),
+    Index(None, "type", "id"),
+    Index(None, "type", "param", "value"),
+    Index(None, "type", "param", "low"),
+)
+
+conditional_identity = Table(
+    "conditional_identity",
+    metadata,
+    Column("type", String(64), primary_key=True),
+    Column("criteria", String(512), primary_key=True),
+    Column("id", String(64), nullable=False),
+)
+
+patient_record = Table(
+    "patient_record",
+    metadata,
+    Column("patient_id", String(64), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("content", Text, nullable=False),
+)
+
+guidance = Table(
+    "guidance",
+    metadata,
+    Column("service", String(64), primary_key=True),
+    Column("patient_id", String(64), primary_key=True),
+    Column("record_version", BigInteger, nullable=False),
+    Column("knowledge_version", String(64), nullable=False),
+    Column("on_date", Date, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("due_on", Date),
+    Index(None, "service", "due_on"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("topic", String(128), nullable=False),
+    Column("key", Text),
+    Column("value", LargeBinary),
+    Column("headers", Text, nullable=False, default="{}"),
+    Column("created_at", Instant, nullable=False),
+    Column("published_at", Instant),
+    sqlite_autoincrement=True,
+)
+_UNPUBLISHED = outbox.c.published_at.is_(None)
+Index("ix_outbox_unpublished", outbox.c.seq, sqlite_where=_UNPUBLISHED, postgresql_where=_UNPUBLISHED)
+Index("ix_outbox_published_at", outbox.c.published_at)
+
+consumed_position = Table(
+    "consumed_position",
+    metadata,
+    Column("group", String(128), primary_key=True),
+    Column("topic", String(128), primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("group", String(128), nullable=False),
+    Column("topic", String(128), nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("key", Text),
+    Column("value", LargeBinary),
+    Column("headers", Text, nullable=False, default="{}"),
+    Column("error", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failed_at", Instant, nullable=False),
+    Column("replayed_at", Instant),
+    Index(None, "group", "topic", "partition", "offset", unique=True),
+    sqlite_autoincrement=True,
+)
