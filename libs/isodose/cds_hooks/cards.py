@@ -1,0 +1,115 @@
+"""How findings read on a card: the words of the detail, the shortened summary, the reasons to override.
+
+Markdown is GitHub-flavoured, as CDS Hooks asks. Every value comes with its date and source, every source with
+whether it was read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from isodose.cds_hooks.models import SUMMARY_LIMIT, OverrideReason
+from isodose.clinical import facts
+from isodose.clinical.finding import Citation, FactUsed, Finding
+
+AWAITS_SIGN_OFF = "source awaits clinical sign-off"
+
+_REASONS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+OVERRIDE_REASONS = tuple(
+    OverrideReason(code=code, system=_REASONS, display=display)
+    for code, display in (
+        ("patient-ineligible", "Does not fit this patient"),
+        ("patient-contraindication", "Contraindicated in this patient"),
+        ("risk-benefit-ratio", "Risk outweighs benefit"),
+        ("does-not-align-latest-evidence", "Does not match the latest evidence"),
+        ("patient-refuses", "Patient declines"),
+        ("need-more-info", "More information is needed"),
+    )
+)
+"""What a clinician may answer to any card of ours."""
+
+_CERTAINTY = {"sure": "", "likely": "likely", "ask": "to be confirmed"}
+_SEEN = {"yes": "", "review": "as given in the review", "memory": AWAITS_SIGN_OFF}
+
+
+def shortened(text: str, limit: int = SUMMARY_LIMIT - 1) -> str:
+    """`text` on one line and within `limit` characters, cut at a word and marked with an ellipsis."""
+    line = " ".join(text.split())
+    if len(line) <= limit:
+        return line
+    cut = line[: limit - 1]
+    return (cut[: cut.rfind(" ")] if " " in cut else cut).rstrip(" ,;:.") + "…"
+
+
+def detail(findings: Sequence[Finding], notes: Iterable[str] = ()) -> str:
+    """The findings one after the other, then `notes`, as Markdown."""
+    blocks = [finding_detail(finding) for finding in findings]
+    blocks.extend(f"> {escaped(note)}" for note in notes)
+    return "\n\n".join(blocks)
+
+
+def finding_detail(finding: Finding) -> str:
+    """One finding: what it says and how strongly, the facts, what is missing, where it comes from."""
+    parts = [f"**{escaped(finding.summary)}**", _standing(finding)]
+    if finding.action:
+        parts.append(f"To consider: {escaped(finding.action)}")
+    if finding.facts:
+        parts.append("Facts used:\n" + "\n".join(f"- {fact_line(fact)}" for fact in finding.facts))
+    if finding.missing:
+        parts.append("Not known:\n" + "\n".join(f"- {escaped(fact_words(name))}" for name in finding.missing))
+    for word, text in (
+        ("Conflicting evidence", finding.conflicts),
+        ("Doubt about the source", finding.suspect),
+        ("Limit as written", finding.boundary),
+        ("What would change this", finding.change),
+    ):
+        if text:
+            parts.append(f"{word}: {escaped(text)}")
+    if finding.sources:
+        parts.append("Sources:\n" + "\n".join(f"- {citation_line(source)}" for source in finding.sources))
+    return "\n\n".join(parts)
+
+
+def _standing(finding: Finding) -> str:
+    words = [f"Strength: {finding.strength.replace('_', ' ')}"]
+    if finding.severity:
+        words.append(f"severity: {finding.severity}")
+    if finding.applies_to:
+        words.append(f"about {escaped(finding.applies_to)}")
+    return "_" + "; ".join([*words, finding.code]) + "_"
+
+
+def fact_words(name: str) -> str:
+    """What the fact is, in the vocabulary's words."""
+    known = facts.vocabulary().get(name)
+    return known.definition if known else name
+
+
+def fact_line(fact: FactUsed) -> str:
+    """`Karnofsky ... score: 80 (2026-11-01, Observation/kps-1)`."""
+    known = facts.vocabulary().get(fact.name)
+    unit = (known.shown_unit or known.unit) if known else fact.unit
+    value = {True: "yes", False: "no"}[fact.value] if isinstance(fact.value, bool) else str(fact.value)
+    shown = f"{value.replace('_', ' ')} {unit}".strip() if unit != "1" else value
+    origin = [fact.on.isoformat() if fact.on else "no date", fact.source, _CERTAINTY[fact.certainty]]
+    if fact.stale:
+        origin.append("older than it stays good")
+    return escaped(f"{fact_words(fact.name)}: {shown} ({', '.join(filter(None, origin))})")
+
+
+def citation_line(source: Citation) -> str:
+    """`Author, Journal 2020 (reference 12 of the review; doi:10.…)`, and whether it was read."""
+    where = []
+    if source.ref:
+        word = "reference" if len(source.ref) == 1 else "references"
+        where.append(f"{word} {', '.join(map(str, source.ref))} of the review")
+    where.extend(f"{name}:{value}" for name, value in (("doi", source.doi), ("pmid", source.pmid)) if value)
+    where.extend(filter(None, (_SEEN[source.seen],)))
+    line = escaped(source.cite + (f" ({'; '.join(where)})" if where else ""))
+    return f"{line}: {escaped(source.figure)}" if source.figure else line
+
+
+def escaped(text: str) -> str:
+    """`text` on one line, with the signs that Markdown or HTML would take as markup made literal."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
