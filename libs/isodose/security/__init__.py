@@ -1,0 +1,1 @@
+"""Who may listen where, and who may ask for what."""

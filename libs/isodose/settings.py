@@ -1,0 +1,88 @@
+"""Everything a site may choose, in one frozen object: the only reader of the environment.
+
+Each field `x` is the variable `ISODOSE_X`, except where an alias says otherwise.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+CANONICAL_BASE = "https://isodose.example/fhir"
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Settings of one service, or of all services in one process. Lists are written with commas."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ISODOSE_", frozen=True, extra="ignore", populate_by_name=True
+    )
+
+    database_url: str = Field("", description="sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME")
+    event_log_url: str = Field("", description="sqlite:///FILE or kafka://HOST:PORT[,HOST:PORT]")
+    data_dir: Path = Field(Path("var/isodose"), description="where SQLite files are kept")
+    auth: Literal["none", "smart"] = Field("none", description="none: on loopback only; smart: tokens")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int | None = Field(None, description="port to listen on; each service has one of its own")
+    public_url: str = Field("", description="address under which others reach this service, without /fhir")
+    canonical_base: str = Field(CANONICAL_BASE, description="base of the code systems defined here")
+    knowledge_enable: Names = Field((), description="knowledge entries to run beyond those on by default")
+    ehr_fhir_servers: Names = Field((), description="FHIR servers of EHRs that a CDS call may name, as URLs")
+    ehr_timeout_s: float = Field(2.0, gt=0, description="how long a CDS call waits for the EHR's FHIR server")
+    demonstration_day: dt.date | None = Field(None, description="fixed decision day, for demonstrations")
+    max_body_bytes: int = Field(20_000_000, gt=0, description="larger requests are refused with 413")
+    relay_interval_s: float = Field(0.05, gt=0, description="how often the outbox is looked at")
+    handler_attempts: int = Field(5, ge=1, description="tries of an event before it is a dead letter")
+    handler_backoff_s: float = Field(
+        0.2, ge=0, description="wait after the first failed try; doubles each time"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    ehr_ingestion_url: str = Field("http://127.0.0.1:8001", description="read by the worklist, without /fhir")
+    eligibility_scoring_url: str = "http://127.0.0.1:8002"
+    are_surveillance_url: str = "http://127.0.0.1:8003"
+    ici_steroid_alerts_url: str = "http://127.0.0.1:8004"
+    worklist_url: str = Field("", description="where cards and pages link to; by default public_url/worklist")
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="where traces are sent; empty: nowhere",
+    )
+
+    @field_validator("knowledge_enable", "ehr_fhir_servers", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("public_url", "canonical_base", "worklist_url", mode="after")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    def today(self) -> dt.date:
+        """The decision day: the demonstration day where one is set, else the day on the local clock."""
+        return self.demonstration_day or dt.datetime.now().astimezone().date()
+
+    def for_service(self, name: str, port: int) -> Settings:
+        """These settings with what `name` uses where a choice was left open: port, files, public address."""
+        database = self.database_url or f"sqlite:///{self.data_dir / name}.db"
+        event_log = self.event_log_url or f"sqlite:///{self.data_dir / 'events'}.db"
+        own_port = self.port or port
+        public = self.public_url or f"http://{self.host}:{own_port}"
+        return self.model_copy(
+            update={
+                "database_url": database,
+                "event_log_url": event_log,
+                "port": own_port,
+                "public_url": public,
+                "worklist_url": self.worklist_url or f"{public}/worklist",
+            }
+        )
