@@ -89,9 +89,9 @@ def fact_words(name: str) -> str:
 def fact_line(fact: FactUsed) -> str:
     """`Karnofsky ... score: 80 (2026-11-01, Observation/kps-1)`."""
     known = facts.vocabulary().get(fact.name)
-    unit = (known.shown_unit or known.unit) if known else fact.unit
+    unit = known.shown_unit or known.unit if known and known.unit not in ("", "1") else fact.unit
     value = {True: "yes", False: "no"}[fact.value] if isinstance(fact.value, bool) else str(fact.value)
-    shown = f"{value.replace('_', ' ')} {unit}".strip() if unit != "1" else value
+    shown = f"{value.replace('_', ' ')} {unit if unit != '1' else ''}".strip()
     origin = [fact.on.isoformat() if fact.on else "no date", fact.source, _CERTAINTY[fact.certainty]]
     if fact.stale:
         origin.append("older than it stays good")

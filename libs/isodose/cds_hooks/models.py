@@ -1,7 +1,7 @@
 """The JSON of CDS Hooks: what a card may say, what a call and its feedback must hold.
 
-Specification: https://cds-hooks.hl7.org/2.0/. Members we do not know, `extension` among them, are tolerated on
-the way in; on the way out nothing is null or empty except `cards` itself.
+Specification: https://cds-hooks.hl7.org/2.0/. Members we do not know, `extension` among them, are tolerated
+on the way in; on the way out nothing is null or empty except `cards` itself.
 """
 
 from __future__ import annotations

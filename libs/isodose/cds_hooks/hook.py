@@ -1,0 +1,83 @@
+"""What a CDS service is and what it is asked: the seam between the protocol and a decision service."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from isodose.cds_hooks.models import Card
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetch:
+    """One prefetch template: a FHIR read or search relative to the FHIR base. Only `{{context.x}}` of a
+    primitive member of the context may stand in it.
+    """
+
+    query: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HookCall:
+    """One call, with everything it brought or that was fetched for it.
+
+    `resources` are those of prefetch and of the context (draft orders, appointments), each once; a draft wins
+    over a prefetched resource of the same identity. `drafts` are the draft orders alone, `selections` the
+    references newly picked in order-select. `unavailable` names the prefetch keys of which not everything is
+    known; a key known to be empty is not among them.
+    """
+
+    service: str
+    hook: str
+    hook_instance: str
+    patient_id: str
+    on: dt.date
+    context: Mapping[str, Any] = field(repr=False)
+    resources: Sequence[Resource] = field(repr=False)
+    drafts: Sequence[Resource] = field(default=(), repr=False)
+    appointments: Sequence[Resource] = field(default=(), repr=False)
+    selections: tuple[str, ...] = ()
+    unavailable: tuple[str, ...] = ()
+    worklist_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CdsService:
+    """One service on one hook. `answer` decides from the call alone: no store, no log, no clock."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    prefetch: Mapping[str, Prefetch]
+    answer: Callable[[HookCall], Sequence[Card]] = field(repr=False)
+    usage_requirements: str = ""
+
+    def described(self) -> dict[str, Any]:
+        """The service as discovery lists it."""
+        entry: dict[str, Any] = {
+            "hook": self.hook,
+            "id": self.id,
+            "title": self.title,
+            "description": self.description,
+        }
+        if self.prefetch:
+            entry["prefetch"] = {key: wanted.query for key, wanted in self.prefetch.items()}
+        if self.usage_requirements:
+            entry["usageRequirements"] = self.usage_requirements
+        return entry
+
+
+def discovery(services: Sequence[CdsService]) -> dict[str, Any]:
+    """The discovery document. Raises `ValueError` where two services claim the same id on the same hook."""
+    claimed: set[tuple[str, str]] = set()
+    for service in services:
+        if (service.id, service.hook) in claimed:
+            raise ValueError(f"two CDS services are called {service.id} on {service.hook}")
+        claimed.add((service.id, service.hook))
+    return {"services": [service.described() for service in services]}

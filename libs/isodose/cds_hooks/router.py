@@ -1,0 +1,207 @@
+"""The HTTP of CDS Hooks 2.0: discovery, calls, feedback. A failure never looks like no advice.
+
+https://cds-hooks.hl7.org/2.0/#http-status-codes
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import traceback
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ValidationError
+
+from isodose.cds_hooks.admission import admitted
+from isodose.cds_hooks.context import read_context
+from isodose.cds_hooks.hook import CdsService, HookCall, discovery
+from isodose.cds_hooks.models import Card, Feedback, FeedbackBatch, HookRequest, Link, Source, encode_cards
+from isodose.cds_hooks.prefetch import Ehr, Gathered, PrefetchReader
+from isodose.fhir.errors import (
+    FhirError,
+    Issue,
+    bad_request,
+    not_found,
+    too_large,
+    unsupported_media_type,
+)
+
+Model = TypeVar("Model", bound=BaseModel)
+FeedbackSink = Callable[[str, Sequence[Feedback]], None]
+_log = logging.getLogger(__name__)
+
+
+def cds_router(
+    services: Sequence[CdsService],
+    feedback_sink: FeedbackSink,
+    client: Ehr | None = None,
+    *,
+    today: Callable[[], dt.date],
+    worklist_url: Callable[[str], str] = lambda _patient_id: "",
+    ehr_timeout_s: float = 2.0,
+    max_body_bytes: int = 20_000_000,
+) -> APIRouter:
+    """The three paths of CDS Hooks for `services`. `feedback_sink` is given a service id and what came of its
+    cards. Raises `ValueError` where two services claim one id on one hook.
+    """
+    listing = orjson.dumps(discovery(services))
+    by_hook = {(service.id, service.hook): service for service in services}
+    known = {service.id for service in services}
+    reader = PrefetchReader(client, timeout_s=ehr_timeout_s)
+    router = APIRouter(tags=["CDS Hooks"])
+    body = Annotated[bytes, Depends(_bounded_body(max_body_bytes))]
+
+    @router.get("/cds-services")
+    def discover() -> Response:
+        return _json(listing)
+
+    @router.post("/cds-services/{service_id}")
+    def call(service_id: str, content: body) -> Response:
+        _known(service_id, known)
+        request = _parsed(content, HookRequest)
+        service = by_hook.get((service_id, request.hook))
+        if service is None:
+            raise bad_request(f"{service_id} does not answer this hook; see GET /cds-services.", "hook")
+        return _json(encode_cards(answer(service, request, reader, today(), worklist_url)))
+
+    @router.post("/cds-services/{service_id}/feedback")
+    def feedback(service_id: str, content: body) -> Response:
+        _known(service_id, known)
+        feedback_sink(service_id, _parsed(content, FeedbackBatch).feedback)
+        return Response(status_code=200)
+
+    return router
+
+
+def answer(
+    service: CdsService,
+    request: HookRequest,
+    reader: PrefetchReader,
+    on: dt.date,
+    worklist_url: Callable[[str], str],
+) -> list[Card]:
+    """The cards for one call. Raises `FhirError`: 400, 412, or 500 where the service itself failed."""
+    context = read_context(request.hook, request.context)
+    gathered = reader.gather(service, request, context)
+    others = (*context.appointments, *gathered.placed)
+    hook_call = HookCall(
+        service=service.id,
+        hook=request.hook,
+        hook_instance=str(request.hook_instance),
+        patient_id=context.patient_id,
+        on=on,
+        context=request.context,
+        resources=admitted(context.drafts, others, context.patient_id),
+        drafts=tuple(draft.resource for draft in context.drafts),
+        appointments=tuple(appointment.resource for appointment in context.appointments),
+        selections=context.selections,
+        unavailable=tuple(gathered.incomplete),
+        worklist_url=worklist_url(context.patient_id),
+    )
+    try:
+        return _finished(list(service.answer(hook_call)), service, hook_call, gathered)
+    except FhirError:
+        raise
+    except Exception as error:
+        _log.error("%s failed: %s", service.id, _where(error))
+        raise FhirError(
+            500, [Issue("exception", f"{service.id} failed, so its advice is not known.")]
+        ) from None
+
+
+def _finished(cards: list[Card], service: CdsService, call: HookCall, gathered: Gathered) -> list[Card]:
+    """The cards with what the protocol asks of each: what was not known, a link, names for the feedback."""
+    if not cards and gathered.failed:
+        cards = [
+            Card(
+                summary="Not everything could be checked: part of the record was not available",
+                indicator="info",
+                source=Source(label=service.title),
+            )
+        ]
+    unknown = [f"> Not available for this answer: {key} ({why})." for key, why in gathered.incomplete.items()]
+    finished = []
+    for index, card in enumerate(cards):
+        changes: dict[str, Any] = {}
+        if unknown:
+            changes["detail"] = "\n\n".join(filter(None, [card.detail, *unknown]))
+        if call.worklist_url and all(link.url != call.worklist_url for link in card.links):
+            changes["links"] = (
+                *card.links,
+                Link(label="Open this patient in the worklist", url=call.worklist_url),
+            )
+        changes["uuid"] = card.uuid or _name(call, index)
+        changes["suggestions"] = tuple(
+            suggestion.model_copy(update={"uuid": suggestion.uuid or _name(call, index, number)})
+            for number, suggestion in enumerate(card.suggestions)
+        )
+        finished.append(card.model_copy(update=changes))
+    return finished
+
+
+def _name(call: HookCall, *place: int) -> uuid.UUID:
+    return uuid.uuid5(uuid.UUID(call.hook_instance), "/".join([call.service, *map(str, place)]))
+
+
+def _known(service_id: str, known: set[str]) -> None:
+    if service_id not in known:
+        raise not_found("No CDS service has this id; GET /cds-services lists those there are.")
+
+
+def _parsed(content: bytes, model: type[Model]) -> Model:
+    try:
+        members = orjson.loads(content)
+        orjson.dumps(members)  # refuses nesting beyond 254 levels
+        return model.model_validate(members)
+    except (orjson.JSONDecodeError, TypeError):
+        raise bad_request("The body is not JSON in UTF-8, or nested too deeply.", code="structure") from None
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise FhirError(
+            400, [_issue(fault["type"], _path(fault["loc"]), fault["msg"]) for fault in faults]
+        ) from None
+
+
+def _issue(kind: str, path: str, message: str) -> Issue:
+    code = "required" if kind == "missing" else "invalid"
+    return Issue(code, f"{path or 'The body'}: {message}.", (path,) if path else ())
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
+
+
+def _bounded_body(limit: int) -> Callable[[Request], Awaitable[bytes]]:
+    async def read(request: Request) -> bytes:
+        media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media != "application/json" and not media.endswith("+json"):
+            raise unsupported_media_type("Send the body as application/json.")
+        if int(request.headers.get("content-length") or 0) > limit:
+            raise _too_large(limit)
+        content = bytearray()
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > limit:
+                raise _too_large(limit)
+        return bytes(content)
+
+    return read
+
+
+def _too_large(limit: int) -> FhirError:
+    return too_large(f"The body is larger than {limit} bytes; send fewer resources.")
+
+
+def _where(error: Exception) -> str:
+    """The kind of an error and the line that raised it; its message may hold values of a patient."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + place
+
+
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json")
