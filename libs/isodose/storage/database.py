@@ -16,7 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from isodose.storage import schema
-from isodose.storage.schema import SchemaMismatch as SchemaMismatch
+from isodose.storage.schema import SchemaMismatch
+
+__all__ = ["Database", "SchemaMismatch", "insert", "is_transient"]
 
 SQLITE_BUSY_MS = 30_000
 POSTGRESQL_OPTIONS = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=300s"
