@@ -103,7 +103,7 @@ class Term:
         result = Term(False)
         for value in values:
             result = result | (self == value)
-        return Term(result.value, self.used, self.missing if result.value is None else frozenset())
+        return Term(result.value, self.used, result.missing)
 
     def between(self, low: Any, high: Any) -> Term:
         """`low <= self <= high`, both ends inclusive."""
@@ -189,8 +189,15 @@ def _equal(left: Term, right: Term) -> Term:
         return Term(None, used, absent)
     if left.value == right.value:
         return Term(True, used)
-    if UNKNOWN_VALUE in (left.value, right.value):
-        return Term(None, used, absent | {fact.name for fact in used if fact.value == UNKNOWN_VALUE})
+    stated_unknown = {
+        fact.name
+        for side in (left, right)
+        if side.value == UNKNOWN_VALUE
+        for fact in side.used
+        if fact.value == UNKNOWN_VALUE
+    }
+    if stated_unknown:
+        return Term(None, used, absent | stated_unknown)
     return Term(False, used)
 
 
