@@ -1,0 +1,1 @@
+"""Drug, steroid and radiation combinations that need attention now."""
