@@ -1,0 +1,150 @@
+"""What a schema cannot say and matters here: the invariants of R4 that a decision would trip over.
+
+https://hl7.org/fhir/R4/condition.html#invs · https://hl7.org/fhir/R4/observation.html#invs · references.html#contained
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from isodose.fhir.errors import Issue
+from isodose.fhir.references import located, pointers
+
+Json = dict[str, Any]
+
+
+def broken(resource: Json, path: str) -> Iterator[Issue]:
+    """Issues of one resource that already fits its schema. Warnings are told, not refused."""
+    found = pointers(resource)
+    if found.maybe_null:
+        yield from _nulls_without_reason(resource, path)
+    local = {reference[1:] for reference in found.references if reference[0] == "#"} - {""}
+    if local or "contained" in resource:
+        yield from _contained(resource, path, local)
+    rule = _RULES.get(resource["resourceType"])
+    if rule is not None:
+        yield from rule(resource, path)
+
+
+def _contained(resource: Json, path: str, local: set[str]) -> Iterator[Issue]:
+    contained = resource.get("contained", [])
+    ids = {one.get("id") for one in contained}
+    if not local <= ids:
+        for where, reference in located(resource, path):
+            if reference.startswith("#") and reference != "#" and reference[1:] not in ids:
+                yield Issue("not-found", "No contained resource has this id (ref-1); contain it.", (where,))
+    for index, one in enumerate(contained):
+        where = f"{path}.contained[{index}]"
+        if "contained" in one:
+            yield Issue(
+                "invariant", "A contained resource contains nothing itself (dom-2).", (f"{where}.contained",)
+            )
+        if {"versionId", "lastUpdated"} & one.get("meta", {}).keys():
+            yield Issue(
+                "invariant", "A contained resource has no version of its own (dom-4).", (f"{where}.meta",)
+            )
+        if one.get("id") not in local and "#" not in pointers(one).references:
+            yield Issue(
+                "invariant", "Nothing refers to this contained resource (dom-3).", (where,), "warning"
+            )
+
+
+def _nulls_without_reason(node: Any, path: str) -> Iterator[Issue]:
+    """A null in a list keeps the place of a value whose `_name` sibling holds its extension."""
+    if isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _nulls_without_reason(value, f"{path}[{index}]")
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            yield from _nulls_without_reason(value, f"{path}.{name}")
+            if isinstance(value, list) and None in value:
+                yield from _unexplained(value, node.get(_sibling(name)), f"{path}.{name}")
+
+
+def _unexplained(values: list[Any], others: Any, path: str) -> Iterator[Issue]:
+    for index, value in enumerate(values):
+        explained = isinstance(others, list) and index < len(others) and others[index] is not None
+        if value is None and not explained:
+            yield Issue("structure", "FHIR has no null values: leave the element out.", (f"{path}[{index}]",))
+
+
+def _sibling(name: str) -> str:
+    return name[1:] if name.startswith("_") else f"_{name}"
+
+
+def _condition(resource: Json, path: str) -> Iterator[Issue]:
+    clinical, verification = _codes(resource, "clinicalStatus"), _codes(resource, "verificationStatus")
+    abated = any(name.startswith("abatement") for name in resource)
+    if abated and not clinical & {"inactive", "resolved", "remission"}:
+        yield Issue(
+            "invariant",
+            "What has abated is inactive, resolved or in remission (con-4); set clinicalStatus so.",
+            (f"{path}.clinicalStatus",),
+        )
+    if "entered-in-error" in verification and "clinicalStatus" in resource:
+        yield Issue(
+            "invariant",
+            "An entry made in error has no clinicalStatus (con-5); leave it out.",
+            (f"{path}.clinicalStatus",),
+        )
+    listed = any("problem-list-item" in _coding_codes(category) for category in resource.get("category", []))
+    if listed and "clinicalStatus" not in resource and "entered-in-error" not in verification:
+        yield Issue(
+            "invariant", "A problem-list item should have a clinicalStatus (con-3).", (path,), "warning"
+        )
+
+
+def _observation(resource: Json, path: str) -> Iterator[Issue]:
+    value = next((name for name in resource if name.startswith("value")), None)
+    if value is None:
+        return
+    if "dataAbsentReason" in resource:
+        yield Issue(
+            "invariant",
+            "A value and a reason for its absence exclude each other (obs-6); leave one out.",
+            (f"{path}.dataAbsentReason",),
+        )
+    code = _codings(resource.get("code", {}))
+    if any(code & _codings(component.get("code", {})) for component in resource.get("component", [])):
+        yield Issue(
+            "invariant",
+            "An observation has no value of its own when a component has its code (obs-7); keep one of them.",
+            (f"{path}.{value}",),
+        )
+
+
+def _bundle(resource: Json, path: str) -> Iterator[Issue]:
+    """bdl-7: a fullUrl stands once, unless two versions of one resource are told apart by meta.versionId."""
+    seen: set[tuple[Any, Any]] = set()
+    for index, entry in enumerate(resource.get("entry", [])):
+        url = entry.get("fullUrl")
+        key = (url, (entry.get("resource") or {}).get("meta", {}).get("versionId"))
+        if url is not None and key in seen and resource.get("type") != "history":
+            yield Issue(
+                "invariant",
+                "Two entries have the same fullUrl (bdl-7); make it unique.",
+                (f"{path}.entry[{index}].fullUrl",),
+            )
+        seen.add(key)
+
+
+def _codes(resource: Json, element: str) -> set[Any]:
+    return _coding_codes(resource.get(element, {}))
+
+
+def _coding_codes(concept: Json) -> set[Any]:
+    return {coding.get("code") for coding in concept.get("coding", [])}
+
+
+def _codings(concept: Json) -> set[tuple[Any, Any]]:
+    return {
+        (coding.get("system"), coding.get("code")) for coding in concept.get("coding", []) if "code" in coding
+    }
+
+
+_RULES: dict[str, Callable[[Json, str], Iterator[Issue]]] = {
+    "Bundle": _bundle,
+    "Condition": _condition,
+    "Observation": _observation,
+}
