@@ -1,0 +1,277 @@
+"""What every service shares: one composition of routes, database, log, relay and consumer, and its life.
+
+A service says what it is made of in a `Service`; `build_app` makes the application of it. Nothing happens before
+the application's lifespan is entered; leaving it stops the threads and closes what was opened.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import orjson
+from fastapi import APIRouter, FastAPI, Response
+from sqlalchemy import func, select
+from starlette.concurrency import run_in_threadpool
+
+from isodose.assessment import Decider
+from isodose.cds_hooks.hook import CdsService
+from isodose.cds_hooks.models import Feedback
+from isodose.cds_hooks.router import cds_router
+from isodose.events.consumer import Consumer, Handler
+from isodose.events import contract
+from isodose.events.contract import Event
+from isodose.events.log import open_log
+from isodose.events.outbox import Relay
+from isodose.fhir.rest import Operation, fhir_router, install_error_handlers
+from isodose.fhir.store import Stored
+from isodose.security.listening import OpenDoorError, refuse_open_door
+from isodose.settings import Settings
+from isodose.storage.database import Database, SchemaMismatch
+from isodose.storage.tables import dead_letter, outbox
+from isodose.telemetry import Observed, Telemetry
+from isodose.work import Work as Work
+from isodose.work import work_at
+
+_log = logging.getLogger("isodose.service")
+
+
+class RefusalError(Exception):
+    """A service does not start; the message says why in one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What one service is made of.
+
+    `handlers` by topic; `operations` of its FHIR API; `on_written` is called in the transaction of every FHIR write
+    with what was written. A service that keeps no state has no FHIR API, no database and no log, only `routers`.
+    """
+
+    name: str
+    title: str
+    port: int
+    description: str = ""
+    decider: Decider | None = None
+    cds_services: Sequence[CdsService] = ()
+    handlers: Mapping[str, Handler] = field(default_factory=dict)
+    operations: Sequence[Operation] = ()
+    on_written: Callable[[Work, Sequence[Stored]], None] | None = None
+    routers: Sequence[APIRouter] = ()
+    keeps_state: bool = True
+
+
+class Running:
+    """Database, log and threads of one service between start and stop."""
+
+    def __init__(self, service: Service, settings: Settings, telemetry: Telemetry) -> None:
+        self.service = service
+        self.settings = settings
+        self.telemetry = telemetry
+        self.database = Database(settings.database_url)
+        self.work = work_at(f"{settings.public_url}/fhir")
+        self.log = open_log(settings.event_log_url)
+        self.relay = Relay(self.database, self.log, poll_s=settings.relay_interval_s)
+        self.consumer = Consumer(
+            group=service.name,
+            database=self.database,
+            log=self.log,
+            handlers={topic: self._observed(topic, handler) for topic, handler in service.handlers.items()},
+            work=self.work,
+            retries=settings.handler_attempts,
+            backoff=settings.handler_backoff_s,
+        )
+
+    def start(self) -> None:
+        self.database.check_schema()
+        self.relay.start()
+        if self.service.handlers:
+            self.consumer.start()
+
+    def stop(self) -> None:
+        if self.service.handlers:
+            self.consumer.stop()
+        self.relay.stop()
+        self.log.close()
+        self.database.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Work]:
+        """One write transaction; events it put in the outbox leave as soon as it has committed."""
+        with self.database.begin() as conn:
+            yield self.work(conn)
+        self.relay.wake()
+
+    @contextmanager
+    def reading(self) -> Iterator[Work]:
+        with self.database.read() as conn:
+            yield self.work(conn)
+
+    def problems(self) -> list[str]:
+        """Why this service is not ready, in a few words each; empty when it is."""
+        checks: dict[str, Callable[[], object]] = {
+            "database or schema": self.database.check_schema,
+            "event log": self.log.check,
+        }
+        found = [name for name, check in checks.items() if not _succeeds(check)]
+        if not self.relay.is_alive():
+            found.append("relay stopped")
+        if self.service.handlers and not self.consumer.is_alive():
+            found.append("consumer stopped")
+        return found
+
+    def measure(self) -> None:
+        """Bring the gauges that are counted in the database up to date."""
+        waiting = select(func.count()).select_from(outbox).where(outbox.c.published_at.is_(None))
+        aside = select(func.count()).select_from(dead_letter).where(dead_letter.c.replayed_at.is_(None))
+        with self.database.read() as conn:
+            self.telemetry.unpublished.labels(self.service.name).set(conn.execute(waiting).scalar_one())
+            self.telemetry.dead_letters.labels(self.service.name).set(conn.execute(aside).scalar_one())
+
+    def _observed(self, topic: str, handler: Handler) -> Handler:
+        telemetry, name = self.telemetry, self.service.name
+
+        def observed(work: Work, event: Event) -> None:
+            outcome = "failed"
+            try:
+                with (
+                    telemetry.span(f"{name} {topic}", event.traceparent),
+                    telemetry.event_seconds.labels(name, topic).time(),
+                ):
+                    handler(work, event)
+                outcome = "handled"
+            finally:
+                telemetry.events.labels(name, topic, outcome).inc()
+            self.relay.wake()
+
+        return observed
+
+
+def refuse(service: Service, settings: Settings) -> None:
+    """Raise `RefusalError` where `service` must not start with these settings."""
+    try:
+        refuse_open_door(settings.auth, settings.host)
+        if service.keeps_state:
+            database = Database(settings.database_url)
+            try:
+                database.check_schema()
+            finally:
+                database.dispose()
+    except (OpenDoorError, SchemaMismatch, ValueError) as error:
+        raise RefusalError(f"{service.name} does not start: {error}") from error
+
+
+def build_app(service: Service, settings: Settings, telemetry: Telemetry | None = None) -> FastAPI:
+    """The application of one service. `settings` are completed for it; `app.state.running` is there once it runs.
+
+    Raises `RefusalError` for `auth none` on a reachable address; entering the lifespan raises it for a wrong schema.
+    """
+    settings = settings.for_service(service.name, service.port)
+    try:
+        refuse_open_door(settings.auth, settings.host)
+    except OpenDoorError as error:
+        raise RefusalError(f"{service.name} does not start: {error}") from error
+    own = telemetry or Telemetry(settings.otlp_endpoint, service.name)
+    running = Running(service, settings, own) if service.keeps_state else None
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if running is not None:
+            try:
+                await run_in_threadpool(running.start)
+            except SchemaMismatch as error:
+                raise RefusalError(f"{service.name} does not start: {error}") from error
+        _log.info("started", extra={"service": service.name})
+        if settings.demonstration_day is not None:
+            _log.warning(
+                f"every decision is made for {settings.demonstration_day}", extra={"service": service.name}
+            )
+        try:
+            yield
+        finally:
+            if running is not None:
+                await run_in_threadpool(running.stop)
+            if telemetry is None:
+                own.close()
+            _log.info("stopped", extra={"service": service.name})
+
+    app = FastAPI(title=service.title, description=service.description, lifespan=lifespan, openapi_url=None)
+    app.add_middleware(Observed, telemetry=own, service=service.name)
+    app.state.running = running
+    app.state.settings = settings
+    app.state.telemetry = own
+    install_error_handlers(app)
+    app.include_router(_health(service, running, own))
+    if running is not None:
+        app.include_router(_fhir(service, running))
+        app.include_router(_cds(service, running, settings))
+    for router in service.routers:
+        app.include_router(router)
+    return app
+
+
+def _health(service: Service, running: Running | None, telemetry: Telemetry) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/healthz")
+    def alive() -> Response:
+        return _json({"service": service.name, "status": "alive"})
+
+    @router.get("/readyz")
+    def ready() -> Response:
+        problems = running.problems() if running else []
+        status = {
+            "service": service.name,
+            "status": "not ready" if problems else "ready",
+            "problems": problems,
+        }
+        return _json(status, 503 if problems else 200)
+
+    @router.get("/metrics")
+    def metrics() -> Response:
+        if running is not None:
+            running.measure()
+        return Response(telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router
+
+
+def _fhir(service: Service, running: Running) -> APIRouter:
+    return fhir_router(running.transaction, service.operations)
+
+
+def _cds(service: Service, running: Running, settings: Settings) -> APIRouter:
+    def keep(service_id: str, feedback: Sequence[Feedback]) -> None:
+        with running.transaction() as work:
+            for one in feedback:
+                data = one.model_dump(mode="json", by_alias=True, exclude_none=True) | {"service": service_id}
+                work.outbox.add(
+                    "isodose.card-feedback.v1", one.card, contract.card_feedback(service.name, data)
+                )
+
+    return cds_router(
+        service.cds_services,
+        keep,
+        EhrServers(settings.ehr_fhir_servers),
+        today=settings.today,
+        worklist_url=lambda patient_id: f"{settings.worklist_url}/Patient/{patient_id}",
+        ehr_timeout_s=settings.ehr_timeout_s,
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+
+def _succeeds(check: Callable[[], object]) -> bool:
+    try:
+        check()
+    except Exception:
+        _log.warning("a readiness check failed", exc_info=True)
+        return False
+    return True
+
+
+def _json(content: dict[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, media_type="application/json")

@@ -1,0 +1,38 @@
+"""One transaction of a service: everything a handler or a request may read and write, committed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from isodose.events.outbox import Outbox
+from isodose.fhir.store import ResourceStore
+from isodose.storage.records import GuidanceStore, Records
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What belongs to one transaction. Nothing of it outlives the block that opened it."""
+
+    conn: Connection
+    resources: ResourceStore
+    records: Records
+    guidance: GuidanceStore
+    outbox: Outbox
+
+
+def work_at(base: str) -> Callable[[Connection], Work]:
+    """How to make a `Work` of a connection in a service whose FHIR base is `base`."""
+
+    def work(conn: Connection) -> Work:
+        return Work(
+            conn=conn,
+            resources=ResourceStore(conn, base),
+            records=Records(conn),
+            guidance=GuidanceStore(conn),
+            outbox=Outbox(conn),
+        )
+
+    return work
