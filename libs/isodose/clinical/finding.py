@@ -15,8 +15,8 @@ Severity = Literal["high", "moderate", "low"]
 
 
 class Citation(Struct, frozen=True):
-    """Where a statement comes from. `ref` are reference numbers of the review; `seen` tells whether the figure
-    was read in its source (`yes`) or recalled (`memory`: awaits clinical sign-off wherever shown).
+    """Where a statement comes from. `ref` are reference numbers of the review; `seen` tells whether the
+    figure was read in its source (`yes`) or recalled (`memory`: awaits clinical sign-off wherever shown).
     """
 
     cite: str
@@ -70,6 +70,32 @@ class Finding(Struct, frozen=True):
     def awaits_sign_off(self) -> bool:
         """Some figure shown with this finding was not seen in its source."""
         return any(source.seen == "memory" for source in self.sources)
+
+
+Standing = Literal["standard", "conditional", "emerging", "investigational", "not-advised", "unknown"]
+
+
+class Option(Struct, frozen=True, rename={"for_": "for"}):
+    """One treatment option as it stands for one patient. `for_` and `against` are ids of findings.
+
+    `applies_to` names the lesions for which the standing holds, empty when it is the patient's as a whole.
+    While the standing is unknown, `missing` names the facts that decide it and `possible` the standings still
+    open. `score` is left out while it may not be given; `score_withheld` then says why. `on_pathway` tells
+    that the decision pathway ends here for the patient or for a lesion.
+    """
+
+    code: str
+    title: str
+    standing: Standing
+    score: int | None = None
+    score_withheld: str = ""
+    for_: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    possible: tuple[Standing, ...] = ()
+    applies_to: tuple[str, ...] = ()
+    on_pathway: bool = False
+    what_would_change: str = ""
 
 
 _encoder = msgspec.json.Encoder(order="deterministic")

@@ -1,7 +1,7 @@
 """Clinical knowledge as data: dated values, statements and citations, read from YAML into frozen models.
 
-A knowledge file holds `entries`, keyed by catalogue id. Every number a rule uses stands under `values` as a list
-of dated values; a superseded value stays, with the day it ended. No expressions: rules are code.
+A knowledge file holds `entries`, keyed by catalogue id. Every number a rule uses stands under `values` as a
+list of dated values; a superseded value stays, with the day it ended. No expressions: rules are code.
 """
 
 from __future__ import annotations
@@ -63,15 +63,20 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Values(Mapping[str, Any]):
-    """The values of one entry in force on one day: `k["kps_below"]`."""
+    """The values of one entry in force on one day: `k["kps_below"]`.
+
+    A day before the first value is judged by the first value: looking back, nothing older is known.
+    """
 
     def __init__(self, code: str, entry: Entry, on: dt.date) -> None:
         self._code = code
         self._in_force: dict[str, Any] = {}
         for name, dated in entry.values.items():
-            current = [v for v in dated if v.valid_from <= on and (v.until is None or on < v.until)]
-            if current:
-                self._in_force[name] = max(current, key=lambda v: v.valid_from).value
+            first = min(dated, key=lambda v: v.valid_from)
+            day = max(on, first.valid_from)
+            for value in dated:
+                if value.valid_from <= day and (value.until is None or day < value.until):
+                    self._in_force[name] = value.value
 
     def __getitem__(self, name: str) -> Any:
         try:
@@ -118,7 +123,7 @@ class Knowledge:
 
 
 def load(package: str, enable: Iterable[str] = ()) -> Knowledge:
-    """The knowledge in all YAML files of `package`/knowledge. Raises `KnowledgeError` with file and reason."""
+    """The knowledge in all YAML files of `package`/knowledge. Raises `KnowledgeError` naming the file."""
     entries: dict[str, Entry] = {}
     for file in sorted(files(package).joinpath("knowledge").iterdir(), key=lambda f: f.name):
         if file.name.endswith(".yaml"):

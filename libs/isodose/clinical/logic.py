@@ -98,8 +98,8 @@ class Term:
     def __invert__(self) -> Term:
         return Term(None if self.value is None else not self.value, self.used, self.missing)
 
-    def is_in(self, values: Iterable[FactScalar]) -> Term:
-        """Membership in a code list."""
+    def is_in(self, values: Any) -> Term:
+        """Membership in a code list, any iterable of values."""
         result = Term(False)
         for value in values:
             result = result | (self == value)
