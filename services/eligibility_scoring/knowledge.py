@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.knowledge import load as load_package
+
+Values: TypeAlias = Mapping[str, object]
+"""What a rule sees of the values in force: thresholds and code lists by name."""
 
 
 def load(enable: Iterable[str] = ()) -> Knowledge:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isodose.clinical.knowledge import Values
+from eligibility_scoring.knowledge import Values
 from isodose.clinical.logic import Term
 from isodose.clinical.rules import Rule, View
 
