@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+# ruff: noqa: S603
+"""A single-node Apache Kafka (KRaft) on loopback with its own data directory, for a laptop and for the tests.
+
+    python deploy/kafka/kafka.py start --data-dir var/kafka --port 9092
+    python deploy/kafka/kafka.py stop  --data-dir var/kafka
+
+Needs Java 17 and, the first time, Maven. https://kafka.apache.org/documentation/#kraft
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+LIBRARIES = HERE / "target" / "dependency"
+HEAP = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={logs}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+class CannotStart(Exception):  # noqa: N818
+    """Kafka cannot run here; the message says what is missing."""
+
+
+def java() -> str:
+    """The Java command. Raises `CannotStart` when there is none."""
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    if found is None:
+        raise CannotStart("no Java found: install Java 17 or later, or set JAVA_HOME")
+    return found
+
+
+def fetch_libraries() -> None:
+    """Let Maven copy the pinned broker and what it needs to `target/dependency`, once."""
+    pinned = (HERE / "pom.xml").read_text()
+    mark = LIBRARIES / ".pom"
+    LIBRARIES.parent.mkdir(exist_ok=True)
+    with (LIBRARIES.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not mark.exists() or mark.read_text() != pinned:
+            _run_maven()
+            mark.write_text(pinned)
+
+
+def _run_maven() -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise CannotStart("no Maven found: install Maven (mvn) to fetch Apache Kafka")
+    shutil.rmtree(LIBRARIES, ignore_errors=True)
+    command = [maven, "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CannotStart(f"Maven could not fetch Apache Kafka:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def format_storage(data_dir: Path, port: int) -> None:
+    """Write `server.properties` and format the log directory unless that was done before."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    logs = data_dir / "logs"
+    settings = PROPERTIES.format(port=port, controller_port=free_port(), logs=logs)
+    (data_dir / "server.properties").write_text(settings)
+    if (logs / "meta.properties").exists():
+        return
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    command = _command("kafka.tools.StorageTool", "format", "-t", cluster, "-c")
+    done = subprocess.run(
+        [*command, str(data_dir / "server.properties")], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise CannotStart(f"formatting {logs} failed:\n{done.stdout}{done.stderr}")
+
+
+def start(data_dir: Path, port: int | None = None, wait_s: float = 60.0) -> int:
+    """Start Kafka, wait until it takes connections, and return its port."""
+    fetch_libraries()
+    port = port or free_port()
+    format_storage(data_dir, port)
+    with (data_dir / "kafka.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*_command("kafka.Kafka"), str(data_dir / "server.properties")],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    (data_dir / "kafka.pid").write_text(str(process.pid))
+    until = time.monotonic() + wait_s
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            break
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return port
+        time.sleep(0.1)
+    stop(data_dir)
+    raise CannotStart(f"Kafka did not start:\n{(data_dir / 'kafka.log').read_text()[-3000:]}")
+
+
+def stop(data_dir: Path, wait_s: float = 20.0) -> None:
+    """Stop the Kafka of this data directory; nothing happens when none runs."""
+    mark = data_dir / "kafka.pid"
+    if not mark.exists():
+        return
+    pid = int(mark.read_text())
+    mark.unlink()
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.kill(pid, sign)
+        except ProcessLookupError:
+            return
+        until = time.monotonic() + wait_s
+        while time.monotonic() < until:
+            if _ended(pid):
+                return
+            time.sleep(0.05)
+
+
+def _ended(pid: int) -> bool:
+    try:
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
+            return True
+    except ChildProcessError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def _command(main: str, *arguments: str) -> list[str]:
+    quiet = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
+    return [java(), *HEAP, quiet, "-cp", f"{LIBRARIES}/*", main, *arguments]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("action", choices=["fetch", "format", "start", "stop"])
+    parser.add_argument("--data-dir", type=Path, default=Path("var/kafka"))
+    parser.add_argument("--port", type=int, default=9092)
+    arguments = parser.parse_args()
+    try:
+        match arguments.action:
+            case "fetch":
+                fetch_libraries()
+            case "format":
+                fetch_libraries()
+                format_storage(arguments.data_dir, arguments.port)
+            case "start":
+                print(f"kafka://127.0.0.1:{start(arguments.data_dir, arguments.port)}")
+            case "stop":
+                stop(arguments.data_dir)
+    except CannotStart as reason:
+        print(reason, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
