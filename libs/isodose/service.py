@@ -1,6 +1,6 @@
 """What every service shares: one composition of routes, database, log, relay and consumer, and its life.
 
-A service says what it is made of in a `Service`; `build_app` makes the application of it. Nothing happens before
+A service says what it is made of in a `Service`; `build_app` makes the application of it. No thread runs before
 the application's lifespan is entered; leaving it stops the threads and closes what was opened.
 """
 
@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import orjson
 from fastapi import APIRouter, FastAPI, Response
 from sqlalchemy import func, select
@@ -22,8 +21,8 @@ from isodose.assessment import Decider
 from isodose.cds_hooks.hook import CdsService
 from isodose.cds_hooks.models import Feedback
 from isodose.cds_hooks.router import cds_router
-from isodose.events.consumer import Consumer, Handler
 from isodose.events import contract
+from isodose.events.consumer import Consumer, Handler
 from isodose.events.contract import Event
 from isodose.events.log import open_log
 from isodose.events.outbox import Relay
@@ -48,8 +47,9 @@ class RefusalError(Exception):
 class Service:
     """What one service is made of.
 
-    `handlers` by topic; `operations` of its FHIR API; `on_written` is called in the transaction of every FHIR write
-    with what was written. A service that keeps no state has no FHIR API, no database and no log, only `routers`.
+    `handlers` are by topic; `operations` are those of its FHIR API; `on_written` is called in the transaction
+    of every FHIR write with what was written. A service that keeps no state has `routers` alone: no FHIR API,
+    no database, no log.
     """
 
     name: str
@@ -166,9 +166,9 @@ def refuse(service: Service, settings: Settings) -> None:
 
 
 def build_app(service: Service, settings: Settings, telemetry: Telemetry | None = None) -> FastAPI:
-    """The application of one service. `settings` are completed for it; `app.state.running` is there once it runs.
+    """The application of one service; `settings` are completed for it. `app.state.running` is its `Running`.
 
-    Raises `RefusalError` for `auth none` on a reachable address; entering the lifespan raises it for a wrong schema.
+    Raises `RefusalError` for `auth none` on a reachable address; entering the lifespan, for a wrong schema.
     """
     settings = settings.for_service(service.name, service.port)
     try:

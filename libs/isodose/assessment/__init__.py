@@ -1,0 +1,16 @@
+"""What the three decision services share around their pure `decide`: events, the day, results, `$assess`."""
+
+from isodose.assessment.decider import Decider, Decision, decide
+from isodose.assessment.handlers import on_day_started, on_record_changed, reassess
+from isodose.assessment.operation import assess, assess_operation
+
+__all__ = [
+    "Decider",
+    "Decision",
+    "assess",
+    "assess_operation",
+    "decide",
+    "on_day_started",
+    "on_record_changed",
+    "reassess",
+]

@@ -1,0 +1,101 @@
+"""What makes a decision service itself, and one decision with its FHIR resources: pure, nothing stored."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from isodose.clinical.finding import Finding, Option
+from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.record import PatientRecord
+from isodose.fhir.resources import result_id, result_key
+from isodose.settings import CANONICAL_BASE
+
+Resource = dict[str, Any]
+
+
+def _never(_record: PatientRecord, _findings: list[Finding], _on: dt.date) -> dt.date | None:
+    return None
+
+
+def _no_options(_findings: list[Finding], _knowledge: Knowledge, _record: PatientRecord) -> list[Option]:
+    return []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decider:
+    """What makes a decision service itself. All functions are pure.
+
+    `resources(record, findings, knowledge, on, base)` gives R4 resources as dicts, each with an identifier
+    of system `{base}/NamingSystem/result`; its Provenance is added here. `next_change` is the next day on
+    which the answer may differ although the record does not. `today` is the decision day where none is told.
+    """
+
+    service: str
+    event_type: str
+    knowledge: Knowledge
+    decide: Callable[[PatientRecord, Knowledge, dt.date], list[Finding]]
+    resources: Callable[[PatientRecord, list[Finding], Knowledge, dt.date, str], list[Resource]]
+    today: Callable[[], dt.date]
+    options: Callable[[list[Finding], Knowledge, PatientRecord], list[Option]] = _no_options
+    next_change: Callable[[PatientRecord, list[Finding], dt.date], dt.date | None] = _never
+    base: str = CANONICAL_BASE
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided on one record on one day."""
+
+    record: PatientRecord
+    on: dt.date
+    findings: list[Finding]
+    options: list[Option]
+    resources: list[Resource]
+
+
+def decide(decider: Decider, record: PatientRecord, on: dt.date) -> Decision:
+    """The decision with its FHIR resources, each with its id. Pure; stores nothing."""
+    findings = decider.decide(record, decider.knowledge, on)
+    resources = [
+        _with_id(resource)
+        for resource in decider.resources(record, findings, decider.knowledge, on, decider.base)
+    ]
+    if resources:
+        resources.append(_provenance(decider, record, on, resources))
+    options = decider.options(findings, decider.knowledge, record)
+    return Decision(record, on, findings, options, resources)
+
+
+def _with_id(resource: Resource) -> Resource:
+    key = result_key(resource)
+    if key is None:
+        raise ValueError(f"a {resource['resourceType']} result has no identifier of the result system")
+    return resource | {"id": result_id(key)}
+
+
+def _provenance(decider: Decider, record: PatientRecord, on: dt.date, results: list[Resource]) -> Resource:
+    """What the results rest on. R4 Provenance has no identifier: its id follows from service and patient."""
+    used = [
+        _source("patient-record", f"{record.patient_id}/{record.version}", "record version", decider.base),
+        _source(
+            "knowledge", f"{decider.service}/{decider.knowledge.version}", "knowledge version", decider.base
+        ),
+        *({"role": "source", "what": {"reference": reference}} for reference in record.read),
+    ]
+    return {
+        "resourceType": "Provenance",
+        "id": result_id(f"{decider.service}/{record.patient_id}/provenance"),
+        "target": [{"reference": f"{result['resourceType']}/{result['id']}"} for result in results],
+        "occurredDateTime": on.isoformat(),
+        "recorded": f"{on.isoformat()}T00:00:00Z",
+        "activity": {"text": "Decision by rules"},
+        "agent": [{"who": {"display": f"Isodose {decider.service}"}}],
+        "entity": used,
+    }
+
+
+def _source(system: str, value: str, display: str, base: str) -> Resource:
+    identifier = {"system": f"{base}/NamingSystem/{system}", "value": value}
+    return {"role": "source", "what": {"identifier": identifier, "display": display}}

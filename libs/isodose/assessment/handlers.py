@@ -1,0 +1,133 @@
+"""A decision made again because a record or the day changed: stored, published, and told to the others.
+
+One transaction holds all of it: the guidance row, the FHIR results and their Provenance, the withdrawal of
+results no longer concluded, and the event.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import msgspec
+import orjson
+
+from isodose.assessment.decider import Decider, Decision, Resource, decide
+from isodose.clinical import record as clinical_record
+from isodose.clinical.record import PatientRecord
+from isodose.events import contract
+from isodose.events.consumer import Handler
+from isodose.storage.records import Guidance
+from isodose.work import Work
+
+WITHDRAWN = {
+    "CarePlan": "revoked",
+    "DetectedIssue": "cancelled",
+    "GuidanceResponse": "entered-in-error",
+    "RequestGroup": "revoked",
+    "ResearchStudy": "withdrawn",
+    "RiskAssessment": "cancelled",
+    "ServiceRequest": "revoked",
+    "Task": "cancelled",
+}
+"""The status of a result that is no longer concluded, by type; other types stay as they are."""
+
+
+def reassess(work: Work, decider: Decider, record: PatientRecord, on: dt.date) -> bool:
+    """Decide again, store and publish. False, and nothing done, when a newer or the same decision is there.
+
+    A decision never goes back to an earlier day than the last one of the same patient.
+    """
+    last = work.guidance.get(decider.service, record.patient_id)
+    if last is not None:
+        on = max(on, last.on)
+        asked = (record.version, on, decider.knowledge.version)
+        if last.record_version > record.version or asked == (
+            last.record_version,
+            last.on,
+            last.knowledge_version,
+        ):
+            return False
+    decision = decide(decider, record, on)
+    withdrawn = _withdraw(work, record.patient_id, decision)
+    for resource in decision.resources:
+        work.resources.put_result(resource)
+    data = _event_data(decider, decision, withdrawn)
+    work.guidance.put(
+        Guidance(
+            service=decider.service,
+            patient_id=record.patient_id,
+            record_version=record.version,
+            knowledge_version=decider.knowledge.version,
+            on=on,
+            content=_concluded(decision),
+            due_on=decider.next_change(record, decision.findings, on),
+        )
+    )
+    event = contract.guidance(decider.event_type, decider.service, data, record.patient_id)
+    work.outbox.add("isodose.guidance.v1", record.patient_id, event)
+    return True
+
+
+def on_record_changed(decider: Decider) -> Handler:
+    """Handle `isodose.patient-record.changed`: keep the record and decide, unless a newer one is here."""
+
+    def reassess_record(work: Work, event: contract.Event) -> None:
+        record = clinical_record.decode(bytes(event.data))
+        work.records.lock(record.patient_id)
+        if work.records.version(record.patient_id) > record.version:
+            return
+        work.records.put(record)
+        reassess(work, decider, record, decider.today())
+
+    return reassess_record
+
+
+def on_day_started(decider: Decider) -> Handler:
+    """Handle `isodose.day.started`: decide again for the patients whose answer may differ on that day."""
+
+    def reassess_due(work: Work, event: contract.Event) -> None:
+        day = msgspec.json.decode(bytes(event.data), type=contract.DayStarted).on
+        due = list(work.guidance.due(decider.service, day))
+        work.records.lock(*due)
+        for patient_id in due:
+            record = work.records.get(patient_id)
+            if record is not None:
+                reassess(work, decider, record, day)
+
+    return reassess_due
+
+
+def _withdraw(work: Work, patient_id: str, decision: Decision) -> list[Resource]:
+    """Give the results that are no longer concluded their final status, and return them."""
+    produced = {(r["resourceType"], r["id"]) for r in decision.resources}
+    withdrawn: list[Resource] = []
+    for stored in work.resources.results_of(patient_id):
+        status = WITHDRAWN.get(stored.type)
+        if status is None or stored.deleted or (stored.type, stored.id) in produced:
+            continue
+        resource = orjson.loads(stored.body)
+        resource.pop("meta", None)
+        if resource.get("status") != status:
+            resource["status"] = status
+            work.resources.put_result(resource)
+        withdrawn.append(resource)
+    return withdrawn
+
+
+def _concluded(decision: Decision) -> str:
+    content = {"findings": decision.findings, "options": decision.options}
+    return msgspec.json.encode(content, order="deterministic").decode()
+
+
+def _event_data(decider: Decider, decision: Decision, withdrawn: list[Resource]) -> dict[str, Any]:
+    return {
+        "patientId": decision.record.patient_id,
+        "service": decider.service,
+        "recordVersion": decision.record.version,
+        "knowledgeVersion": decider.knowledge.version,
+        "on": decision.on,
+        "findings": decision.findings,
+        "options": decision.options,
+        "resources": decision.resources + withdrawn,
+    }

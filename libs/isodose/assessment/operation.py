@@ -1,0 +1,131 @@
+"""`$assess`: a decision asked for, with nothing stored. In and out are FHIR Parameters.
+
+https://hl7.org/fhir/R4/operations.html
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from isodose.assessment.bundles import record_in
+from isodose.assessment.decider import Decider, Decision, decide
+from isodose.clinical.finding import Finding, Option
+from isodose.clinical.record import FactScalar, PatientRecord
+from isodose.fhir.errors import bad_request, not_found
+from isodose.fhir.references import target
+from isodose.fhir.validation import validate
+
+Json = dict[str, Any]
+Stored = Callable[[str], PatientRecord | None]
+_KNOWN = ("record", "subject", "on")
+
+
+def assess(decider: Decider, parameters: Json, stored: Stored) -> Json:
+    """The answer of `decider` to the `parameters`, as Parameters.
+
+    `stored` gives the record of a patient by id. Raises `FhirError` naming the parameter that is at fault.
+    """
+    return answer(decider, decide(decider, *_asked(decider, parameters, stored)))
+
+
+def answer(decider: Decider, decision: Decision) -> Json:
+    """A decision as Parameters: findings, options, resources, and what they were decided on."""
+    parameters: list[Json] = [{"name": "finding", "part": _finding(f)} for f in decision.findings]
+    parameters += [{"name": "option", "part": _option(option)} for option in decision.options]
+    parameters += [{"name": "resource", "resource": resource} for resource in decision.resources]
+    parameters += [
+        {"name": "knowledge-version", "valueString": decider.knowledge.version},
+        {"name": "record-version", "valueInteger": decision.record.version},
+        {"name": "on", "valueDate": decision.on.isoformat()},
+    ]
+    return {"resourceType": "Parameters", "parameter": parameters}
+
+
+def _asked(decider: Decider, parameters: Json, stored: Stored) -> tuple[PatientRecord, dt.date]:
+    given = _by_name(parameters)
+    validate(parameters)
+    on = _day(*given["on"]) if "on" in given else decider.today()
+    subject = _patient(*given["subject"]) if "subject" in given else None
+    if "record" in given:
+        value, path = given["record"]
+        bundle = value.get("resource", {})
+        if bundle.get("resourceType") != "Bundle":
+            raise bad_request("The parameter record holds one Bundle of R4 resources.", f"{path}.resource")
+        return record_in(bundle, f"{path}.resource", subject), on
+    if subject is None:
+        raise bad_request(
+            "Say what to assess: record (a Bundle) or subject (a Reference to a stored patient).",
+            "Parameters.parameter",
+            code="required",
+        )
+    record = stored(subject)
+    if record is None:
+        raise not_found("No record of this patient is stored here.", f"{given['subject'][1]}.valueReference")
+    return record, on
+
+
+def _by_name(parameters: Json) -> dict[str, tuple[Json, str]]:
+    if parameters.get("resourceType") != "Parameters":
+        raise bad_request("Send a Parameters resource.", "Parameters", code="structure")
+    given: dict[str, tuple[Json, str]] = {}
+    listed = parameters.get("parameter")
+    for index, parameter in enumerate(listed if isinstance(listed, list) else []):
+        path = f"Parameters.parameter[{index}]"
+        name = parameter.get("name") if isinstance(parameter, dict) else None
+        if name not in _KNOWN:
+            raise bad_request(f"$assess knows the parameters {', '.join(_KNOWN)}.", f"{path}.name")
+        if name in given:
+            raise bad_request(f"The parameter {name} is given twice.", path)
+        given[name] = (parameter, path)
+    return given
+
+
+def _day(value: Json, path: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(value["valueDate"])
+    except (KeyError, ValueError):
+        wanted = "The parameter on is a whole day as valueDate, such as 2026-03-31."
+        raise bad_request(wanted, f"{path}.valueDate", code="value") from None
+
+
+def _patient(value: Json, path: str) -> str:
+    pointed = target(value.get("valueReference", {}).get("reference", ""))
+    if pointed is None or pointed[0] != "Patient":
+        wanted = "The parameter subject is a valueReference to a Patient, such as Patient/1."
+        raise bad_request(wanted, f"{path}.valueReference", code="value")
+    return pointed[1]
+
+
+def _finding(finding: Finding) -> list[Json]:
+    parts: list[Json] = [
+        {"name": "code", "valueCode": finding.code},
+        {"name": "verdict", "valueCode": finding.verdict},
+    ]
+    if finding.applies_to:
+        parts.append({"name": "applies-to", "valueString": finding.applies_to})
+    if finding.value is not None:
+        parts.append({"name": "value"} | _value(finding.value))
+    parts.append({"name": "strength", "valueCode": finding.strength})
+    if finding.severity is not None:
+        parts.append({"name": "severity", "valueCode": finding.severity})
+    parts += [{"name": "missing", "valueCode": name} for name in finding.missing]
+    parts.append({"name": "summary", "valueString": finding.summary})
+    return parts
+
+
+def _option(option: Option) -> list[Json]:
+    parts: list[Json] = [
+        {"name": "code", "valueCode": option.code},
+        {"name": "standing", "valueCode": option.standing},
+    ]
+    if option.score is not None:
+        parts.append({"name": "score"} | _value(option.score))
+    parts += [{"name": "finding", "valueCode": code} for code in option.findings]
+    return parts
+
+
+def _value(value: FactScalar) -> Json:
+    kinds = {bool: "valueBoolean", int: "valueInteger", float: "valueDecimal", str: "valueString"}
+    return {kinds[type(value)]: value}

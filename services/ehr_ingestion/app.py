@@ -1,0 +1,27 @@
+"""What ehr_ingestion is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isodose.fhir.store import Stored
+
+from ehr_ingestion.handlers import handlers
+from ehr_ingestion.patient_records import rebuild
+from isodose.service import Service, Work
+from isodose.settings import Settings
+
+
+def service(_settings: Settings) -> Service:
+    return Service(
+        name="ehr_ingestion",
+        title="Isodose: the one record per patient",
+        description="FHIR R4 of what the EHR sent and of what the decision services concluded",
+        port=8001,
+        handlers=handlers(),
+        on_written=_follow,
+    )
+
+
+def _follow(work: Work, written: Sequence[Stored]) -> None:
+    rebuild(work, (stored.patient_id for stored in written if stored.changed and stored.patient_id))
