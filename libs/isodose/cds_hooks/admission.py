@@ -36,9 +36,9 @@ def _identity(placed: Placed) -> object:
 def _faults(placed: Placed, resource: Resource, patient_id: str) -> Sequence[Issue]:
     """`resource` is what is judged: an order not yet stored may carry an id of the EHR's own making."""
     try:
-        validate(resource)
+        validate(resource, placed.place)
     except FhirError as error:
-        return error.under(placed.place).issues
+        return error.issues
     if _is_of(placed.resource, patient_id):
         return ()
     text = "The resource belongs to another patient than context.patientId; send that patient's alone."

@@ -10,7 +10,7 @@ import logging
 import traceback
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
@@ -53,14 +53,14 @@ def cds_router(
     known = {service.id for service in services}
     reader = PrefetchReader(client, timeout_s=ehr_timeout_s)
     router = APIRouter(tags=["CDS Hooks"])
-    body = Annotated[bytes, Depends(_bounded_body(max_body_bytes))]
+    body = Depends(_bounded_body(max_body_bytes))
 
     @router.get("/cds-services")
     def discover() -> Response:
         return _json(listing)
 
     @router.post("/cds-services/{service_id}")
-    def call(service_id: str, content: body) -> Response:
+    def call(service_id: str, content: bytes = body) -> Response:
         _known(service_id, known)
         request = _parsed(content, HookRequest)
         service = by_hook.get((service_id, request.hook))
@@ -69,7 +69,7 @@ def cds_router(
         return _json(encode_cards(answer(service, request, reader, today(), worklist_url)))
 
     @router.post("/cds-services/{service_id}/feedback")
-    def feedback(service_id: str, content: body) -> Response:
+    def feedback(service_id: str, content: bytes = body) -> Response:
         _known(service_id, known)
         feedback_sink(service_id, _parsed(content, FeedbackBatch).feedback)
         return Response(status_code=200)
