@@ -16,6 +16,7 @@ from typing import Literal
 
 from isodose.clinical.record import Course, Exposure, Operation, PatientRecord, Scan
 
+DAY = dt.timedelta(days=1)
 WEEK = dt.timedelta(days=7)
 
 _PARTIAL = re.compile(r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})(?:T.*)?)?)?")
