@@ -57,8 +57,25 @@ def test_the_radiology_request_is_412_and_answered_with_prefetch(desk: Any, samp
     assert desk.calls[0].selections == ("ServiceRequest/example-MRI-59879846",)
 
 
-def test_the_order_sign_context_is_answered(desk: Any, sample: Sample) -> None:
+def test_the_order_sign_context_holds_two_orders_that_are_not_r4_and_both_are_named(
+    desk: Any, sample: Sample
+) -> None:
     context = sample("hl7-cds-hooks-library/context-order-sign-R4.json")["context"]
+    body = desk.request("order-sign", context=context, prefetch={"patient": None, "observations": None})
+    answer = desk.post("orders", body)
+    assert answer.status_code == 400
+    assert [path for issue in answer.json()["issue"] for path in issue["expression"]] == [
+        "context.draftOrders.entry[0].resource.intent",
+        "context.draftOrders.entry[1].resource.dosageInstruction[0].doseQuantity",
+    ]
+
+
+def test_the_order_sign_context_is_answered_once_its_orders_are_r4(desk: Any, sample: Sample) -> None:
+    context = sample("hl7-cds-hooks-library/context-order-sign-R4.json")["context"]
+    diet, drug = (entry["resource"] for entry in context["draftOrders"]["entry"])
+    diet["intent"] = "order"
+    dose = drug["dosageInstruction"][0]
+    dose["doseAndRate"] = [{"doseQuantity": dose.pop("doseQuantity")}]
     body = desk.request("order-sign", context=context, prefetch={"patient": None, "observations": None})
     assert desk.post("orders", body).status_code == 200
     assert [draft["resourceType"] for draft in desk.calls[0].drafts] == [
