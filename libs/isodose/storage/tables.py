@@ -8,7 +8,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
-    Float,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -36,14 +36,16 @@ resource = Table(
     Column("id", String(64), primary_key=True),
     Column("version", Integer, nullable=False),
     Column("last_version", Integer, nullable=False),
-    Column("last_updated", Instant, nullable=False),
-    Column("source_updated", Instant),
+    Column("last_updated", String(24), nullable=False),
+    Column("source_updated", String(32)),
     Column("patient_id", String(64)),
     Column("deleted", Boolean, nullable=False, default=False),
     Column("origin", String(8), nullable=False),
     Column("body", Text, nullable=False),
     Index(None, "patient_id", "type"),
+    Index(None, "type", "last_updated"),
 )
+"""The current version of each resource; instants are FHIR's text in UTC, so their order is the text's."""
 
 resource_version = Table(
     "resource_version",
@@ -52,7 +54,7 @@ resource_version = Table(
     Column("id", String(64), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("method", String(8), nullable=False),
-    Column("last_updated", Instant, nullable=False),
+    Column("last_updated", String(24), nullable=False),
     Column("deleted", Boolean, nullable=False, default=False),
     Column("body", Text, nullable=False),
 )
@@ -60,18 +62,29 @@ resource_version = Table(
 search_index = Table(
     "search_index",
     metadata,
-    Column("seq", Serial, primary_key=True, autoincrement=True),
     Column("type", String(64), nullable=False),
     Column("id", String(64), nullable=False),
     Column("param", String(32), nullable=False),
-    Column("kind", String(12), nullable=False),
-    Column("system", Text),
-    Column("value", Text),
-    Column("low", Float),
-    Column("high", Float),
-    Index(None, "type", "id"),
-    Index(None, "type", "param", "value"),
-    Index(None, "type", "param", "low"),
+    Column("system", String(255)),
+    Column("value", String(255)),
+    Column("low", Double),
+    Column("high", Double),
+    Column("text", String(255)),
+)
+"""One row per searchable value: tokens and references in system and value, dates and numbers in low, high."""
+Index("ix_search_index_id", search_index.c.id, search_index.c.type)
+_HAS_VALUE, _HAS_RANGE = search_index.c.value.is_not(None), search_index.c.low.is_not(None)
+Index(
+    "ix_search_index_value",
+    *(search_index.c[name] for name in ("value", "param", "type")),
+    sqlite_where=_HAS_VALUE,
+    postgresql_where=_HAS_VALUE,
+)
+Index(
+    "ix_search_index_range",
+    *(search_index.c[name] for name in ("type", "param", "low")),
+    sqlite_where=_HAS_RANGE,
+    postgresql_where=_HAS_RANGE,
 )
 
 conditional_identity = Table(
@@ -81,6 +94,7 @@ conditional_identity = Table(
     Column("criteria", String(512), primary_key=True),
     Column("id", String(64), nullable=False),
 )
+"""What a conditional create asked for: one row per identity, locked while somebody creates it."""
 
 patient_record = Table(
     "patient_record",
