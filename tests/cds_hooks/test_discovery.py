@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
-from isodose.cds_hooks import CdsService, discovery
+from isodose.cds_hooks import CdsService, discovery, discovery_router
+from isodose.fhir.errors import FhirError
 
 
 def test_discovery_lists_every_service_also_where_two_share_a_hook_or_an_id(desk: Any) -> None:
@@ -46,3 +51,33 @@ def test_two_services_may_not_claim_one_id_on_one_hook() -> None:
     twin = CdsService("a", "patient-view", "A", "a", {}, lambda _call: [])
     with pytest.raises(ValueError, match="two CDS services are called a on patient-view"):
         discovery([twin, twin])
+
+
+def merged_from(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Response:
+    app = FastAPI()
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        app.include_router(discovery_router(["http://eligibility", "http://alerts/"], http))
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+                return await client.get("/cds-services")
+
+        return asyncio.run(ask())
+
+
+def test_discovery_of_services_that_run_apart_is_merged() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"services": [{"id": request.url.host, "hook": "patient-view"}]})
+
+    assert [entry["id"] for entry in merged_from(answer).json()["services"]] == ["eligibility", "alerts"]
+
+
+def test_a_service_that_does_not_answer_is_not_left_out_in_silence() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(503 if request.url.host == "alerts" else 200, json={"services": []})
+
+    with pytest.raises(FhirError) as refused:
+        merged_from(answer)
+    assert refused.value.status == 503
+    assert "http://alerts" in str(refused.value)

@@ -71,13 +71,3 @@ class CdsService:
         if self.usage_requirements:
             entry["usageRequirements"] = self.usage_requirements
         return entry
-
-
-def discovery(services: Sequence[CdsService]) -> dict[str, Any]:
-    """The discovery document. Raises `ValueError` where two services claim the same id on the same hook."""
-    claimed: set[tuple[str, str]] = set()
-    for service in services:
-        if (service.id, service.hook) in claimed:
-            raise ValueError(f"two CDS services are called {service.id} on {service.hook}")
-        claimed.add((service.id, service.hook))
-    return {"services": [service.described() for service in services]}

@@ -1,0 +1,56 @@
+"""Which CDS services there are: of one process, or of several behind one address.
+
+https://cds-hooks.hl7.org/2.0/#discovery
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import httpx
+import orjson
+from fastapi import APIRouter, Response
+
+from isodose.cds_hooks.hook import CdsService
+from isodose.fhir.errors import unavailable
+
+
+def discovery(services: Sequence[CdsService]) -> dict[str, Any]:
+    """The discovery document. Raises `ValueError` where two services claim the same id on the same hook."""
+    return merged([{"services": [service.described() for service in services]}])
+
+
+def merged(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One discovery document of several. Raises `ValueError` where two entries have one id and one hook."""
+    entries = [entry for document in documents for entry in document["services"]]
+    claimed: set[tuple[str, str]] = set()
+    for entry in entries:
+        name = (entry["id"], entry["hook"])
+        if name in claimed:
+            raise ValueError(f"two CDS services are called {name[0]} on {name[1]}")
+        claimed.add(name)
+    return {"services": entries}
+
+
+def discovery_router(addresses: Sequence[str], http: httpx.Client) -> APIRouter:
+    """`GET /cds-services` for services that run elsewhere, asked at each request. One that does not answer makes
+    the whole 503: a list that left it out would say that its advice does not exist.
+    """
+    router = APIRouter(tags=["CDS Hooks"])
+
+    @router.get("/cds-services")
+    def discover() -> Response:
+        document = merged(_ask(address, http) for address in addresses)
+        return Response(orjson.dumps(document), media_type="application/json")
+
+    return router
+
+
+def _ask(address: str, http: httpx.Client) -> dict[str, Any]:
+    try:
+        answer = http.get(f"{address.rstrip('/')}/cds-services").raise_for_status()
+        document: dict[str, Any] = orjson.loads(answer.content)
+    except (httpx.HTTPError, orjson.JSONDecodeError):
+        raise unavailable(f"The service at {address} does not list its CDS services; try again.") from None
+    return document
