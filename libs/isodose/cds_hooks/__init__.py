@@ -1,7 +1,7 @@
 """CDS Hooks 2.0: discovery, calls answered from prefetch, feedback, and how findings read on a card."""
 
-from isodose.cds_hooks.discovery import discovery, discovery_router
-from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
+from isodose.cds_hooks.discovery import discovery_router
+from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch, discovery
 from isodose.cds_hooks.models import Action, Card, Coding, Feedback, Link, Source, Suggestion
 from isodose.cds_hooks.router import cds_router
 

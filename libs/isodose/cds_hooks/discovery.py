@@ -1,41 +1,24 @@
-"""Which CDS services there are: of one process, or of several behind one address.
+"""One list of CDS services where several processes stand behind one address.
 
 https://cds-hooks.hl7.org/2.0/#discovery
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 import orjson
 from fastapi import APIRouter, Response
 
-from isodose.cds_hooks.hook import CdsService
+from isodose.cds_hooks.hook import merged
 from isodose.fhir.errors import unavailable
 
 
-def discovery(services: Sequence[CdsService]) -> dict[str, Any]:
-    """The discovery document. Raises `ValueError` where two services claim the same id on the same hook."""
-    return merged([{"services": [service.described() for service in services]}])
-
-
-def merged(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """One discovery document of several. Raises `ValueError` where two entries have one id and one hook."""
-    entries = [entry for document in documents for entry in document["services"]]
-    claimed: set[tuple[str, str]] = set()
-    for entry in entries:
-        name = (entry["id"], entry["hook"])
-        if name in claimed:
-            raise ValueError(f"two CDS services are called {name[0]} on {name[1]}")
-        claimed.add(name)
-    return {"services": entries}
-
-
 def discovery_router(addresses: Sequence[str], http: httpx.Client) -> APIRouter:
-    """`GET /cds-services` for services that run elsewhere, asked at each request. One that does not answer makes
-    the whole 503: a list that left it out would say that its advice does not exist.
+    """`GET /cds-services` for services that run elsewhere, asked at each request. One that does not answer
+    makes the whole 503: a list that left it out would say that its advice does not exist.
     """
     router = APIRouter(tags=["CDS Hooks"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,3 +71,20 @@ class CdsService:
         if self.usage_requirements:
             entry["usageRequirements"] = self.usage_requirements
         return entry
+
+
+def discovery(services: Iterable[CdsService]) -> dict[str, Any]:
+    """The discovery document. Raises `ValueError` where two services claim the same id on the same hook."""
+    return merged([{"services": [service.described() for service in services]}])
+
+
+def merged(documents: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One discovery document of several. Raises `ValueError` where two entries have one id and one hook."""
+    entries = [entry for document in documents for entry in document["services"]]
+    claimed: set[tuple[str, str]] = set()
+    for entry in entries:
+        name = (entry["id"], entry["hook"])
+        if name in claimed:
+            raise ValueError(f"two CDS services are called {name[0]} on {name[1]}")
+        claimed.add(name)
+    return {"services": entries}

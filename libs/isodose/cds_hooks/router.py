@@ -18,8 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from isodose.cds_hooks.admission import admitted
 from isodose.cds_hooks.context import read_context
-from isodose.cds_hooks.discovery import discovery
-from isodose.cds_hooks.hook import CdsService, HookCall
+from isodose.cds_hooks.hook import CdsService, HookCall, discovery
 from isodose.cds_hooks.models import Card, Feedback, FeedbackBatch, HookRequest, Link, Source, encode_cards
 from isodose.cds_hooks.prefetch import Ehr, Gathered, PrefetchReader
 from isodose.fhir.errors import (
