@@ -1,0 +1,216 @@
+"""The walk along the pathway: how each option stands, and where the pathway ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eligibility_scoring.judged import Judged
+from eligibility_scoring.standing import (
+    CONDITIONAL,
+    EMERGING,
+    INVESTIGATIONAL,
+    NOT_ADVISED,
+    STANDARD,
+    Standings,
+    at_most,
+    best,
+    first_of,
+)
+from isodose.clinical import logic
+from isodose.clinical.logic import Term
+
+
+def supportive_care(j: Judged) -> Standings:
+    return first_of((j("F1-status"), STANDARD), otherwise=NOT_ADVISED)
+
+
+def radiosurgery(j: Judged, lesion: str) -> Standings:
+    """Radiosurgery of one lesion without resection, in whatever number of fractions."""
+    oligo, banded = j("F1-burden"), j("F1-poly")
+    return first_of(
+        (j("F1-status"), NOT_ADVISED),
+        (j("ELIG-histology-exceptions"), NOT_ADVISED),
+        (j("ELIG-poly-over-10"), NOT_ADVISED),
+        (j("F1-urgent", lesion), NOT_ADVISED),
+        (j.systemic_first, CONDITIONAL),
+        (oligo & j("F1-accessible", lesion), NOT_ADVISED),
+        (j("ELIG-sclc-wbrt-pci-neurotoxic") & (oligo | banded), EMERGING),
+        (banded, CONDITIONAL),
+        (j("ELIG-postop-srs-vs-observation", lesion), STANDARD),
+        (oligo & j("F1-upfront-srs", lesion), STANDARD),
+        (oligo, CONDITIONAL),
+        otherwise=NOT_ADVISED,
+    )
+
+
+def single_fraction(j: Judged, lesion: str) -> Standings:
+    whole = radiosurgery(j, lesion)
+    return first_of((j("F1-fraction", lesion), at_most(CONDITIONAL, whole)), otherwise=whole)
+
+
+def several_fractions(j: Judged, lesion: str) -> Standings:
+    whole = radiosurgery(j, lesion)
+    return first_of((j("F1-fraction", lesion), at_most(CONDITIONAL, whole)), otherwise=NOT_ADVISED)
+
+
+def resection_first(j: Judged, lesion: str) -> Standings:
+    excepted = j("ELIG-histology-exceptions")
+    return first_of(
+        (j("F1-status"), NOT_ADVISED),
+        (j("F1-urgent", lesion) & excepted, CONDITIONAL),
+        (excepted, NOT_ADVISED),
+        (j("F1-urgent", lesion), STANDARD),
+        (j("ELIG-postop-srs-vs-observation", lesion), STANDARD),
+        (j("ELIG-surgery-then-postop-srs", lesion), STANDARD),
+        (j("F1-accessible", lesion) & j("F1-burden") & ~j.systemic_first, STANDARD),
+        (j("F1-accessible", lesion), CONDITIONAL),
+        otherwise=NOT_ADVISED,
+    )
+
+
+def radiosurgery_before_resection(j: Judged, lesion: str) -> Standings:
+    return first_of(
+        (j("F1-status"), NOT_ADVISED),
+        (j("ELIG-histology-exceptions"), NOT_ADVISED),
+        (j("F1-accessible", lesion) & j("NEOADJ-candidate-profile", lesion), EMERGING),
+        otherwise=NOT_ADVISED,
+    )
+
+
+def biopsy(j: Judged, lesion: str) -> Standings:
+    wanted = j("ELIG-tissue-for-molecular-update", lesion) | j("ELIG-local-progression-workup")
+    return first_of((j("F1-status"), NOT_ADVISED), (wanted, CONDITIONAL), otherwise=NOT_ADVISED)
+
+
+def whole_brain(j: Judged) -> Standings:
+    return first_of(
+        (j("F1-status"), NOT_ADVISED), (_whole_brain_considered(j), CONDITIONAL), otherwise=NOT_ADVISED
+    )
+
+
+def hippocampal_avoidance(j: Judged) -> Standings:
+    considered = j("F1-poly") | _whole_brain_considered(j)
+    return first_of((j("F1-status"), NOT_ADVISED), (considered, CONDITIONAL), otherwise=NOT_ADVISED)
+
+
+def systemic_first(j: Judged) -> Standings:
+    return first_of((j("F1-status"), NOT_ADVISED), (j.systemic_first, EMERGING), otherwise=NOT_ADVISED)
+
+
+def with_systemic(j: Judged) -> Standings:
+    """As strong as the radiosurgery itself, where effective systemic therapy goes on."""
+    given = best(single_fraction(j, lesion) for lesion in j.lesions)
+    return first_of((j("F1-systemic"), given), otherwise=NOT_ADVISED)
+
+
+def downstaging(j: Judged) -> Standings:
+    return first_of(
+        (j("F1-status"), NOT_ADVISED), (j("SYS-cns-downstaging"), EMERGING), otherwise=NOT_ADVISED
+    )
+
+
+def tumour_treating_fields(j: Judged) -> Standings:
+    return first_of(
+        (j("F1-status"), NOT_ADVISED), (j.any("ELIG-ttfields-nsclc"), EMERGING), otherwise=NOT_ADVISED
+    )
+
+
+def salvage(j: Judged) -> Standings:
+    return first_of(
+        (j("F1-status"), NOT_ADVISED),
+        (j("ELIG-salvage-srs") & ~j.change_unexplained(), EMERGING),
+        otherwise=NOT_ADVISED,
+    )
+
+
+def trial(j: Judged) -> Standings:
+    return first_of((j("F1-status"), NOT_ADVISED), otherwise=INVESTIGATIONAL)
+
+
+def _whole_brain_considered(j: Judged) -> Term:
+    return (
+        j("ELIG-poly-over-10")
+        | j("ELIG-poly-trajectory-review")
+        | j("ELIG-wbrt-indications-cyberspace")
+        | j("ELIG-sclc-wbrt-pci-neurotoxic")
+    )
+
+
+def ends_at_radiosurgery(j: Judged, lesion: str) -> Term:
+    """The pathway of one lesion ends at radiosurgery alone."""
+    surgical = j("F1-urgent", lesion) | (j("F1-burden") & j("F1-accessible", lesion))
+    alone = j("F1-poly") | (j("F1-burden") & ~j.systemic_first & j("F1-upfront-srs", lesion))
+    return alone & ~surgical
+
+
+def ends_at_one_fraction(j: Judged) -> Term:
+    return logic.some(ends_at_radiosurgery(j, x) & ~j("F1-fraction", x) for x in j.lesions)
+
+
+def ends_at_several_fractions(j: Judged) -> Term:
+    return logic.some(ends_at_radiosurgery(j, x) & j("F1-fraction", x) for x in j.lesions)
+
+
+def ends_at_resection(j: Judged) -> Term:
+    return logic.some(
+        j("F1-urgent", x)
+        | j("ELIG-postop-srs-vs-observation", x)
+        | (j("F1-burden") & ~j.systemic_first & j("F1-accessible", x))
+        for x in j.lesions
+    )
+
+
+def ends_at_radiosurgery_with_systemic(j: Judged) -> Term:
+    isolated = j("ELIG-cns-only-progression-srs-continue")
+    return isolated & logic.some(ends_at_radiosurgery(j, x) for x in j.lesions)
+
+
+def ends_at_biopsy(j: Judged) -> Term:
+    return j("ELIG-local-progression-workup") & j.change_unexplained()
+
+
+def ends_at_salvage(j: Judged) -> Term:
+    return j("ELIG-local-progression-workup") & j("ELIG-salvage-srs") & ~j.change_unexplained()
+
+
+def never(j: Judged) -> Term:
+    return Term(False)
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """How an option stands: once per lesion where `of_lesion` is given, else once for the patient.
+
+    `ends` asks whether the pathway ends at this option, for the patient or for some lesion.
+    """
+
+    of_patient: Callable[[Judged], Standings] | None = None
+    of_lesion: Callable[[Judged, str], Standings] | None = None
+    ends: Callable[[Judged], Term] = never
+
+    def standings(self, j: Judged) -> dict[str, Standings]:
+        """By lesion; the empty name stands for the patient as a whole."""
+        if self.of_patient is not None:
+            return {"": self.of_patient(j)}
+        assert self.of_lesion is not None
+        return {lesion: self.of_lesion(j, lesion) for lesion in j.lesions}
+
+
+BRANCHES = {
+    "best-supportive-care": Branch(supportive_care, ends=lambda j: j("F1-status")),
+    "srs": Branch(of_lesion=single_fraction, ends=ends_at_one_fraction),
+    "fsrs": Branch(of_lesion=several_fractions, ends=ends_at_several_fractions),
+    "resection-then-postoperative-srs": Branch(of_lesion=resection_first, ends=ends_at_resection),
+    "neoadjuvant-srs-then-resection": Branch(of_lesion=radiosurgery_before_resection),
+    "biopsy": Branch(of_lesion=biopsy, ends=ends_at_biopsy),
+    "wbrt": Branch(whole_brain),
+    "ha-wbrt-memantine": Branch(hippocampal_avoidance, ends=lambda j: j("ELIG-poly-over-10")),
+    "systemic-first": Branch(systemic_first, ends=lambda j: j.systemic_first),
+    "srs-with-systemic": Branch(with_systemic, ends=ends_at_radiosurgery_with_systemic),
+    "cns-downstaging": Branch(downstaging),
+    "ttfields-after-srs": Branch(tumour_treating_fields),
+    "salvage-srs": Branch(salvage, ends=ends_at_salvage),
+    "clinical-trial": Branch(trial),
+}
+"""By option code."""
