@@ -1,0 +1,161 @@
+"""Whether a drug acts on a day, and from which order, statement or dose that follows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+import yaml
+
+from isodose.clinical import facts
+from isodose.clinical.record import Certainty, Exposure, Fact, FactScalar
+from isodose.clinical.timeline import exposure_period
+
+_RANK: tuple[Certainty, ...] = ("sure", "likely", "ask")
+_EVERY = re.compile(r"\bevery\s+(\d{1,2})\s*(week|day)s?\b|\bq\s?(\d{1,2})\s?(w|d)\w*", re.IGNORECASE)
+
+
+class DrugFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The figures of `drugs.yaml`."""
+
+    half_life_days: dict[str, float]
+    recalled_half_lives: tuple[str, ...]
+    half_lives_of_action: float
+    equal_to_prednisone_5_mg: dict[str, float]
+    conjugate_days_of_action: int
+    daily_days_of_action: int
+    cycle_days_of_action: int
+    conjugate_agents: dict[str, str]
+    cns_active_tki: frozenset[str]
+    likely_cns_active_classes: frozenset[str]
+    infused_anticancer_classes: frozenset[str]
+    oral_anticancer_classes: frozenset[str]
+
+
+@cache
+def figures() -> DrugFigures:
+    text = files("isodose.clinical.derive").joinpath("drugs.yaml").read_text(encoding="utf-8")
+    return msgspec.convert(yaml.safe_load(text), DrugFigures)
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """A drug acts on the day: the exposure that shows it, how surely, since or last when, and why."""
+
+    exposure: Exposure
+    certainty: Certainty
+    on: dt.date | None
+    reason: str
+
+
+def acting_on(exposure: Exposure, on: dt.date, days_of_action: float) -> Acting | None:
+    """The evidence that `exposure` acts on the day, or None where nothing shows it.
+
+    A drug acts while its order runs, and for `days_of_action` after the last known dose or the end.
+    """
+    if exposure.status == "planned" or exposure.draft:
+        return None
+    period = exposure_period(exposure)
+    if _runs_on(exposure, on):
+        since = f"since {period.first}" if period.first else "with no start date given"
+        certainty = exposure.certainty if period.first else least(exposure.certainty, "likely")
+        return Acting(exposure, certainty, exposure.start or period.first, f"{_name(exposure)} {since}")
+    last = last_known_day(exposure, on)
+    if last is not None and (on - last).days <= days_of_action:
+        why = f"{_name(exposure)} last on {last}, acts for up to {days_of_action:g} days"
+        return Acting(exposure, least(exposure.certainty, "likely"), last, why)
+    return None
+
+
+def _runs_on(exposure: Exposure, on: dt.date) -> bool:
+    if exposure.start is not None and exposure.start > on:
+        return False
+    if exposure.end is not None:
+        return on <= exposure.end and (exposure.start is not None or exposure.status == "active")
+    return exposure.status == "active" and (exposure.start is not None or not exposure.given_on)
+
+
+def last_known_day(exposure: Exposure, on: dt.date) -> dt.date | None:
+    """The last dose or the end, not after `on`."""
+    days = [day for day in (*exposure.given_on, exposure.end) if day is not None and day <= on]
+    return max(days, default=None)
+
+
+def planned_from(exposure: Exposure, on: dt.date) -> bool:
+    """The drug is proposed, drafted, or ordered to begin later than `on`."""
+    if exposure.status == "planned" or exposure.draft:
+        return True
+    return exposure.status == "active" and exposure.start is not None and exposure.start > on
+
+
+def evidence_of(
+    exposures: Iterable[Exposure], on: dt.date, days_of_action: Callable[[Exposure], float]
+) -> list[Acting]:
+    """Which of `exposures` act on the day, the surest first; a later stop of the same drug told by another
+    kind of source makes it uncertain.
+    """
+    everything = list(exposures)
+    found: list[Acting] = []
+    for exposure in everything:
+        acting = acting_on(exposure, on, days_of_action(exposure))
+        if acting is not None:
+            found.append(_weakened_by_a_stop(acting, everything, on))
+    return sorted(found, key=lambda a: (_RANK.index(a.certainty), a.exposure.concept, a.exposure.ref))
+
+
+def _weakened_by_a_stop(acting: Acting, everything: Sequence[Exposure], on: dt.date) -> Acting:
+    for other in everything:
+        same_drug = other.concept == acting.exposure.concept and _kind(other) != _kind(acting.exposure)
+        stopped = other.status == "stopped" and other.end is not None and other.end <= on
+        if same_drug and stopped and other.end and (acting.on is None or other.end > acting.on):
+            reason = f"{acting.reason}; another source says stopped on {other.end}"
+            return replace(acting, certainty="ask", reason=reason)
+    return acting
+
+
+def _kind(exposure: Exposure) -> str:
+    return exposure.ref.partition("/")[0]
+
+
+def least(*certainties: Certainty) -> Certainty:
+    """The least sure of several."""
+    return max(certainties, key=_RANK.index)
+
+
+def cycle_days(exposure: Exposure) -> int | None:
+    """Days from dose to dose where the order's own words say so: "every 3 weeks", "q21d"."""
+    match = _EVERY.search(exposure.text)
+    if match is None:
+        return None
+    count, unit = (match[1], match[2]) if match[1] else (match[3], match[4])
+    return int(count) * (7 if unit.lower().startswith("w") else 1)
+
+
+def derived(
+    name: str,
+    value: FactScalar,
+    evidence: Sequence[Acting],
+    certainty: Certainty = "sure",
+    reasons: Sequence[str] = (),
+) -> Fact:
+    """A fact that rests on `evidence`, dated and sourced by its strongest part, no surer than `certainty`."""
+    best = min(evidence, key=lambda a: (_RANK.index(a.certainty), a.exposure.ref))
+    return Fact(
+        name=name,
+        value=value,
+        unit=facts.definition(name).unit,
+        on=best.on,
+        source=best.exposure.ref,
+        certainty=least(best.certainty, certainty),
+        stated=False,
+        reasons=tuple(dict.fromkeys(reasons or [a.reason for a in evidence])),
+    )
+
+
+def _name(exposure: Exposure) -> str:
+    return exposure.concept.replace("_", " ")

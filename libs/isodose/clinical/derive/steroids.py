@@ -1,0 +1,157 @@
+"""The daily glucocorticoid dose and how long it has been given, from the steroids active on a day.
+
+Systemic steroids add up; topical, inhaled, ophthalmic and local ones do not count. One active steroid whose
+dose cannot be computed leaves the daily dose unknown: the sum of the others would be too low. That such a
+steroid is active is still told, with the order's own words, by `active_steroids`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from msgspec.structs import replace
+
+from isodose.clinical.derive.acting import Acting, derived, evidence_of, figures, least
+from isodose.clinical.record import Exposure, Fact, PatientRecord
+from isodose.clinical.timeline import Period, exposure_period, merged
+
+_LONGEST_MARK_DAYS = 28
+_DEXAMETHASONE = "steroid_dexamethasone_mg_per_day"
+_PREDNISONE = "prednisone_equivalent_mg_per_day"
+
+
+def active_steroids(record: PatientRecord, on: dt.date) -> list[Acting]:
+    """Evidence for every systemic glucocorticoid given on the day."""
+    return evidence_of(systemic_steroids(record), on, lambda _: 0)
+
+
+def systemic_steroids(record: PatientRecord) -> list[Exposure]:
+    """All glucocorticoid exposures that reach the whole body; a route not told counts as systemic."""
+    return [e for e in record.exposures if e.drug_class == "corticosteroid" and e.route in ("", "systemic")]
+
+
+def steroid_facts(record: PatientRecord, on: dt.date) -> list[Fact]:
+    """Dose as dexamethasone and as prednisone, duration so far and as planned.
+
+    A stated dose beats the orders, and the other unit follows from it.
+    """
+    active = active_steroids(record, on)
+    return [*(_converted(record, on) or _dose(active)), *_duration(record, active, on)]
+
+
+def _converted(record: PatientRecord, on: dt.date) -> list[Fact]:
+    """The dose in the unit that is not stated, from the one that is."""
+    factor = 5 / figures().equal_to_prednisone_5_mg["dexamethasone"]
+    stated = {name: _stated(record, name, on) for name in (_DEXAMETHASONE, _PREDNISONE)}
+    dexamethasone, prednisone = stated[_DEXAMETHASONE], stated[_PREDNISONE]
+    if dexamethasone is not None and prednisone is None:
+        return [_other_unit(_PREDNISONE, dexamethasone, factor)]
+    if prednisone is not None and dexamethasone is None:
+        return [_other_unit(_DEXAMETHASONE, prednisone, 1 / factor)]
+    return []
+
+
+def _other_unit(name: str, source: Fact, factor: float) -> Fact:
+    value = round(float(source.value) * factor, 6)
+    return replace(source, name=name, value=value, stated=False, reasons=(f"from {source.name}",))
+
+
+def _stated(record: PatientRecord, name: str, on: dt.date) -> Fact | None:
+    given = [f for f in record.facts if f.name == name and f.stated and (f.on is None or f.on <= on)]
+    return max(given, key=lambda f: (f.on or dt.date.min, f.source, repr(f.value)), default=None)
+
+
+def _dose(active: Sequence[Acting]) -> Iterable[Fact]:
+    parts = [_daily_prednisone(list(group)) for _, group in groupby(_by_concept(active), _concept)]
+    doses = [dose for dose, _ in parts if dose is not None]
+    if not parts or len(doses) < len(parts):
+        return
+    total = sum(doses)
+    doubtful = any(a.exposure.route == "" for a in active) or not all(agree for _, agree in parts)
+    certainty = least(*(a.certainty for a in active), "likely" if doubtful else "sure")
+    reasons = [f"{a.reason}: {_dose_words(a.exposure)}" for a in active]
+    as_dexamethasone = total * figures().equal_to_prednisone_5_mg["dexamethasone"] / 5
+    for name, value in (
+        (_PREDNISONE, total),
+        (_DEXAMETHASONE, as_dexamethasone),
+    ):
+        yield derived(name, round(value, 6), active, certainty, reasons)
+
+
+def _dose_words(exposure: Exposure) -> str:
+    return f"{exposure.daily_dose_mg:g} mg per day" if exposure.daily_dose_mg is not None else exposure.text
+
+
+def _daily_prednisone(same_drug: Sequence[Acting]) -> tuple[float | None, bool]:
+    """Daily prednisone of one drug, and whether its sources agree.
+
+    Orders, statements and administrations of one drug tell of the same tablets: each kind is added up by
+    itself and the highest counts.
+    """
+    equal = figures().equal_to_prednisone_5_mg.get(same_drug[0].exposure.concept)
+    if equal is None:
+        return None, True
+    totals: dict[str, float | None] = {}
+    for acting in same_drug:
+        exposure = acting.exposure
+        kind = exposure.ref.partition("/")[0]
+        dose = None if exposure.as_needed else exposure.daily_dose_mg
+        before = totals.get(kind, 0.0)
+        totals[kind] = None if dose is None or before is None else before + dose
+    known = [total for total in totals.values() if total is not None]
+    if not known:
+        return None, True
+    return max(known) * 5 / equal, len(set(totals.values())) == 1
+
+
+def _duration(record: PatientRecord, active: Sequence[Acting], on: dt.date) -> Iterable[Fact]:
+    began = _unbroken_since(record, active, on)
+    if began is None:
+        return
+    so_far = (on - began).days
+    yield _days("steroid_duration_days", so_far, active, f"without a break since {began}")
+    ends = [a.exposure.end for a in active]
+    known_ends = [end for end in ends if end is not None]
+    if len(known_ends) == len(ends):
+        last = max(known_ends)
+        why = f"from {began} to the planned end on {last}"
+        yield _days("steroid_planned_days", (last - began).days, active, why)
+    elif so_far >= _LONGEST_MARK_DAYS:
+        why = f"at least the days since {began}; no end is planned"
+        yield _days("steroid_planned_days", so_far, active, why)
+
+
+def _days(name: str, days: int, active: Sequence[Acting], reason: str) -> Fact:
+    return derived(name, days, active, "likely", [reason])
+
+
+def _unbroken_since(record: PatientRecord, active: Sequence[Acting], on: dt.date) -> dt.date | None:
+    """The first day of the run of steroids that reaches `on`; None where an active one has no start."""
+    if not active or any(exposure_period(a.exposure).first is None for a in active):
+        return None
+    periods = [_until(exposure_period(e), on) for e in systemic_steroids(record) if _was_given(e, on)]
+    for run in reversed(merged(periods)):
+        if run.covers(on):
+            return run.first
+    return None
+
+
+def _was_given(exposure: Exposure, on: dt.date) -> bool:
+    first = exposure_period(exposure).first
+    return not exposure.draft and exposure.status != "planned" and first is not None and first <= on
+
+
+def _until(period: Period, on: dt.date) -> Period:
+    if period.last is not None:
+        return Period(period.first, min(period.last, on))
+    return Period(period.first, on) if period.ongoing else Period(period.first, period.first)
+
+
+def _concept(acting: Acting) -> str:
+    return acting.exposure.concept
+
+
+def _by_concept(active: Sequence[Acting]) -> list[Acting]:
+    return sorted(active, key=_concept)
