@@ -48,8 +48,10 @@ class View:
 
     def _find(self, name: str) -> Term:
         scope = facts.definition(name).scope
-        if scope == "patient" or (self.subject is None and scope in ("site", "trial", "drug")):
-            return _single(name, [current(self.record.facts, name, self.on)])
+        if scope in ("patient", "site", "trial", "drug"):
+            own = current(self.record.facts, name, self.on)
+            if own is not None or scope == "patient":
+                return _single(name, [own])
         if self.subject is not None and self.subject.scope == scope:
             return _single(name, [current(self.subject.facts, name, self.on)])
         return _single(name, [current(s.facts, name, self.on) for s in self._related(scope)])
