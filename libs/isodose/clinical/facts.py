@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -9,7 +11,7 @@ from typing import Literal
 import msgspec
 import yaml
 
-from isodose.clinical.record import Scope
+from isodose.clinical.record import Fact, Scope
 
 
 class FactDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,7 +36,7 @@ def vocabulary() -> dict[str, FactDefinition]:
     return msgspec.convert(yaml.safe_load(text), dict[str, FactDefinition])
 
 
-class UnknownFactName(KeyError):
+class UnknownFactName(KeyError):  # noqa: N818
     """A rule or an observation names a fact that the vocabulary does not have."""
 
 
@@ -44,3 +46,13 @@ def definition(name: str) -> FactDefinition:
         return vocabulary()[name]
     except KeyError:
         raise UnknownFactName(name) from None
+
+
+def current(given: Iterable[Fact], name: str, on: dt.date) -> Fact | None:
+    """The value of `name` that counts on a day: stated before derived, then the newest not after `on`."""
+    eligible = [f for f in given if f.name == name and (f.on is None or f.on <= on)]
+    return max(eligible, key=_precedence, default=None)
+
+
+def _precedence(fact: Fact) -> tuple[bool, dt.date, str, str]:
+    return (fact.stated, fact.on or dt.date.min, fact.source, repr(fact.value))

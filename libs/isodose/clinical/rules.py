@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from isodose.clinical import facts, logic
+from isodose.clinical.facts import current as current
 from isodose.clinical.finding import FactUsed, Finding, Verdict
 from isodose.clinical.knowledge import Entry, Knowledge, Values
 from isodose.clinical.logic import Term
@@ -63,16 +64,6 @@ class View:
             return candidates
         linked = tuple(c for c in candidates if c.ref in subject.links or subject.ref in c.links)
         return linked or candidates
-
-
-def current(given: Iterable[Fact], name: str, on: dt.date) -> Fact | None:
-    """The value of `name` that counts on a day: stated before derived, then the newest not after `on`."""
-    eligible = [f for f in given if f.name == name and (f.on is None or f.on <= on)]
-    return max(eligible, key=_precedence, default=None)
-
-
-def _precedence(fact: Fact) -> tuple[bool, dt.date, str, str]:
-    return (fact.stated, fact.on or dt.date.min, fact.source, repr(fact.value))
 
 
 def _single(name: str, found: Sequence[Fact | None]) -> Term:
