@@ -1,0 +1,1 @@
+"""The value sets: one readable file each, concept by concept, with the source of every code."""

@@ -1,0 +1,246 @@
+"""The resources of one patient, put in order and indexed, and the record being written from them.
+
+A reader takes what it understands from the `Chart` and adds it to the `Reading`. What is odd becomes a Problem.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from isodose.clinical import facts
+from isodose.clinical.record import (
+    Certainty,
+    Course,
+    Exposure,
+    Fact,
+    FactScalar,
+    Operation,
+    Problem,
+    Scan,
+    Scope,
+    Subject,
+)
+from isodose.clinical.timeline import possible_days
+
+Resource = Mapping[str, Any]
+RESULT_SYSTEM_END = "/NamingSystem/result"
+FACT_SYSTEM_END = "/CodeSystem/fact"
+FACT_VALUE_SYSTEM_END = "/CodeSystem/fact-value"
+
+
+def reference_to(resource: Resource) -> str:
+    """`Type/id`; the type alone where the resource has no id yet."""
+    kind, identity = resource.get("resourceType", ""), resource.get("id")
+    return f"{kind}/{identity}" if isinstance(identity, str) and identity else str(kind)
+
+
+def target_of(reference: Any) -> str:
+    """`Type/id` of a FHIR Reference, without server and version; the reference as written where it has no such form."""
+    written = reference.get("reference") if isinstance(reference, dict) else None
+    if not isinstance(written, str):
+        return ""
+    if written.startswith(("urn:", "#")):
+        return written
+    parts = written.partition("/_history/")[0].rstrip("/").split("/")
+    return "/".join(parts[-2:])
+
+
+def targets_of(references: Any) -> list[str]:
+    """`target_of` each Reference in a list."""
+    return [ref for item in items(references) if (ref := target_of(item))]
+
+
+def items(value: Any) -> list[Any]:
+    """A list as it is; a single value as a list; nothing as an empty one."""
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def extensions(element: Resource, url_end: str) -> Iterator[dict[str, Any]]:
+    """The extensions of `element` whose url ends with `url_end`."""
+    for extension in element.get("extension") or ():
+        if isinstance(extension, dict) and str(extension.get("url", "")).endswith(url_end):
+            yield extension
+
+
+class Chart:
+    """What came in: each resource once, by type, sorted by id, so that the order of arrival does not matter."""
+
+    def __init__(self, patient_id: str, resources: Iterable[Resource]) -> None:
+        self.patient_id = patient_id
+        self.by_ref: dict[str, Resource] = {}
+        self.of_other_patients: list[str] = []
+        self._by_type: dict[str, list[Resource]] = {}
+        for resource in _each_once(resources):
+            if _is_result(resource):
+                continue
+            if self._is_of_another(resource):
+                self.of_other_patients.append(reference_to(resource))
+                continue
+            self._by_type.setdefault(str(resource.get("resourceType", "")), []).append(resource)
+            if resource.get("id"):
+                self.by_ref[reference_to(resource)] = resource
+
+    def of(self, kind: str) -> list[Resource]:
+        """The resources of one type that are not entered in error."""
+        return [r for r in self._by_type.get(kind, ()) if r.get("status") != "entered-in-error"]
+
+    def at(self, owner: Resource, reference: Any) -> Resource | None:
+        """The resource that `reference`, found in `owner`, points to, contained ones included."""
+        target = target_of(reference)
+        if target.startswith("#"):
+            contained = owner.get("contained") or ()
+            return next((c for c in contained if isinstance(c, dict) and f"#{c.get('id')}" == target), None)
+        return self.by_ref.get(target)
+
+    def _is_of_another(self, resource: Resource) -> bool:
+        if not self.patient_id:
+            return False
+        if resource.get("resourceType") == "Patient":
+            return resource.get("id") not in (None, self.patient_id)
+        subject = target_of(resource.get("subject") or resource.get("patient"))
+        return subject.startswith("Patient/") and subject != f"Patient/{self.patient_id}"
+
+
+def _each_once(resources: Iterable[Resource]) -> Iterator[Resource]:
+    given = [r for r in resources if isinstance(r, Mapping)]
+    by_ref: dict[str, list[Resource]] = {}
+    for resource in given:
+        by_ref.setdefault(reference_to(resource), []).append(resource)
+    for ref in sorted(by_ref):
+        same = by_ref[ref]
+        if len(same) == 1:
+            yield same[0]
+        elif "/" in ref:
+            yield max(same, key=_recency)
+        else:
+            written = {orjson.dumps(r, option=orjson.OPT_SORT_KEYS): r for r in same}
+            yield from (written[key] for key in sorted(written))
+
+
+def _recency(resource: Resource) -> tuple[int, str, bytes]:
+    meta = resource.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    version = str(meta.get("versionId", ""))
+    number = int(version) if version.isdigit() else -1
+    return number, str(meta.get("lastUpdated", "")), orjson.dumps(resource, option=orjson.OPT_SORT_KEYS)
+
+
+def _is_result(resource: Resource) -> bool:
+    return any(
+        isinstance(i, dict) and str(i.get("system", "")).endswith(RESULT_SYSTEM_END)
+        for i in items(resource.get("identifier"))
+    )
+
+
+class Reading:
+    """The record as far as it is read."""
+
+    def __init__(self) -> None:
+        self.facts: set[Fact] = set()
+        self.courses: list[Course] = []
+        self.exposures: list[Exposure] = []
+        self.scans: list[Scan] = []
+        self.operations: list[Operation] = []
+        self.problems: set[Problem] = set()
+        self.read: set[str] = set()
+        self.aliases: dict[str, str] = {}
+        self._labels: dict[tuple[Scope, str], str] = {}
+        self._facts: dict[tuple[Scope, str], set[Fact]] = {}
+        self._links: dict[tuple[Scope, str], set[str]] = {}
+
+    def problem(self, code: str, text: str, source: str, expression: str = "") -> None:
+        self.problems.add(Problem(code=code, text=text, source=source, expression=expression))
+        self.read.add(source)
+
+    def subject(self, scope: Scope, ref: str, label: str = "", links: Iterable[str] = ()) -> None:
+        """Make sure that the record has this subject; a label given first stays."""
+        key = (scope, ref)
+        if label or key not in self._labels:
+            self._labels[key] = self._labels.get(key) or label
+        self._facts.setdefault(key, set())
+        self._links.setdefault(key, set()).update(link for link in links if link)
+
+    def refs(self, scope: Scope) -> list[str]:
+        return sorted(ref for kind, ref in self._facts if kind == scope)
+
+    def state(self, fact: Fact, scope: Scope = "patient", ref: str = "") -> None:
+        """Add a fact about the patient, or about the subject `ref`."""
+        self.read.add(fact.source)
+        if scope == "patient":
+            self.facts.add(fact)
+            return
+        ref = self.aliases.get(ref, ref)
+        self.subject(scope, ref)
+        self._facts[scope, ref].add(fact)
+
+    def subjects(self) -> tuple[Subject, ...]:
+        return tuple(
+            Subject(
+                ref=ref,
+                scope=scope,
+                label=self._labels.get((scope, ref), ""),
+                facts=in_order(self._facts[scope, ref]),
+                links=tuple(sorted({self.aliases.get(k, k) for k in self._links[scope, ref]})),
+            )
+            for scope, ref in sorted(self._facts)
+        )
+
+
+def in_order(given: Iterable[Fact]) -> tuple[Fact, ...]:
+    return tuple(sorted(given, key=lambda f: (f.name, f.on or dt.date.min, f.source, repr(f))))
+
+
+def fact(
+    name: str,
+    value: FactScalar,
+    source: str,
+    on: dt.date | None = None,
+    *,
+    certainty: Certainty = "sure",
+    stated: bool = True,
+    reasons: Iterable[str] = (),
+) -> Fact:
+    """A fact of the vocabulary with the unit the vocabulary gives it."""
+    return Fact(
+        name=name,
+        value=value,
+        unit=facts.definition(name).unit,
+        on=on,
+        source=source,
+        certainty=certainty,
+        stated=stated,
+        reasons=tuple(reasons),
+    )
+
+
+def day(written: Any, *, last: bool = False) -> dt.date | None:
+    """The day a FHIR date or dateTime names in its own time zone. Of a partial date the first day, or the `last`."""
+    if not isinstance(written, str):
+        return None
+    if len(written) >= 10:
+        try:
+            return dt.date.fromisoformat(written[:10])
+        except ValueError:
+            return None
+    period = possible_days(written)
+    if period is None:
+        return None
+    return period.last if last else period.first
+
+
+def effective_day(resource: Resource) -> dt.date | None:
+    """The clinically effective day of an Observation or DiagnosticReport; a period counts with its end."""
+    period = resource.get("effectivePeriod")
+    if isinstance(period, dict):
+        return day(period.get("end"), last=True) or day(period.get("start"))
+    return (
+        day(resource.get("effectiveDateTime"))
+        or day(resource.get("effectiveInstant"))
+        or day(resource.get("issued"))
+    )
