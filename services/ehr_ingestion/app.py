@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from isodose.fhir.store import Stored
-
 from ehr_ingestion.handlers import handlers
 from ehr_ingestion.patient_records import rebuild
+from isodose.fhir.store import Stored
 from isodose.service import Service, Work
 from isodose.settings import Settings
 

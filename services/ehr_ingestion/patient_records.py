@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import orjson
 from isodose.events.contract import record_changed
-from isodose.mcode import build_record
 
 from isodose.clinical.record import PatientRecord
+from isodose.mcode import build_record
 from isodose.service import Work
 from isodose.telemetry import current_traceparent
 

@@ -1,0 +1,204 @@
+"""The command `isodose`: decide at a terminal, load data, start services, and look after a running platform."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import httpx
+import orjson
+import typer
+from isodose.events.log import LogUnavailable, Record, open_log
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from all_in_one import loading, terminal
+from all_in_one.composition import SERVICES
+from isodose.assessment import assess
+from isodose.clinical.knowledge import KnowledgeError
+from isodose.events import contract
+from isodose.fhir.errors import FhirError
+from isodose.fhir.resources import parse
+from isodose.service import RefusalError, build_app, refuse
+from isodose.settings import Settings
+from isodose.storage.database import Database
+from isodose.telemetry import configure_logging
+
+app = typer.Typer(
+    help="Isodose: decision support for stereotactic radiosurgery of brain metastases.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+dead_letters = typer.Typer(help="Events set aside after every attempt to handle them failed.")
+app.add_typer(dead_letters, name="dead-letters")
+out = Console()
+err = Console(stderr=True)
+
+ServerUrl = Annotated[str, typer.Option("--server", help="where Isodose listens, without /fhir")]
+Day = Annotated[
+    str | None, typer.Option("--on", metavar="DATE", help="the decision day, as 2026-03-31; today by default")
+]
+Which = Annotated[str, typer.Argument(help="a service by name")]
+
+
+@app.command("assess")
+def assess_bundle(
+    bundle: Annotated[Path, typer.Argument(help="a Bundle of R4 resources of one patient, as JSON")],
+    on: Day = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the three answers as JSON")] = False,
+) -> None:
+    """Decide on a Bundle with all three decision services. Needs no database and stores nothing."""
+    day = _day(on)
+    try:
+        resource = parse(bundle.read_bytes())
+        parameters = {
+            "resourceType": "Parameters",
+            "parameter": [
+                {"name": "record", "resource": resource.data},
+                *([{"name": "on", "valueDate": day.isoformat()}] if day else []),
+            ],
+        }
+        answers = {
+            name: assess(decider, parameters, lambda _id: None) for name, decider in _deciders().items()
+        }
+    except OSError as error:
+        _fail(f"{bundle}: {error.strerror}")
+    except FhirError as error:
+        _fail(*(f"{bundle}: {issue.diagnostics} ({', '.join(issue.expression)})" for issue in error.issues))
+    if as_json:
+        typer.echo(orjson.dumps(answers, option=orjson.OPT_INDENT_2).decode())
+    else:
+        terminal.show_answers(out, answers)
+
+
+@app.command()
+def load(
+    files: Annotated[list[Path], typer.Argument(help="Bundles, single resources (.json) or .ndjson")],
+    server: ServerUrl = "http://127.0.0.1:8000",
+) -> None:
+    """Bring files of FHIR resources to a server; each resource is stored or refused with a reason."""
+    summaries: list[loading.Summary] = []
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=err, transient=True
+    )
+    base = f"{server.rstrip('/')}/fhir"
+    try:
+        with bar, httpx.Client(base_url=base, timeout=120) as client:
+            batches = [(file, loading.read_file(file)) for file in files]
+            task = bar.add_task("loading", total=sum(len(items) for _, items in batches))
+            for file, items in batches:
+                summaries.append(loading.Summary(str(file)))
+                bar.update(task, description=file.name)
+                loading.load(items, client, summaries[-1], lambda count: bar.advance(task, count))
+    except loading.UnreadableError as error:
+        terminal.show_summaries(out, summaries)
+        _fail(str(error))
+    terminal.show_summaries(out, summaries)
+    if any(summary.refused for summary in summaries):
+        raise typer.Exit(1)
+
+
+@app.command()
+def up(port: Annotated[int | None, typer.Option(help="port to listen on; 8000 by default")] = None) -> None:
+    """Start every service in one process, on SQLite files in ISODOSE_DATA_DIR."""
+    settings = _settings()
+    if port is not None:
+        settings = settings.model_copy(update={"port": port})
+    configure_logging(settings.log_level)
+    whole = _composed(settings)
+    whole.migrate()
+    _listen(whole, settings.host, settings.port or 8000)
+
+
+@app.command()
+def serve(service: Which) -> None:
+    """Start one service on the database and the log that the settings name."""
+    settings = _settings()
+    made = _service(service, settings)
+    own = settings.for_service(made.name, made.port)
+    configure_logging(own.log_level)
+    try:
+        refuse(made, own)
+        application = build_app(made, own)
+    except RefusalError as error:
+        _fail(str(error))
+    _listen(application, own.host, own.port or made.port)
+
+
+@app.command()
+def day(on: Day = None) -> None:
+    """Tell every service that a day has started, so that answers which depend on the day are renewed."""
+    settings = _settings()
+    started = _day(on) or settings.today()
+    record = Record("isodose.day-started.v1", None, contract.encode(contract.day_started(started)), {})
+    try:
+        log = open_log(settings.for_service("ehr_ingestion", 0).event_log_url)
+        try:
+            log.publish([record])
+        finally:
+            log.close()
+    except LogUnavailable as error:
+        _fail(f"the day was not published: {error}")
+    out.print(f"{started}: published")
+
+
+@app.command()
+def migrate(service: Which = "all") -> None:
+    """Bring the database of a service, or of all, to the schema of this version."""
+    settings = _settings()
+    names = [name for name in SERVICES if name != "worklist"] if service == "all" else [_known(service)]
+    urls = {name: settings.for_service(name, 0).database_url for name in names}
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    for url in dict.fromkeys(urls.values()):
+        database = Database(url)
+        try:
+            database.migrate()
+        except SQLAlchemyError as error:
+            _fail(f"{_shown(url)} was not migrated: {type(error).__name__}")
+        finally:
+            database.dispose()
+        out.print(f"{_shown(url)}: at the schema of this version")
+
+
+@app.command()
+def topics() -> None:
+    """List the topics, and make those that Kafka does not have yet."""
+
+
+def _shown(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [f"ISODOSE_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        _fail(*faults)
+
+
+def _service(name: str, settings: Settings) -> Service:
+    try:
+        return SERVICES[_known(name)](settings.for_service(name, 0))
+    except KnowledgeError as error:
+        _fail(f"{name} does not start: its knowledge does not validate: {error}")
+
+
+def _known(name: str) -> str:
+    if name not in SERVICES:
+        _fail(f"there is no service {name}; the services are {', '.join(SERVICES)}")
+    return name
+
+
+def _day(text: str | None) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError:
+        _fail(f"{text} is not a day; write it as 2026-03-31", code=2)
+
+
+def _fail(*lines: str, code: int = 1) -> NoReturn:
+    for line in lines:
+        err.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(code)

@@ -1,0 +1,195 @@
+"""Files of FHIR resources brought to a server so that each is stored or refused with a reason, none dropped.
+
+Every resource goes as a PUT to an id of its own, so loading a file twice changes nothing. A transaction is tried
+first; where it is refused its entries go one by one, so that one bad resource does not hide the others.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import orjson
+
+CHUNK = 200
+_FIRST = (
+    "Organization",
+    "Practitioner",
+    "PractitionerRole",
+    "Location",
+    "Patient",
+    "Medication",
+    "BodyStructure",
+    "Encounter",
+    "Condition",
+    "ServiceRequest",
+    "Procedure",
+    "ImagingStudy",
+)
+_REFERENCE = re.compile(rb'("reference"\s*:\s*)"([^"\\]+)"')
+
+
+class UnreadableError(Exception):
+    """A file or a server that cannot be read; the message says which and why."""
+
+
+class _Entry(msgspec.Struct, rename="camel"):
+    resource: msgspec.Raw = msgspec.Raw()
+    full_url: str = ""
+
+
+class _Head(msgspec.Struct, rename="camel"):
+    resource_type: str = ""
+    id: str = ""
+    entry: list[_Entry] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One resource on its way: its text as it stood in the file, but for references made local."""
+
+    type: str
+    id: str
+    raw: bytes
+
+    @property
+    def place(self) -> str:
+        return f"{self.type}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    place: str
+    reason: str
+
+
+@dataclass
+class Summary:
+    """What became of the resources of one file."""
+
+    file: str
+    accepted: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return self.accepted + self.changed + self.unchanged + len(self.refused)
+
+
+def read_file(path: Path) -> list[Item]:
+    """The resources of a file: one resource, a Bundle, or NDJSON. Raises `UnreadableError`."""
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path}: {error.strerror}") from error
+    lines = [line for line in body.splitlines() if line.strip()] if path.suffix == ".ndjson" else [body]
+    items: list[Item] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            items += _items(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+            where = f"{path}:{number}" if len(lines) > 1 else str(path)
+            raise UnreadableError(f"{where}: {error}") from error
+    return sorted(items, key=lambda item: _FIRST.index(item.type) if item.type in _FIRST else len(_FIRST))
+
+
+def load(items: Sequence[Item], client: httpx.Client, summary: Summary, done: Callable[[int], None]) -> None:
+    """Bring `items` to the FHIR base of `client`, counting into `summary`. Raises `UnreadableError`."""
+    for start in range(0, len(items), CHUNK):
+        chunk = items[start : start + CHUNK]
+        answer = _post(client, _bundle("transaction", chunk))
+        if answer.is_client_error and len(chunk) >= 1:
+            answer = _post(client, _bundle("batch", chunk))
+        if answer.status_code != httpx.codes.OK:
+            reason = _reason(_json(answer)) or f"HTTP {answer.status_code}"
+            summary.refused += [Refusal(item.place, reason) for item in chunk]
+        else:
+            for item, entry in zip(chunk, _json(answer).get("entry", []), strict=True):
+                _count(item, entry.get("response", {}), summary)
+        done(len(chunk))
+
+
+def _items(body: bytes) -> Iterator[Item]:
+    head = msgspec.json.decode(body, type=_Head)
+    if not head.resource_type:
+        raise ValueError("not a FHIR resource: resourceType is missing")
+    if head.resource_type != "Bundle":
+        yield _item(body, head, "")
+        return
+    found = [
+        (_item(bytes(entry.resource), msgspec.json.decode(entry.resource, type=_Head), entry.full_url), entry)
+        for entry in head.entry
+        if bytes(entry.resource)
+    ]
+    places = {entry.full_url.encode(): item.place.encode() for item, entry in found if entry.full_url}
+    for item, _ in found:
+        yield Item(item.type, item.id, _local(item.raw, places))
+
+
+def _item(raw: bytes, head: _Head, full_url: str) -> Item:
+    kind = head.resource_type or "Resource"
+    if head.id:
+        return Item(kind, head.id, raw)
+    last = full_url.rpartition("/")[2].rpartition(":")[2]
+    identity = last or str(uuid.uuid5(uuid.NAMESPACE_OID, orjson.dumps(orjson.loads(raw)).decode()))
+    named = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]) | {
+        "id": msgspec.Raw(orjson.dumps(identity))
+    }
+    return Item(kind, identity, msgspec.json.encode(named))
+
+
+def _local(raw: bytes, places: dict[bytes, bytes]) -> bytes:
+    return _REFERENCE.sub(
+        lambda found: found[1] + b'"' + places[found[2]] + b'"' if found[2] in places else found[0], raw
+    )
+
+
+def _bundle(kind: str, items: Sequence[Item]) -> bytes:
+    entries = [
+        {"resource": msgspec.Raw(item.raw), "request": {"method": "PUT", "url": item.place}} for item in items
+    ]
+    return msgspec.json.encode({"resourceType": "Bundle", "type": kind, "entry": entries})
+
+
+def _post(client: httpx.Client, body: bytes) -> httpx.Response:
+    try:
+        return client.post("", content=body, headers={"content-type": "application/fhir+json"})
+    except httpx.HTTPError as error:
+        raise UnreadableError(f"{client.base_url} cannot be reached: {type(error).__name__}") from error
+
+
+def _json(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        parsed = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _count(item: Item, response: dict[str, Any], summary: Summary) -> None:
+    status = str(response.get("status", ""))[:3]
+    if status == "201":
+        summary.accepted += 1
+    elif status == "200":
+        summary.changed += 1
+    elif status == "304":
+        summary.unchanged += 1
+    else:
+        summary.refused.append(Refusal(item.place, _reason(response.get("outcome", {})) or f"HTTP {status}"))
+
+
+def _reason(outcome: dict[str, Any]) -> str:
+    reasons = []
+    for issue in outcome.get("issue", []):
+        where = ", ".join(issue.get("expression", []))
+        said = issue.get("diagnostics") or issue.get("code", "")
+        reasons.append(f"{said} ({where})" if where else said)
+    return "; ".join(reasons)

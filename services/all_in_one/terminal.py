@@ -1,0 +1,91 @@
+"""How answers and summaries look at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from all_in_one.loading import Summary
+
+Json = dict[str, Any]
+_STANDING_STYLE = {"standard": "green", "conditional": "yellow", "not-advised": "red", "unknown": "dim"}
+
+
+def show_answers(out: Console, answers: Mapping[str, Json]) -> None:
+    """What each service concluded: options, then what holds, then what cannot be judged yet."""
+    for service, answer in answers.items():
+        facts = {p["name"]: _value(p) for p in answer["parameter"] if "part" not in p and "resource" not in p}
+        out.rule(f"[bold]{service}[/] on {facts['on']}, knowledge {facts['knowledge-version']}")
+        options = list(_parts(answer, "option"))
+        if options:
+            out.print(_options(options))
+        findings = list(_parts(answer, "finding"))
+        met = [finding for finding in findings if finding["verdict"] == "met"]
+        out.print(_findings(met) if met else "Nothing holds.")
+        unknown = [finding for finding in findings if finding["verdict"] == "unknown"]
+        if unknown:
+            missing = sorted({name for finding in unknown for name in finding.get("missing", [])})
+            out.print(f"{len(unknown)} cannot be judged yet; not known: {', '.join(missing)}", style="dim")
+        types = sorted(p["resource"]["resourceType"] for p in answer["parameter"] if p["name"] == "resource")
+        counted = [f"{types.count(kind)} {kind}" for kind in dict.fromkeys(types)]
+        out.print(f"FHIR resources: {', '.join(counted) or 'none'}", style="dim")
+
+
+def show_summaries(out: Console, summaries: Sequence[Summary]) -> None:
+    """What became of every file, then every refusal with its reason."""
+    table = Table("file", "accepted", "changed", "unchanged", "refused", box=None)
+    for one in summaries:
+        counts = (one.accepted, one.changed, one.unchanged, len(one.refused))
+        table.add_row(one.file, *map(str, counts), style="red" if one.refused else None)
+    out.print(table)
+    for one in summaries:
+        for refusal in one.refused:
+            out.print(f"refused {refusal.place}: {refusal.reason}", markup=False, soft_wrap=True)
+
+
+def _options(options: Sequence[Json]) -> Table:
+    table = Table("option", "standing", "score", "because of", box=None)
+    for option in options:
+        table.add_row(
+            option["code"],
+            option["standing"],
+            str(option.get("score", "")),
+            ", ".join(option.get("finding", [])),
+            style=_STANDING_STYLE.get(option["standing"]),
+        )
+    return table
+
+
+def _findings(findings: Sequence[Json]) -> Table:
+    table = Table("finding", "about", "value", "strength", "says", box=None)
+    for finding in findings:
+        value = finding.get("value", "")
+        table.add_row(
+            finding["code"],
+            finding.get("applies-to", ""),
+            str(value),
+            finding["strength"],
+            finding["summary"],
+        )
+    return table
+
+
+def _parts(answer: Json, name: str) -> Iterator[Json]:
+    """The parts of each parameter of this name as one dict; `missing` and `finding` are lists."""
+    for parameter in answer["parameter"]:
+        if parameter["name"] != name:
+            continue
+        parts: Json = {}
+        for part in parameter["part"]:
+            if part["name"] in ("missing", "finding"):
+                parts.setdefault(part["name"], []).append(_value(part))
+            else:
+                parts[part["name"]] = _value(part)
+        yield parts
+
+
+def _value(parameter: Json) -> Any:
+    return next((value for name, value in parameter.items() if name.startswith("value")), "")

@@ -1,0 +1,1 @@
+"""Pages for the clinical team: reads the other services over FHIR, and decides nothing itself."""

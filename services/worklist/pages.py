@@ -1,0 +1,126 @@
+"""The pages as HTML: plain, readable without a script, every value escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from worklist.reading import Row
+
+Json = dict[str, Any]
+AWAY = "not available now"
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}"
+    "table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.4rem .6rem;"
+    "border-bottom:1px solid #ccc}.high{color:#a00;font-weight:600}.away{color:#a00}.note{color:#555}"
+)
+_SEVERITY = {"high": 0, "moderate": 1, "low": 2}
+
+
+def worklist_page(rows: Iterable[Row], day: str) -> str:
+    """All patients, each with the leading option, the next MRI and the open alerts."""
+    lines = [
+        f'<tr><td><a href="worklist/Patient/{quote(row.id)}">{escape(row.name)}</a></td>'
+        f"<td>{_leading(row)}</td><td>{_next_scan(row)}</td><td>{_alerts(row)}</td></tr>"
+        for row in rows
+    ]
+    head = "<tr><th>Patient</th><th>Leading option</th><th>Next MRI</th><th>Open alerts</th></tr>"
+    table = f"<table><thead>{head}</thead><tbody>{''.join(lines)}</tbody></table>"
+    return _page("Worklist", (table if lines else "<p>No patients yet.</p>") + day)
+
+
+def patient_page(row: Row, day: str) -> str:
+    """One patient: every option, every scan window, open work and alerts."""
+    sections = (
+        ("Options", row.options, _option_items),
+        ("Surveillance MRI", row.scans, lambda scans: [_scan(scan) for scan in scans]),
+        ("Open work", row.tasks, lambda tasks: [escape(_task(task)) for task in tasks]),
+        ("Alerts", row.alerts, lambda alerts: [_alert(alert) for alert in _by_severity(alerts)]),
+    )
+    body = f'<p class="note">Born {escape(row.born) or "on an unknown day"}</p>'
+    for title, resources, items in sections:
+        body += f"<h2>{title}</h2>{_list(None if resources is None else items(resources))}"
+    return _page(row.name, body + f'<p><a href="..">All patients</a></p>{day}')
+
+
+def message_page(title: str, text: str) -> str:
+    return _page(title, f"<p>{escape(text)}</p>")
+
+
+def _page(title: str, body: str) -> str:
+    safe = escape(title)
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{safe} - Isodose</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{safe}</h1>{body}"
+        '<p class="note">Proposals for the clinical team, who decide.</p></body></html>'
+    )
+
+
+def _list(items: list[str] | None) -> str:
+    if items is None:
+        return f'<p class="away">{AWAY}</p>'
+    return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>" if items else "<p>None.</p>"
+
+
+def _leading(row: Row) -> str:
+    if row.options is None:
+        return f'<span class="away">{AWAY}</span>'
+    actions = [action for group in row.options for action in group.get("action", [])]
+    return _option(actions[0]) if actions else "none yet"
+
+
+def _next_scan(row: Row) -> str:
+    if row.scans is None:
+        return f'<span class="away">{AWAY}</span>'
+    return _scan(row.scans[0]) if row.scans else "none planned"
+
+
+def _alerts(row: Row) -> str:
+    if row.alerts is None:
+        return f'<span class="away">{AWAY}</span>'
+    return "<br>".join(_alert(alert) for alert in _by_severity(row.alerts)) or "none"
+
+
+def _option_items(groups: list[Json]) -> list[str]:
+    return [_option(action) for group in groups for action in group.get("action", [])]
+
+
+def _option(action: Json) -> str:
+    said = action.get("title") or _words(action.get("code")) or "unnamed option"
+    detail = action.get("description") or action.get("textEquivalent") or ""
+    return f"<strong>{escape(said)}</strong> {escape(detail)}"
+
+
+def _scan(scan: Json) -> str:
+    period = scan.get("occurrencePeriod", {})
+    window = f"{period.get('start', '?')} to {period.get('end', '?')}"
+    return f"{escape(window)} {escape(_words(scan.get('code')))}"
+
+
+def _task(task: Json) -> str:
+    due = task.get("restriction", {}).get("period", {}).get("end", "")
+    said = task.get("description") or _words(task.get("code"))
+    return f"{said} (by {due})" if due else said
+
+
+def _alert(alert: Json) -> str:
+    severity = alert.get("severity", "")
+    style = ' class="high"' if severity == "high" else ""
+    said = alert.get("detail") or _words(alert.get("code"))
+    return f"<span{style}>{escape(severity or 'alert')}: {escape(said)}</span>"
+
+
+def _by_severity(alerts: list[Json]) -> list[Json]:
+    return sorted(alerts, key=lambda alert: _SEVERITY.get(alert.get("severity", ""), 3))
+
+
+def _words(concept: Any) -> str:
+    """The text of a CodeableConcept, or of the first of several."""
+    if isinstance(concept, list):
+        concept = concept[0] if concept else None
+    if not isinstance(concept, dict):
+        return ""
+    coding = (concept.get("coding") or [{}])[0]
+    return str(concept.get("text") or coding.get("display") or coding.get("code") or "")
