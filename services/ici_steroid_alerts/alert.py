@@ -1,0 +1,40 @@
+"""One alert: what meets what, how serious, whether it may interrupt, and what could be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from isodose.clinical.finding import Finding, Severity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """`code` is the entry that gives the reason, `about` the other end of the pair (plan, course, operation).
+
+    `settled` is false where a missing fact leaves the entry undecided and what is known already asks for
+    attention. `interrupts`: worth stopping the prescriber at signing.
+    """
+
+    code: str
+    severity: Severity
+    title: str
+    findings: tuple[Finding, ...]
+    implicated: tuple[str, ...] = ()
+    about: str = ""
+    action: str = ""
+    settled: bool = True
+    interrupts: bool = False
+    on_card: bool = True
+    proposals: tuple[Literal["memantine", "glucose", "pjp-review", "taper"], ...] = field(default=())
+
+
+def involved(*groups: Iterable[str]) -> tuple[str, ...]:
+    """References, each once, in a stable order."""
+    return tuple(sorted({ref for group in groups for ref in group if ref}))
+
+
+def sources_of(findings: Iterable[Finding], *names: str) -> tuple[str, ...]:
+    """Where the named facts of the findings were read: what stands for a drug that is only stated."""
+    return tuple(sorted({u.source for f in findings for u in f.facts if u.name in names and u.source}))

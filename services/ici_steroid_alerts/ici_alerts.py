@@ -1,0 +1,105 @@
+"""Alerts about a checkpoint inhibitor and cranial radiation: risk, benefit and timing in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ici_steroid_alerts.alert import Alert, involved, sources_of
+from ici_steroid_alerts.situation import SRS, WHOLE_BRAIN, Situation
+from isodose.clinical.finding import Finding
+from isodose.clinical.rules import View
+
+_RISK = "DRUG-ici-srs-are-alert"
+_TIMING = "TIME-ici-concurrency-definition"
+_BENEFIT = ("DRUG-ici-srs-benefit", "DRUG-ici-srs-concurrent-benefit", "DRUG-ici-fsrs-synergy")
+_TIMES = (
+    _TIMING,
+    "SUP-ICIPK-window-label",
+    "DRUG-ici-timing-halflife",
+    "TIME-ici-after-srs-naive",
+    "TIME-ici-before-srs",
+    "TIME-nivolumab-14-days",
+)
+
+
+def ici_alerts(s: Situation) -> Iterator[Alert]:
+    """One alert per plan or course that the drug meets."""
+    for finding in s.of(_RISK):
+        if finding.verdict == "met" and _still_matters(s, finding.applies_to):
+            yield _with_srs(s, finding)
+    for finding in s.of("DRUG-ici-wbrt-unknown"):
+        if finding.verdict == "met" and _whole_brain_ahead(s, finding.applies_to):
+            yield _with_whole_brain(s, finding)
+    if not any(f.verdict == "met" for f in s.of(_RISK)):
+        yield from _planned_around_srs(s)
+
+
+def _with_srs(s: Situation, finding: Finding) -> Alert:
+    ref = finding.applies_to
+    about = _names(s, ref)
+    findings = (finding, *s.all_met(*_BENEFIT, *_TIMES, about=about))
+    melanoma = View(s.record, s.on)["histology"].value == "melanoma"
+    more = ", most of all in melanoma" if melanoma else ""
+    return Alert(
+        code=_RISK,
+        severity="moderate",
+        title=f"Checkpoint inhibitor with SRS: better control, and more adverse radiation effects{more}",
+        findings=findings,
+        implicated=involved(s.icis, (ref,), sources_of(findings, "ici_active")),
+        about=ref,
+        action=s.knowledge.entry(_RISK).action,
+    )
+
+
+def _still_matters(s: Situation, ref: str) -> bool:
+    """SRS that is ahead or under way, or that lies in a published window of the drug."""
+    course = s.course_of(ref)
+    if course is None or course.status in ("planned", "in-progress"):
+        return True
+    labels = [f for f in s.of("SUP-ICIPK-window-label") if f.applies_to in (course.ref, course.planned_by)]
+    if not labels or labels[0].verdict == "unknown":
+        return s.is_around(course)
+    return labels[0].value != "outside"
+
+
+def _whole_brain_ahead(s: Situation, ref: str) -> bool:
+    course = s.course_of(ref)
+    return course is None or (course.kind in WHOLE_BRAIN and course.status in ("planned", "in-progress"))
+
+
+def _with_whole_brain(s: Situation, finding: Finding) -> Alert:
+    return Alert(
+        code=finding.code,
+        severity="low",
+        title="Checkpoint inhibitor with whole-brain radiotherapy: safety against SRS is not known",
+        findings=(finding,),
+        implicated=involved(s.icis, (finding.applies_to,), sources_of((finding,), "ici_active")),
+        about=finding.applies_to,
+        action=s.knowledge.entry(finding.code).action,
+        on_card=False,
+    )
+
+
+def _planned_around_srs(s: Situation) -> Iterator[Alert]:
+    """A first checkpoint inhibitor is planned near SRS: the time to choose the sequence."""
+    if View(s.record, s.on)["ici_planned"].value is not True:
+        return
+    for course in s.courses_around(SRS):
+        findings = s.all_met(*_TIMES, "DRUG-ici-srs-concurrent-benefit", about=_names(s, course.ref))
+        timed = [f for f in findings if f.code == _TIMING]
+        if timed:
+            yield Alert(
+                code=_TIMING,
+                severity="low",
+                title="Checkpoint inhibitor planned close to SRS: choose the sequence with the dates in view",
+                findings=findings,
+                implicated=involved(s.icis, (course.ref,), sources_of(findings, "ici_planned")),
+                about=course.ref,
+                action=s.knowledge.entry("DRUG-ici-timing-halflife").action,
+            )
+
+
+def _names(s: Situation, ref: str) -> tuple[str, ...]:
+    """A course and its plan go by two references."""
+    course = s.course_of(ref)
+    return (ref, course.ref, course.planned_by) if course else (ref,)

@@ -1,0 +1,113 @@
+"""Alerts about glucocorticoids: with a checkpoint inhibitor, and their own taper, prophylaxis and dose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ici_steroid_alerts.alert import Alert, involved, sources_of
+from ici_steroid_alerts.situation import Situation
+from isodose.clinical.finding import Finding, Severity
+from isodose.clinical.rules import View
+
+_WITH_ICI = "DRUG-steroid-ici-alert"
+_SOFTER_REASONS = ("immune_adverse_event", "replacement", "antiemetic", "cancer_unrelated")
+
+
+def steroid_alerts(s: Situation) -> Iterator[Alert]:
+    """At most one alert per reason."""
+    yield from _with_checkpoint_inhibitor(s)
+    yield from _taper(s)
+    yield from _prophylaxis(s)
+    yield from _dose(s)
+
+
+def _with_checkpoint_inhibitor(s: Situation) -> Iterator[Alert]:
+    finding = s.met(_WITH_ICI) or _undecided_for_want_of_dose(s)
+    if finding is None:
+        return
+    company = s.all_met(
+        "SUP-STER-ici-10mg",
+        "SUP-STER-ici-indication",
+        "SUP-STER-ici-brain-metastases",
+        "SUP-STER-peri-srs",
+        "SUP-STER-equivalence",
+    )
+    findings = (finding, *company)
+    facts = ("ici_active", "ici_planned", "steroid_dexamethasone_mg_per_day")
+    implicated = involved(s.icis, (a.exposure.ref for a in s.steroids), sources_of(findings, *facts))
+    severity = _severity(s, finding)
+    yield Alert(
+        code=_WITH_ICI,
+        severity=severity,
+        title=_title(s, finding),
+        findings=findings,
+        implicated=implicated,
+        action=s.knowledge.entry(_WITH_ICI).action,
+        settled=finding.verdict == "met",
+        interrupts=severity == "high",
+        on_card=severity != "low",
+        proposals=("taper",) if severity == "high" else (),
+    )
+
+
+def _undecided_for_want_of_dose(s: Situation) -> Finding | None:
+    """A steroid acts beside a checkpoint inhibitor, only its dose is not told."""
+    undecided = [f for f in s.of(_WITH_ICI) if f.verdict == "unknown"]
+    has_ici = View(s.record, s.on)["ici_active"].value is True or s.icis
+    return undecided[0] if undecided and s.steroids and has_ici else None
+
+
+def _severity(s: Situation, finding: Finding) -> Severity:
+    """High at the research threshold, low below it or where the reason did not go with worse outcome."""
+    if View(s.record, s.on)["steroid_indication"].value in _SOFTER_REASONS:
+        return "low"
+    if s.met("SUP-STER-ici-10mg"):
+        return "high"
+    return "moderate" if finding.verdict == "unknown" else "low"
+
+
+def _title(s: Situation, finding: Finding) -> str:
+    dose = View(s.record, s.on)["prednisone_equivalent_mg_per_day"].value
+    if finding.verdict == "unknown" or dose is None:
+        return "Steroid with a checkpoint inhibitor; its daily dose could not be computed"
+    return f"Steroid with a checkpoint inhibitor: {float(dose):.4g} mg prednisone equivalent per day"
+
+
+def _taper(s: Situation) -> Iterator[Alert]:
+    """Longer than three weeks with no end in any of the orders."""
+    finding = s.met("SUP-STER-taper")
+    planned_end = s.steroids and all(a.exposure.end is not None for a in s.steroids)
+    if finding is None or planned_end:
+        return
+    yield _own(s, "SUP-STER-taper", "Steroid for more than three weeks without a planned end", finding)
+
+
+def _prophylaxis(s: Situation) -> Iterator[Alert]:
+    if finding := s.met("SUP-STER-pjp"):
+        yield _own(
+            s, "SUP-STER-pjp", "Steroid at the mark for Pneumocystis prophylaxis, none recorded", finding
+        )
+
+
+def _dose(s: Situation) -> Iterator[Alert]:
+    if finding := s.met("SUP-STER-dex-dose"):
+        yield _own(s, "SUP-STER-dex-dose", "Dexamethasone above the band for the symptoms", finding)
+    if finding := s.met("SUP-STER-cushing-threshold"):
+        company = s.all_met("SUP-STER-glucose")
+        title = "Steroid at the Cushing threshold for four weeks"
+        yield _own(s, "SUP-STER-cushing-threshold", title, finding, *company)
+
+
+def _own(s: Situation, code: str, title: str, *findings: Finding) -> Alert:
+    entry = s.knowledge.entry(code)
+    facts = ("steroid_dexamethasone_mg_per_day", "steroid_duration_days", "prednisone_equivalent_mg_per_day")
+    return Alert(
+        code=code,
+        severity=entry.severity or "low",
+        title=title,
+        findings=findings,
+        implicated=involved((a.exposure.ref for a in s.steroids), sources_of(findings, *facts)),
+        action=entry.action,
+        on_card=entry.severity != "low",
+        proposals=("glucose",) if code == "SUP-STER-cushing-threshold" and len(findings) > 1 else (),
+    )
