@@ -57,6 +57,8 @@ def doses_of(exposure: Exposure, around: Period, on: dt.date) -> list[Acting]:
         return []
     certainty = least(exposure.certainty, "likely")
     if planned_from(exposure, on):
+        if exposure.start < on:
+            return []
         return [Acting(exposure, certainty, exposure.start, f"{name} planned for {exposure.start}")]
     if exposure.status not in ("active", "completed", "stopped", "on-hold"):
         return []
