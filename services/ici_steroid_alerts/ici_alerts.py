@@ -10,6 +10,10 @@ from isodose.clinical.finding import Finding
 from isodose.clinical.rules import View
 
 _RISK = "DRUG-ici-srs-are-alert"
+_WHOLE_BRAIN = "DRUG-ici-wbrt-unknown"
+_MATTERS_DAYS = 365
+"""Adverse radiation effects after the combination were counted over twelve months (reference 211)."""
+
 _TIMING = "TIME-ici-concurrency-definition"
 _BENEFIT = ("DRUG-ici-srs-benefit", "DRUG-ici-srs-concurrent-benefit", "DRUG-ici-fsrs-synergy")
 _TIMES = (
@@ -23,21 +27,22 @@ _TIMES = (
 
 
 def ici_alerts(s: Situation) -> Iterator[Alert]:
-    """One alert per plan or course that the drug meets."""
-    for finding in s.of(_RISK):
-        if finding.verdict == "met" and _still_matters(s, finding.applies_to):
-            yield _with_srs(s, finding)
-    for finding in s.of("DRUG-ici-wbrt-unknown"):
-        if finding.verdict == "met" and _whole_brain_ahead(s, finding.applies_to):
-            yield _with_whole_brain(s, finding)
-    if not any(f.verdict == "met" for f in s.of(_RISK)):
+    """One alert for the drug with SRS, one with whole-brain radiotherapy, however many courses there are."""
+    risks = [f for f in s.of(_RISK) if f.verdict == "met"]
+    standing = [f for f in risks if _still_matters(s, f.applies_to)]
+    if standing:
+        yield _with_srs(s, standing)
+    whole_brain = [f for f in s.of(_WHOLE_BRAIN) if f.verdict == "met" and _is_ahead(s, f.applies_to)]
+    if whole_brain:
+        yield _with_whole_brain(s, whole_brain)
+    if not risks:
         yield from _planned_around_srs(s)
 
 
-def _with_srs(s: Situation, finding: Finding) -> Alert:
-    ref = finding.applies_to
-    about = _names(s, ref)
-    findings = (finding, *s.all_met(*_BENEFIT, *_TIMES, about=about))
+def _with_srs(s: Situation, standing: list[Finding]) -> Alert:
+    plans = [finding.applies_to for finding in standing]
+    about = [name for ref in plans for name in _names(s, ref)]
+    findings = (*standing, *s.all_met(*_BENEFIT, *_TIMES, about=about))
     melanoma = View(s.record, s.on)["histology"].value == "melanoma"
     more = ", most of all in melanoma" if melanoma else ""
     return Alert(
@@ -45,37 +50,39 @@ def _with_srs(s: Situation, finding: Finding) -> Alert:
         severity="moderate",
         title=f"Checkpoint inhibitor with SRS: better control, and more adverse radiation effects{more}",
         findings=findings,
-        implicated=involved(s.icis, (ref,), sources_of(findings, "ici_active")),
-        about=ref,
+        implicated=involved(s.icis, plans, sources_of(findings, "ici_active")),
         action=s.knowledge.entry(_RISK).action,
     )
 
 
 def _still_matters(s: Situation, ref: str) -> bool:
-    """SRS that is ahead or under way, or that lies in a published window of the drug."""
+    """SRS that is ahead or under way, or was given within a year and in a published window of the drug."""
     course = s.course_of(ref)
     if course is None or course.status in ("planned", "in-progress"):
         return True
+    since = s.days_since(course)
+    if since is None or since > _MATTERS_DAYS:
+        return False
     labels = [f for f in s.of("SUP-ICIPK-window-label") if f.applies_to in (course.ref, course.planned_by)]
     if not labels or labels[0].verdict == "unknown":
         return s.is_around(course)
     return labels[0].value != "outside"
 
 
-def _whole_brain_ahead(s: Situation, ref: str) -> bool:
+def _is_ahead(s: Situation, ref: str) -> bool:
     course = s.course_of(ref)
     return course is None or (course.kind in WHOLE_BRAIN and course.status in ("planned", "in-progress"))
 
 
-def _with_whole_brain(s: Situation, finding: Finding) -> Alert:
+def _with_whole_brain(s: Situation, findings: list[Finding]) -> Alert:
+    plans = [finding.applies_to for finding in findings]
     return Alert(
-        code=finding.code,
+        code=_WHOLE_BRAIN,
         severity="low",
         title="Checkpoint inhibitor with whole-brain radiotherapy: safety against SRS is not known",
-        findings=(finding,),
-        implicated=involved(s.icis, (finding.applies_to,), sources_of((finding,), "ici_active")),
-        about=finding.applies_to,
-        action=s.knowledge.entry(finding.code).action,
+        findings=tuple(findings),
+        implicated=involved(s.icis, plans, sources_of(findings, "ici_active")),
+        action=s.knowledge.entry(_WHOLE_BRAIN).action,
         on_card=False,
     )
 

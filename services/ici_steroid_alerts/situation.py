@@ -64,11 +64,15 @@ class Situation:
     def steroids(self) -> list[Acting]:
         return active_steroids(self.record, self.on)
 
+    @cached_property
+    def steroid_refs(self) -> tuple[str, ...]:
+        return tuple(sorted({e.ref for e in _telling(a.exposure for a in self.steroids)}))
+
     def refs(self, chosen: Callable[[Exposure], bool]) -> tuple[str, ...]:
-        """The exposures of the chosen drugs that act or are planned."""
-        now = [a.exposure.ref for a in acting(self.record, self.on, chosen)]
-        ahead = [e.ref for e in self.record.exposures if chosen(e) and planned_from(e, self.on)]
-        return tuple(sorted({*now, *ahead}))
+        """The orders and the last dose of the chosen drugs that act or are planned."""
+        now = [a.exposure for a in acting(self.record, self.on, chosen)]
+        ahead = [e for e in self.record.exposures if chosen(e) and planned_from(e, self.on)]
+        return tuple(sorted({e.ref for e in _telling([*now, *ahead])}))
 
     def courses_around(self, kinds: Sequence[str]) -> list[Course]:
         """Courses of these kinds that are planned, under way, or ended within four weeks."""
@@ -80,9 +84,28 @@ class Situation:
         end = course.end or course.start
         return course.status == "completed" and end is not None and (self.on - end).days <= AROUND_SRS_DAYS
 
+    def days_since(self, course: Course) -> int | None:
+        """Days since the course ended, None while it has not."""
+        end = course.end or course.start
+        return (self.on - end).days if course.status == "completed" and end is not None else None
+
     def course_of(self, ref: str) -> Course | None:
         """The course of a plan or of a course's own reference."""
         for course in self.record.courses:
             if ref in (course.ref, course.planned_by):
                 return course
         return None
+
+
+def _telling(exposures: Iterable[Exposure]) -> list[Exposure]:
+    """Orders and statements, and of the single doses of one drug only the last."""
+    last: dict[str, Exposure] = {}
+    others: list[Exposure] = []
+    for exposure in exposures:
+        if exposure.given_on:
+            before = last.get(exposure.concept)
+            if before is None or max(exposure.given_on) > max(before.given_on):
+                last[exposure.concept] = exposure
+        else:
+            others.append(exposure)
+    return [*others, *last.values()]

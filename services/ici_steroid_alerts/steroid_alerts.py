@@ -34,7 +34,7 @@ def _with_checkpoint_inhibitor(s: Situation) -> Iterator[Alert]:
     )
     findings = (finding, *company)
     facts = ("ici_active", "ici_planned", "steroid_dexamethasone_mg_per_day")
-    implicated = involved(s.icis, (a.exposure.ref for a in s.steroids), sources_of(findings, *facts))
+    implicated = involved(s.icis, s.steroid_refs, sources_of(findings, *facts))
     severity = _severity(s, finding)
     yield Alert(
         code=_WITH_ICI,
@@ -44,7 +44,7 @@ def _with_checkpoint_inhibitor(s: Situation) -> Iterator[Alert]:
         implicated=implicated,
         action=s.knowledge.entry(_WITH_ICI).action,
         settled=finding.verdict == "met",
-        interrupts=severity == "high",
+        interrupts=severity == "high" and not _needed_for_symptoms(s),
         on_card=severity != "low",
         proposals=("taper",) if severity == "high" else (),
     )
@@ -64,6 +64,13 @@ def _severity(s: Situation, finding: Finding) -> Severity:
     if s.met("SUP-STER-ici-10mg"):
         return "high"
     return "moderate" if finding.verdict == "unknown" else "low"
+
+
+def _needed_for_symptoms(s: Situation) -> bool:
+    """Steroid that symptomatic oedema needs is not to be withheld: worth a warning, not a stop."""
+    view = View(s.record, s.on)
+    symptomatic = view["neuro_symptomatic"].value is True
+    return symptomatic and view["steroid_indication"].value in ("cns_oedema", "are")
 
 
 def _title(s: Situation, finding: Finding) -> str:
@@ -106,7 +113,7 @@ def _own(s: Situation, code: str, title: str, *findings: Finding) -> Alert:
         severity=entry.severity or "low",
         title=title,
         findings=findings,
-        implicated=involved((a.exposure.ref for a in s.steroids), sources_of(findings, *facts)),
+        implicated=involved(s.steroid_refs, sources_of(findings, *facts)),
         action=entry.action,
         on_card=entry.severity != "low",
         proposals=("glucose",) if code == "SUP-STER-cushing-threshold" and len(findings) > 1 else (),

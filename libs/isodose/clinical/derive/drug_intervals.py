@@ -37,7 +37,7 @@ def _ici_interval(record: PatientRecord, course: Course, on: dt.date) -> Iterabl
         return
     given = [e for e in record.exposures if e.drug_class.startswith("ici_")]
     doses = [dose for exposure in given for dose in doses_of(exposure, srs, on)]
-    if not doses or _dose_may_be_nearer(given, srs, on):
+    if not doses or _dose_may_be_nearer(given, doses, srs, on):
         return
     first = min(doses, key=lambda dose: (_days(srs, dose), dose.exposure.ref))
     same_side = [dose for dose in doses if (_days(srs, dose) < 0) == (_days(srs, first) < 0)]
@@ -70,13 +70,19 @@ def doses_of(exposure: Exposure, around: Period, on: dt.date) -> list[Acting]:
     return [Acting(exposure, certainty, day, f"{name} ordered for {day}") for day in days]
 
 
-def _dose_may_be_nearer(given: Sequence[Exposure], srs: Period, on: dt.date) -> bool:
-    """An order without dated doses runs over SRS from long before: when the nearest dose was is not known."""
+def _dose_may_be_nearer(
+    given: Sequence[Exposure], doses: Sequence[Acting], period: Period, on: dt.date
+) -> bool:
+    """An order runs over the period from long before, and no known dose lies near: it cannot be told how far
+    the nearest dose was.
+    """
+    if any(abs(_days(period, dose)) <= _SPANNING_DAYS for dose in doses):
+        return False
     for e in given:
         if e.given_on or e.start is None or cycle_days(e) or planned_from(e, on):
             continue
-        runs_on = e.end is None or srs.first is None or e.end > srs.first
-        long_before = srs.first is not None and (srs.first - e.start).days > _SPANNING_DAYS
+        runs_on = e.end is None or period.first is None or e.end > period.first
+        long_before = period.first is not None and (period.first - e.start).days > _SPANNING_DAYS
         if runs_on and long_before and e.status in ("active", "completed", "stopped"):
             return True
     return False
@@ -88,7 +94,7 @@ def _conjugate_interval(record: PatientRecord, course: Course, on: dt.date) -> I
         return
     given = [e for e in record.exposures if e.drug_class.startswith("adc_")]
     doses = [dose for exposure in given for dose in doses_of(exposure, srs, on)]
-    if not doses or _dose_may_be_nearer(given, srs, on):
+    if not doses or _dose_may_be_nearer(given, doses, srs, on):
         return
     nearest = _nearest(doses, srs)
     yield _interval("adc_interval_days", abs(_days(srs, nearest)), nearest, course, on)
@@ -104,7 +110,7 @@ def _bevacizumab_interval(record: PatientRecord, operation: Operation, on: dt.da
     doses = [dose for exposure in given for dose in doses_of(exposure, day, on)]
     before = [a for a in doses if _days(day, a) <= 0]
     after = [a for a in doses if _days(day, a) > 0]
-    if before and not _dose_may_be_nearer(given, day, on):
+    if before and not _dose_may_be_nearer(given, before, day, on):
         last = max(before, key=lambda dose: (_days(day, dose), dose.exposure.ref))
         yield _interval("days_from_bevacizumab_to_surgery", -_days(day, last), last, operation, on)
     if after:

@@ -8,16 +8,39 @@ steroid is active is still told, with the order's own words, by `active_steroids
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from msgspec.structs import replace
 
 from isodose.clinical.derive.acting import Acting, derived, evidence_of, figures, least
-from isodose.clinical.record import Exposure, Fact, PatientRecord
+from isodose.clinical.record import Certainty, Exposure, Fact, PatientRecord
 from isodose.clinical.timeline import Period, exposure_period, merged
 
 _LONGEST_MARK_DAYS = 28
+_CODED_REASONS = {
+    "cerebral_oedema": "cns_oedema",
+    "radionecrosis_brain": "are",
+    **dict.fromkeys(
+        (
+            "rheumatoid_arthritis",
+            "sle",
+            "crohn_disease",
+            "ulcerative_colitis",
+            "psoriasis",
+            "autoimmune_disease",
+        ),
+        "cancer_unrelated",
+    ),
+}
+_REASONS_IN_WORDS = (
+    ("are", re.compile(r"radi(ation|o)[ -]?necrosis")),
+    ("cns_oedema", re.compile(r"(brain|cerebral|vasogenic|perilesional|peritumou?ral).{0,20}o?edema")),
+    ("antiemetic", re.compile(r"nausea|emesis|emetic|vomiting")),
+    ("replacement", re.compile(r"adrenal insufficiency|hypopituitarism|replacement")),
+    ("immune_adverse_event", re.compile(r"immune[ -]related|irae|immune[ -]mediated")),
+)
 _DEXAMETHASONE = "steroid_dexamethasone_mg_per_day"
 _PREDNISONE = "prednisone_equivalent_mg_per_day"
 
@@ -38,7 +61,28 @@ def steroid_facts(record: PatientRecord, on: dt.date) -> list[Fact]:
     A stated dose beats the orders, and the other unit follows from it.
     """
     active = active_steroids(record, on)
-    return [*(_converted(record, on) or _dose(active)), *_duration(record, active, on)]
+    dose = _converted(record, on) or _dose(active)
+    return [*dose, *_duration(record, active, on), *_indication(active)]
+
+
+def _indication(active: Sequence[Acting]) -> Iterable[Fact]:
+    """The reason, where every active steroid gives one and all agree."""
+    read = [_reason(a.exposure.indication) for a in active]
+    reasons = {reason for reason, _ in read}
+    if len(reasons) == 1 and (reason := reasons.pop()):
+        certainty: Certainty = "sure" if all(coded for _, coded in read) else "likely"
+        yield derived("steroid_indication", reason, active, certainty)
+
+
+def _reason(indication: str) -> tuple[str, bool]:
+    """The reason a steroid order gives, and whether it was coded rather than read from words."""
+    if indication in _CODED_REASONS:
+        return _CODED_REASONS[indication], True
+    said = indication.lower()
+    for reason, words in _REASONS_IN_WORDS:
+        if words.search(said):
+            return reason, False
+    return "", False
 
 
 def _converted(record: PatientRecord, on: dt.date) -> list[Fact]:
