@@ -6,8 +6,18 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from isodose.clinical.derive.courses import RADIOSURGERY, WHOLE_BRAIN, is_radiosurgery, last_day, was_given
+from isodose.clinical.derive.courses import RADIOSURGERY, is_radiosurgery, last_day, was_given
 from isodose.clinical.record import Course
+
+KIND = {
+    "single_srs": "single-fraction SRS",
+    "fsrs": "fractionated SRS",
+    "wbrt": "whole-brain radiotherapy",
+    "ha_wbrt": "hippocampal-avoiding whole-brain radiotherapy",
+    "focal": "focal radiotherapy of the brain",
+    "extracranial": "radiotherapy outside the brain",
+    "unknown": "radiotherapy of unknown kind",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +85,7 @@ def _counted_from(course: Course) -> dt.date | None:
 
 def _questions(course: Course) -> Iterable[Question]:
     if course.kind not in RADIOSURGERY or course.certainty == "ask":
-        kind = "whole-brain radiotherapy" if course.kind in WHOLE_BRAIN else course.kind.replace("_", " ")
-        read = f" Read as: {kind}." if course.kind != "unknown" else ""
+        read = f" Read as: {KIND[course.kind]}." if course.kind != "unknown" else ""
         why = f" {' '.join(course.reasons)}" if course.reasons else ""
         yield Question(
             "course-kind",

@@ -12,7 +12,12 @@ def first_scan_late(f: View, k: Values) -> Term:
 
 
 def interval_weeks(f: View, k: Values) -> Term:
-    early = f["months_since_srs"] < term(k["early_until_months"])
+    return interval_from(f["months_since_srs"], k)
+
+
+def interval_from(months_since_srs: Term, k: Values) -> Term:
+    """The longest interval to offer, in weeks."""
+    early = months_since_srs < term(k["early_until_months"])
     return choose((early, k["early_weeks"]), otherwise=k["later_weeks"])
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from are_surveillance.anchors import Anchor, Anchors, Question, anchors
 from are_surveillance.windows import Outside, Rhythm, Slot, ahead, close, follow_up_scans, per_course
-from isodose.clinical import rules, timeline
+from isodose.clinical import facts, timeline
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord, Scan
 
@@ -58,6 +58,11 @@ class Plan:
     def active(self) -> Place | None:
         """The one window to act on now or next."""
         return next((place for place in self.places if place.open), None)
+
+    @property
+    def first_open_number(self) -> int:
+        """The number of the scan that is wanted next, whatever windows passed without it."""
+        return 1 + sum(p.state == "completed" and p.slot.anchor == self.anchor for p in self.places)
 
     @property
     def missed(self) -> int:
@@ -197,5 +202,5 @@ def _scan_questions(record: PatientRecord, on: dt.date) -> Iterator[Question]:
 
 
 def _mri_contraindicated(record: PatientRecord, on: dt.date) -> bool:
-    fact = rules.current(record.facts, "mri_contraindicated", on)
+    fact = facts.current(record.facts, "mri_contraindicated", on)
     return fact is not None and fact.value is True

@@ -1,0 +1,91 @@
+"""The one decision of this service: every surveillance rule judged, and one finding that states the plan."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from are_surveillance import imaging, intervals
+from are_surveillance.schedule import Plan, plan
+from are_surveillance.wording import plan_in_words
+from isodose.clinical import derive, facts, logic, rules, timeline
+from isodose.clinical.finding import Citation, Finding
+from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.record import Fact, PatientRecord
+
+RULES = (*intervals.RULES, *imaging.RULES)
+
+SCHEDULE = "SUP-SURV-default-interval"
+SHORTEN = "SUP-SURV-shorten"
+
+EVIDENCE = {
+    "SUP-SURV-guideline-table": "A table of what guidelines say; it has no condition to judge.",
+    "SUP-SURV-adherence-benchmark": "A figure for audits of a clinic; it says nothing about one patient.",
+    "SUP-SURV-protocol": "What the order asks for; whether a scan met it is not among the facts.",
+}
+"""Entries that cannot be judged, with the reason; the finding that states the plan cites them."""
+
+
+def decide(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> list[Finding]:
+    """All findings, met or not, and the plan after radiosurgery. Pure: same input, same bytes."""
+    judged = rules.judge(RULES, derive.as_of(record, on), knowledge, on)
+    laid_out = plan_of(record, judged, knowledge, on)
+    return [*judged, *_schedule_finding(record, judged, laid_out, knowledge, on)]
+
+
+def plan_of(record: PatientRecord, findings: Iterable[Finding], knowledge: Knowledge, on: dt.date) -> Plan:
+    """The plan, with the interval shortened where a finding says that it may be."""
+    shortened = any(f.code == SHORTEN and f.verdict == "met" for f in findings)
+    return plan(record, knowledge, on, shortened=shortened)
+
+
+def _schedule_finding(
+    record: PatientRecord, judged: Sequence[Finding], laid_out: Plan, knowledge: Knowledge, on: dt.date
+) -> Iterator[Finding]:
+    """One finding about the course the plan counts from; without one, about the course that is in the way."""
+    courses = laid_out.anchors
+    about = laid_out.anchor.course if laid_out.anchor else None
+    other = about or next(iter((*courses.undated, *courses.ahead, *courses.other)), None)
+    if other is None or laid_out.status == "ended":
+        return
+    stated = rules.finding(SCHEDULE, _interval(laid_out, knowledge, on), rules.View(record, on), knowledge)
+    yield msgspec.structs.replace(
+        stated,
+        applies_to=other.ref,
+        summary=plan_in_words(laid_out),
+        sources=tuple(_sources(laid_out, knowledge)),
+        change=" ".join(_open_points(laid_out, judged)),
+    )
+
+
+def _interval(laid_out: Plan, knowledge: Knowledge, on: dt.date) -> logic.Term:
+    anchor = laid_out.anchor
+    if anchor is None:
+        return logic.missing("months_since_srs")
+    since = Fact(
+        name="months_since_srs",
+        value=timeline.months_between(anchor.day, on),
+        unit=facts.definition("months_since_srs").unit,
+        source=anchor.course.ref,
+        certainty=anchor.course.certainty,
+        stated=False,
+    )
+    return intervals.interval_from(logic.known(since), knowledge.values(SCHEDULE, on))
+
+
+def _sources(laid_out: Plan, knowledge: Knowledge) -> Iterator[Citation]:
+    """The sources of every entry that the plan rests on or shows, each once."""
+    bases = {place.slot.basis for place in laid_out.places if place.open}
+    codes = dict.fromkeys([SCHEDULE, *sorted(bases), *EVIDENCE])
+    shown = (source for code in codes for source in knowledge.entry(code).evidence)
+    return iter(dict.fromkeys(shown))
+
+
+def _open_points(laid_out: Plan, judged: Sequence[Finding]) -> Iterator[str]:
+    for question in laid_out.questions:
+        yield question.text
+    undecided = {name for f in judged if f.code == SHORTEN and f.verdict == "unknown" for name in f.missing}
+    if undecided and laid_out.status == "active":
+        yield f"A shorter interval could be offered once known: {', '.join(sorted(undecided))}."
