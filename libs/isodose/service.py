@@ -34,8 +34,9 @@ from isodose.settings import Settings
 from isodose.storage.database import Database, SchemaMismatch
 from isodose.storage.tables import dead_letter, outbox
 from isodose.telemetry import Observed, Telemetry
-from isodose.work import Work as Work
-from isodose.work import work_at
+from isodose.work import Work, work_at
+
+__all__ = ["RefusalError", "Running", "Service", "Work", "build_app", "refuse"]
 
 _log = logging.getLogger("isodose.service")
 
@@ -209,7 +210,8 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
     app.include_router(_health(service, running, own))
     if running is not None:
         app.include_router(_fhir(service, running))
-        app.include_router(_cds(service, running, settings))
+        if service.cds_services:
+            app.include_router(_cds(service, running, settings))
     for router in service.routers:
         app.include_router(router)
     return app
@@ -242,7 +244,15 @@ def _health(service: Service, running: Running | None, telemetry: Telemetry) -> 
 
 
 def _fhir(service: Service, running: Running) -> APIRouter:
-    return fhir_router(running.transaction, service.operations)
+    return fhir_router(
+        running.transaction,
+        base=f"{running.settings.public_url}/fhir",
+        title=service.title,
+        on_written=service.on_written,
+        operations=service.operations,
+        open_reading=running.reading,
+        max_bytes=running.settings.max_body_bytes,
+    )
 
 
 def _cds(service: Service, running: Running, settings: Settings) -> APIRouter:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 from fastapi import FastAPI, Response
-from isodose.fhir.rest import install_error_handlers
 
 import worklist.app
 from all_in_one.composition import PREFIXES, SERVICES, together
 from isodose.cds_hooks.hook import discovery
+from isodose.fhir.rest import install_error_handlers
 from isodose.service import Running, Service, build_app
 from isodose.settings import Settings
 from isodose.storage.database import Database

@@ -1,8 +1,10 @@
-"""The command `isodose`: decide at a terminal, load data, start services, and look after a running platform."""
+"""The command `isodose`: decide at a terminal, load data, start services, look after a running platform."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import socket
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -10,8 +12,12 @@ import httpx
 import orjson
 import typer
 from isodose.events.log import LogUnavailable, Record, open_log
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import ASGIApp
 
 from all_in_one import loading, terminal
 from all_in_one.composition import SERVICES
@@ -168,6 +174,31 @@ def topics() -> None:
 
 def _shown(url: str) -> str:
     return make_url(url).render_as_string(hide_password=True)
+
+
+def _deciders() -> dict[str, Decider]:
+    settings = _settings()
+    made = {name: _service(name, settings).decider for name in DECIDING}
+    return {name: decider for name, decider in made.items() if decider is not None}
+
+
+def _composed(settings: Settings) -> AllInOne:
+    try:
+        return AllInOne(settings)
+    except RefusalError as error:
+        _fail(str(error))
+    except KnowledgeError as error:
+        _fail(f"knowledge does not validate: {error}")
+
+
+def _listen(application: ASGIApp, host: str, port: int) -> None:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            _fail(f"cannot listen on {host}:{port}: {error.strerror}")
+    uvicorn.run(application, host=host, port=port, log_config=None, access_log=False)
 
 
 def _settings() -> Settings:

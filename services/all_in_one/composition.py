@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 import are_surveillance.app
 import eligibility_scoring.app
-import ici_steroid_alerts.app
 
 import ehr_ingestion.app
+import ici_steroid_alerts.app
 import worklist.app
 from isodose.service import Service
 from isodose.settings import Settings

@@ -1,4 +1,4 @@
-"""Files of FHIR resources brought to a server so that each is stored or refused with a reason, none dropped.
+"""Files of FHIR resources brought to a server: each is stored or refused, with the reason.
 
 Every resource goes as a PUT to an id of its own, so loading a file twice changes nothing. A transaction is tried
 first; where it is refused its entries go one by one, so that one bad resource does not hide the others.
@@ -178,10 +178,10 @@ def _count(item: Item, response: dict[str, Any], summary: Summary) -> None:
     status = str(response.get("status", ""))[:3]
     if status == "201":
         summary.accepted += 1
+    elif status == "200" and "outcome" in response:
+        summary.unchanged += 1
     elif status == "200":
         summary.changed += 1
-    elif status == "304":
-        summary.unchanged += 1
     else:
         summary.refused.append(Refusal(item.place, _reason(response.get("outcome", {})) or f"HTTP {status}"))
 

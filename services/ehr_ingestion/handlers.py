@@ -1,4 +1,4 @@
-"""What the decision services concluded is folded into the one record, so that it is read where the rest is."""
+"""What the decision services concluded is folded into the one record, read where the rest is."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ def fold_guidance(work: Work, event: Event) -> None:
         )
     )
     if is_current:
-        for resource in told.resources:
-            work.resources.put_result(resource)
+        work.resources.put_results(told.resources, told.patientId)
 
 
 def handlers() -> Mapping[str, Handler]:

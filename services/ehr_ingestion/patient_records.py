@@ -1,4 +1,4 @@
-"""The record of a patient follows what the EHR sent: built anew once per transaction, told when it differs."""
+"""The record of a patient follows what the EHR sent: built once per transaction, told when it differs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def rebuild(work: Work, patient_ids: Iterable[str]) -> list[PatientRecord]:
     Runs in the transaction that changed the resources, so a record is never newer or older than they are.
     """
     changed = []
-    for patient_id in sorted(set(patient_ids)):
+    wanted = sorted(set(patient_ids))
+    work.records.lock(*wanted)
+    for patient_id in wanted:
         last = work.records.get(patient_id)
         built = build_record(patient_id, _resources(work, patient_id))
         if last is not None and built.same_content(last):

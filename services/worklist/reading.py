@@ -1,4 +1,4 @@
-"""What the pages show, read over FHIR. A service that does not answer is said to be away, never taken for empty."""
+"""What the pages show, read over FHIR. A service that is away is said to be away."""
 
 from __future__ import annotations
 

@@ -50,8 +50,7 @@ def reassess(work: Work, decider: Decider, record: PatientRecord, on: dt.date) -
             return False
     decision = decide(decider, record, on)
     withdrawn = _withdraw(work, record.patient_id, decision)
-    for resource in decision.resources:
-        work.resources.put_result(resource)
+    work.resources.put_results(decision.resources, record.patient_id)
     data = _event_data(decider, decision, withdrawn)
     work.guidance.put(
         Guidance(
@@ -110,7 +109,7 @@ def _withdraw(work: Work, patient_id: str, decision: Decision) -> list[Resource]
         resource.pop("meta", None)
         if resource.get("status") != status:
             resource["status"] = status
-            work.resources.put_result(resource)
+            work.resources.put_result(resource, patient_id)
         withdrawn.append(resource)
     return withdrawn
 

@@ -15,11 +15,24 @@ from isodose.clinical.finding import Finding, Option
 from isodose.clinical.record import FactScalar, PatientRecord
 from isodose.fhir.errors import bad_request, not_found
 from isodose.fhir.references import target
+from isodose.fhir.rest import Call, Operation
 from isodose.fhir.validation import validate
+from isodose.work import Work
 
 Json = dict[str, Any]
 Stored = Callable[[str], PatientRecord | None]
 _KNOWN = ("record", "subject", "on")
+
+
+def assess_operation(decider: Decider) -> Operation:
+    """`POST [base]/$assess` of the service that decides by `decider`."""
+
+    def handle(work: Work, call: Call) -> Json:
+        if call.body is None:
+            raise bad_request("Send a Parameters resource.", "Parameters", code="required")
+        return assess(decider, call.body.data, work.records.get)
+
+    return Operation(name="$assess", level="system", handle=handle)
 
 
 def assess(decider: Decider, parameters: Json, stored: Stored) -> Json:
@@ -122,7 +135,7 @@ def _option(option: Option) -> list[Json]:
     ]
     if option.score is not None:
         parts.append({"name": "score"} | _value(option.score))
-    parts += [{"name": "finding", "valueCode": code} for code in option.findings]
+    parts += [{"name": "finding", "valueCode": code} for code in (*option.for_, *option.against)]
     return parts
 
 
