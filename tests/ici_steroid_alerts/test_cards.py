@@ -1,0 +1,193 @@
+"""What a prescriber sees while ordering: few cards, only for what the drafted orders take part in."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import Any
+
+import pytest
+
+from ici_steroid_alerts import cards, knowledge
+from isodose.cds_hooks.hook import HookCall
+from isodose.cds_hooks.models import Card, encode_cards
+
+TODAY = dt.date(2026, 11, 23)
+KNOWLEDGE = knowledge.load()
+BASE = "https://isodose.example/fhir"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC = "http://www.whocc.no/atc"
+CODES = {
+    "pembrolizumab": "1547545",
+    "dexamethasone": "3264",
+    "prednisone": "8640",
+    "levetiracetam": "114477",
+    "t_dm1": "1371041",
+}
+ATC_CODES = {"pembrolizumab": "L01FF02", "dexamethasone": "H02AB02", "t_dm1": "L01FD03"}
+PATIENT = {"resourceType": "Patient", "id": "p", "gender": "female"}
+Resource = dict[str, Any]
+
+
+def drug(
+    identity: str, name: str, mg: float | None = None, status: str = "active", system: str = RXNORM
+) -> Resource:
+    code = CODES[name] if system == RXNORM else ATC_CODES[name]
+    order: Resource = {
+        "resourceType": "MedicationRequest",
+        "id": identity,
+        "status": status,
+        "intent": "order",
+        "medicationCodeableConcept": {"coding": [{"system": system, "code": code}], "text": name},
+        "subject": {"reference": "Patient/p"},
+        "authoredOn": "2026-11-23" if status == "draft" else "2026-11-01",
+    }
+    if mg is not None:
+        dose = {"value": mg, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+        order["dosageInstruction"] = [
+            {
+                "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
+                "route": {"coding": [{"system": "http://snomed.info/sct", "code": "26643006"}]},
+                "doseAndRate": [{"doseQuantity": dose}],
+            }
+        ]
+    return order
+
+
+def srs(identity: str, status: str = "draft") -> Resource:
+    return {
+        "resourceType": "ServiceRequest",
+        "id": identity,
+        "status": status,
+        "intent": "order",
+        "code": {
+            "coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "77371"}],
+            "text": "Stereotactic radiosurgery, brain, single fraction",
+        },
+        "bodySite": [{"text": "Brain"}],
+        "subject": {"reference": "Patient/p"},
+        "occurrenceDateTime": "2026-11-27",
+    }
+
+
+def asked(
+    drafts: list[Resource],
+    known: list[Resource],
+    hook: str = "order-sign",
+    selected: tuple[str, ...] | None = None,
+) -> list[Card]:
+    names = tuple(f"{d['resourceType']}/{d['id']}" for d in drafts)
+    call = HookCall(
+        service="ici-steroid-sign" if hook == "order-sign" else "ici-steroid-select",
+        hook=hook,
+        hook_instance="6bc883b2-b795-4dcb-b661-34884a31d472",
+        patient_id="p",
+        on=TODAY,
+        context={},
+        resources=[*drafts, PATIENT, *known],
+        drafts=drafts,
+        selections=(names if selected is None else selected) if hook == "order-select" else (),
+        worklist_url="https://isodose.example/worklist/Patient/p",
+    )
+    found = cards.cards(call, KNOWLEDGE, BASE)
+    assert len(encode_cards(found)) > 0
+    for card in found:
+        assert len(card.summary) < 140
+        assert card.override_reasons
+        assert card.links
+    return found
+
+
+def codes(found: list[Card]) -> list[str]:
+    return [card.source.topic.code for card in found if card.source.topic]
+
+
+def test_a_steroid_for_a_patient_on_a_checkpoint_inhibitor_interrupts_at_signing() -> None:
+    (card,) = asked([drug("d", "dexamethasone", 8, "draft")], [drug("k", "pembrolizumab")])
+    assert codes([card]) == ["DRUG-steroid-ici-alert"]
+    assert card.indicator == "critical"
+    assert "53.33 mg prednisone" in card.summary
+    assert "Jessurun" in (card.detail or "")
+
+
+def test_the_same_warns_while_selecting() -> None:
+    found = asked([drug("d", "dexamethasone", 8, "draft")], [drug("k", "pembrolizumab")], "order-select")
+    assert [card.indicator for card in found] == ["warning"]
+
+
+def test_only_what_is_selected_counts_while_selecting() -> None:
+    drafts = [drug("d", "dexamethasone", 8, "draft"), drug("l", "levetiracetam", 500, "draft")]
+    known = [drug("k", "pembrolizumab")]
+    assert asked(drafts, known, "order-select", ("MedicationRequest/l",)) == []
+    assert asked(drafts, known, "order-select", ("MedicationRequest/d",))
+
+
+@pytest.mark.parametrize("mg", [1, 5, 9.9])
+def test_below_the_threshold_no_card_is_shown(mg: float) -> None:
+    assert asked([drug("d", "prednisone", mg, "draft")], [drug("k", "pembrolizumab")]) == []
+
+
+def test_at_the_threshold_a_card_is_shown() -> None:
+    assert asked([drug("d", "prednisone", 10, "draft")], [drug("k", "pembrolizumab")])
+
+
+def test_a_steroid_alone_and_an_unrelated_drug_bring_no_card() -> None:
+    assert asked([drug("d", "dexamethasone", 8, "draft")], []) == []
+    known = [drug("k", "pembrolizumab"), drug("s", "dexamethasone", 8)]
+    assert asked([drug("l", "levetiracetam", 500, "draft")], known) == []
+
+
+def test_a_checkpoint_inhibitor_drafted_for_a_patient_on_steroid_is_told() -> None:
+    found = asked([drug("k", "pembrolizumab", status="draft")], [drug("s", "dexamethasone", 8)])
+    assert codes(found) == ["DRUG-steroid-ici-alert"]
+
+
+def test_a_steroid_without_a_computable_dose_is_told_too() -> None:
+    (card,) = asked([drug("d", "dexamethasone", None, "draft")], [drug("k", "pembrolizumab")])
+    assert card.indicator == "warning"
+    assert "could not be computed" in card.summary
+
+
+def test_a_drafted_srs_order_meets_the_active_checkpoint_inhibitor() -> None:
+    found = asked([srs("r")], [drug("k", "pembrolizumab")])
+    assert codes(found) == ["DRUG-ici-srs-are-alert"]
+    assert found[0].indicator == "warning"
+    assert "better control" in found[0].summary, "benefit and risk stand in one card"
+
+
+def test_a_drafted_srs_order_meets_t_dm1_and_interrupts() -> None:
+    found = asked([srs("r")], [drug("t", "t_dm1")])
+    assert codes(found) == ["DRUG-tdm1-srs"]
+    assert found[0].indicator == "critical"
+
+
+def test_code_systems_do_not_change_the_answer() -> None:
+    def answer(system: str) -> list[Card]:
+        draft = drug("d", "dexamethasone", 8, "draft", system)
+        return asked([draft], [drug("k", "pembrolizumab", system=system)])
+
+    assert encode_cards(answer(RXNORM)) == encode_cards(answer(ATC))
+
+
+def test_units_do_not_change_the_answer() -> None:
+    milligrams, micrograms = (drug("d", "dexamethasone", 8, "draft") for _ in range(2))
+    dose = micrograms["dosageInstruction"][0]["doseAndRate"][0]["doseQuantity"]
+    dose |= {"value": 8000, "unit": "ug", "code": "ug"}
+    known = [drug("k", "pembrolizumab")]
+    assert encode_cards(asked([milligrams], known)) == encode_cards(asked([micrograms], known))
+
+
+def test_the_drafted_steroid_can_be_taken_back() -> None:
+    (card,) = asked([drug("d", "dexamethasone", 8, "draft")], [drug("k", "pembrolizumab")])
+    (suggestion,) = card.suggestions
+    assert suggestion.actions[0].type == "delete"
+    assert suggestion.actions[0].resource_id == "MedicationRequest/d"
+
+
+def test_three_hundred_medication_resources_are_answered_quickly() -> None:
+    known = [drug(f"k{i}", "levetiracetam", 500) for i in range(298)]
+    known += [drug("k", "pembrolizumab"), drug("s", "prednisone", 5)]
+    asked([drug("d", "dexamethasone", 8, "draft")], known)
+    began = time.perf_counter()
+    assert asked([drug("d", "dexamethasone", 8, "draft")], known)
+    assert time.perf_counter() - began < 0.5
