@@ -82,7 +82,7 @@ class Action(Answer):
                 raise ValueError("a delete names a resourceId and carries no resource")
         elif self.resource is None or "resourceType" not in self.resource:
             raise ValueError(f"{self.type} carries the whole resource")
-        for path in empty_values(self.resource or {}):
+        for path in empty_values(self.resource) if self.resource is not None else ():
             raise ValueError(f"the resource has an empty value at {path}")
         return self
 
