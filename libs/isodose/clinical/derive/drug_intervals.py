@@ -36,7 +36,7 @@ def _ici_interval(record: PatientRecord, course: Course, on: dt.date) -> Iterabl
     if srs is None or srs.first is None:
         return
     given = [e for e in record.exposures if e.drug_class.startswith("ici_")]
-    doses = [dose for exposure in given for dose in doses_of(exposure, srs, on)]
+    doses = doses_of(given, on)
     if not doses or _dose_may_be_nearer(given, doses, srs, on):
         return
     first = min(doses, key=lambda dose: (_days(srs, dose), dose.exposure.ref))
@@ -45,10 +45,19 @@ def _ici_interval(record: PatientRecord, course: Course, on: dt.date) -> Iterabl
     yield _interval("days_from_srs_to_ici", _days(srs, nearest), nearest, course, on)
 
 
-def doses_of(exposure: Exposure, around: Period, on: dt.date) -> list[Acting]:
-    """Dated doses of an infused drug: administrations; else the order's first day and, where its words tell
-    the cycle, the days on which doses fell around the period; planned doses by their planned day.
+def doses_of(exposures: Sequence[Exposure], on: dt.date) -> list[Acting]:
+    """Dated doses of infused drugs: administrations; of an order its first day and, where its words tell the
+    cycle and no administration of the drug is recorded, the days that follow; planned doses by their day.
     """
+    recorded = {exposure.concept for exposure in exposures if exposure.given_on}
+    return [
+        dose
+        for exposure in exposures
+        for dose in _doses(exposure, on, None if exposure.concept in recorded else cycle_days(exposure))
+    ]
+
+
+def _doses(exposure: Exposure, on: dt.date, cycle: int | None) -> list[Acting]:
     name = exposure.concept.replace("_", " ")
     if exposure.given_on:
         days = [day for day in exposure.given_on if day <= on]
@@ -62,7 +71,6 @@ def doses_of(exposure: Exposure, around: Period, on: dt.date) -> list[Acting]:
         return [Acting(exposure, certainty, exposure.start, f"{name} planned for {exposure.start}")]
     if exposure.status not in ("active", "completed", "stopped", "on-hold"):
         return []
-    cycle = cycle_days(exposure)
     days = [exposure.start]
     last = exposure.end or (on if exposure.status == "active" else exposure.start)
     while cycle and days[-1] + dt.timedelta(days=cycle) <= last:
@@ -78,8 +86,11 @@ def _dose_may_be_nearer(
     """
     if any(abs(_days(period, dose)) <= _SPANNING_DAYS for dose in doses):
         return False
+    recorded = {e.concept for e in given if e.given_on}
     for e in given:
-        if e.given_on or e.start is None or cycle_days(e) or planned_from(e, on):
+        if e.given_on or e.start is None or planned_from(e, on):
+            continue
+        if cycle_days(e) and e.concept not in recorded:
             continue
         runs_on = e.end is None or period.first is None or e.end > period.first
         long_before = period.first is not None and (period.first - e.start).days > _SPANNING_DAYS
@@ -93,7 +104,7 @@ def _conjugate_interval(record: PatientRecord, course: Course, on: dt.date) -> I
     if srs is None:
         return
     given = [e for e in record.exposures if e.drug_class.startswith("adc_")]
-    doses = [dose for exposure in given for dose in doses_of(exposure, srs, on)]
+    doses = doses_of(given, on)
     if not doses or _dose_may_be_nearer(given, doses, srs, on):
         return
     nearest = _nearest(doses, srs)
@@ -107,7 +118,7 @@ def _bevacizumab_interval(record: PatientRecord, operation: Operation, on: dt.da
         return
     day = Period(operation.on, operation.on)
     given = [e for e in record.exposures if e.drug_class == "anti_vegf" and e.route in ("", "systemic")]
-    doses = [dose for exposure in given for dose in doses_of(exposure, day, on)]
+    doses = doses_of(given, on)
     before = [a for a in doses if _days(day, a) <= 0]
     after = [a for a in doses if _days(day, a) > 0]
     if before and not _dose_may_be_nearer(given, before, day, on):
