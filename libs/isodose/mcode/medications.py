@@ -60,7 +60,7 @@ def _write(chart: Chart, reading: Reading, resource: Resource, taken: _Taken) ->
                 route=route,
                 as_needed=any(_as_needed(d) for d in taken.dosages),
                 indication=_indication(chart, resource),
-                text=text,
+                text=_own_words(text, taken.dosages),
                 draft=taken.draft,
             )
         )
@@ -98,6 +98,12 @@ def _text(parts: list[Any]) -> str:
             if text := part.get("text") or next(filter(None, displays), ""):
                 return str(text)
     return ""
+
+
+def _own_words(drug: str, dosages: list[Resource]) -> str:
+    """The drug and the instructions as the order words them."""
+    said = [str(one["text"]) for one in dosages if isinstance(one.get("text"), str)]
+    return "; ".join(dict.fromkeys(filter(None, (drug, *said))))
 
 
 def _antineoplastic(given: list[Coding]) -> list[Drug]:
