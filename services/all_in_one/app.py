@@ -6,7 +6,7 @@ A mounted application does not run its lifespan, so each service's lifespan is e
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -60,6 +60,10 @@ class AllInOne:
                 database = Database(settings.database_url)
                 database.migrate()
                 database.dispose()
+
+    def lifespan(self) -> AbstractAsyncContextManager[Any]:
+        """Starts every service on entering and stops them on leaving; a server does this itself."""
+        return self._own.router.lifespan_context(self._own)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 import httpx
 import orjson
 import typer
+import uvicorn
 from isodose.events.log import LogUnavailable, Record, open_log
 from pydantic import ValidationError
 from rich.console import Console
@@ -20,13 +21,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
 
 from all_in_one import loading, terminal
-from all_in_one.composition import SERVICES
-from isodose.assessment import assess
+from all_in_one.app import AllInOne
+from all_in_one.composition import DECIDING, SERVICES
+from isodose.assessment import Decider, assess
 from isodose.clinical.knowledge import KnowledgeError
 from isodose.events import contract
 from isodose.fhir.errors import FhirError
 from isodose.fhir.resources import parse
-from isodose.service import RefusalError, build_app, refuse
+from isodose.service import RefusalError, Service, build_app, refuse
 from isodose.settings import Settings
 from isodose.storage.database import Database
 from isodose.telemetry import configure_logging

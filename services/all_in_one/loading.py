@@ -1,7 +1,7 @@
 """Files of FHIR resources brought to a server: each is stored or refused, with the reason.
 
-Every resource goes as a PUT to an id of its own, so loading a file twice changes nothing. A transaction is tried
-first; where it is refused its entries go one by one, so that one bad resource does not hide the others.
+Every resource goes as a PUT to an id of its own, so loading a file twice changes nothing. A transaction is
+tried first; where it is refused its entries go one by one, so that one bad resource does not hide the others.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;padding:.4rem .6rem;"
     "border-bottom:1px solid #ccc}.high{color:#a00;font-weight:600}.away{color:#a00}.note{color:#555}"
+    ".detail{white-space:pre-line}"
 )
 _SEVERITY = {"high": 0, "moderate": 1, "low": 2}
 
@@ -37,12 +38,12 @@ def patient_page(row: Row, day: str) -> str:
         ("Options", row.options, _option_items),
         ("Surveillance MRI", row.scans, lambda scans: [_scan(scan) for scan in scans]),
         ("Open work", row.tasks, lambda tasks: [escape(_task(task)) for task in tasks]),
-        ("Alerts", row.alerts, lambda alerts: [_alert(alert) for alert in _by_severity(alerts)]),
+        ("Alerts", row.alerts, lambda alerts: [_alert_at_length(alert) for alert in _by_severity(alerts)]),
     )
     body = f'<p class="note">Born {escape(row.born) or "on an unknown day"}</p>'
     for title, resources, items in sections:
         body += f"<h2>{title}</h2>{_list(None if resources is None else items(resources))}"
-    return _page(row.name, body + f'<p><a href="..">All patients</a></p>{day}')
+    return _page(row.name, body + f'<p><a href="../../worklist">All patients</a></p>{day}')
 
 
 def message_page(title: str, text: str) -> str:
@@ -108,8 +109,13 @@ def _task(task: Json) -> str:
 def _alert(alert: Json) -> str:
     severity = alert.get("severity", "")
     style = ' class="high"' if severity == "high" else ""
-    said = alert.get("detail") or _words(alert.get("code"))
+    said = _words(alert.get("code")) or alert.get("detail", "")
     return f"<span{style}>{escape(severity or 'alert')}: {escape(said)}</span>"
+
+
+def _alert_at_length(alert: Json) -> str:
+    detail = escape(alert.get("detail", ""))
+    return f'{_alert(alert)}<details><summary>why</summary><p class="detail">{detail}</p></details>'
 
 
 def _by_severity(alerts: list[Json]) -> list[Json]:

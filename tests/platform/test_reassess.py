@@ -1,0 +1,114 @@
+"""One decision with everything around it: stored, published, withdrawn, never going back."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from isodose.assessment import Decider, decide, on_day_started, on_record_changed, reassess
+from isodose.clinical import finding
+from isodose.clinical.knowledge import Knowledge
+from isodose.events import contract
+from isodose.storage.database import Database
+from isodose.storage.tables import outbox
+from isodose.work import Work, work_at
+
+TODAY = date(2026, 11, 23)
+
+
+@pytest.fixture
+def work(database: Database) -> Iterator[Work]:
+    with database.begin() as conn:
+        yield work_at("http://127.0.0.1/fhir")(conn)
+
+
+def _published(work: Work) -> list[dict[str, Any]]:
+    rows = work.conn.execute(select(outbox).order_by(outbox.c.seq)).all()
+    return [msgspec.json.decode(bytes(contract.decode(row.value).data)) for row in rows]
+
+
+def _task(work: Work) -> dict[str, Any]:
+    return next(one.resource() for one in work.resources.results_of("p1") if one.type == "Task")
+
+
+def test_a_decision_is_stored_published_and_says_what_it_rests_on(
+    work: Work, decider: Decider, a_record: Any
+) -> None:
+    assert reassess(work, decider, a_record(3, 80), TODAY)
+    kept = work.guidance.get("fitness", "p1")
+    assert kept is not None
+    assert (kept.record_version, kept.on, kept.due_on) == (3, TODAY, TODAY + timedelta(days=7))
+    told = _published(work)[0]
+    assert (told["patientId"], told["recordVersion"], told["on"]) == ("p1", 3, "2026-11-23")
+    provenance = next(r for r in told["resources"] if r["resourceType"] == "Provenance")
+    assert provenance["target"] == [{"reference": f"Task/{_task(work)['id']}"}]
+    values = [e["what"].get("identifier", {}).get("value") for e in provenance["entity"]]
+    assert values[:2] == ["p1/3", f"fitness/{decider.knowledge.version}"]
+
+
+def test_the_same_decision_asked_for_again_does_nothing(work: Work, decider: Decider, a_record: Any) -> None:
+    assert reassess(work, decider, a_record(3, 80), TODAY)
+    assert not reassess(work, decider, a_record(3, 80), TODAY)
+    assert len(_published(work)) == 1
+
+
+def test_a_result_no_longer_concluded_is_withdrawn_and_comes_back_as_itself(
+    work: Work, decider: Decider, a_record: Any
+) -> None:
+    reassess(work, decider, a_record(1, 80), TODAY)
+    first = _task(work)
+    reassess(work, decider, a_record(2, 40), TODAY)
+    assert _task(work)["status"] == "cancelled"
+    assert "Task" in [r["resourceType"] for r in _published(work)[-1]["resources"]]
+    reassess(work, decider, a_record(3, 90), TODAY)
+    assert (_task(work)["id"], _task(work)["status"]) == (first["id"], "requested")
+
+
+def test_a_decision_never_goes_back_to_an_older_record_or_day(
+    work: Work, decider: Decider, a_record: Any
+) -> None:
+    reassess(work, decider, a_record(5, 80), TODAY)
+    assert not reassess(work, decider, a_record(4, 40), TODAY)
+    assert not reassess(work, decider, a_record(5, 80), TODAY - timedelta(days=1))
+    assert reassess(work, decider, a_record(6, 80), TODAY - timedelta(days=1))
+    assert _published(work)[-1]["on"] == TODAY.isoformat()
+
+
+def test_new_knowledge_decides_anew_on_the_same_record(work: Work, decider: Decider, a_record: Any) -> None:
+    reassess(work, decider, a_record(1, 80), TODAY)
+    entry = msgspec.structs.replace(decider.knowledge.entries["FIT"], statement="KPS of 70 or more")
+    assert reassess(work, replace(decider, knowledge=Knowledge({"FIT": entry})), a_record(1, 80), TODAY)
+
+
+def test_a_redelivered_or_late_record_changes_nothing(work: Work, decider: Decider, a_record: Any) -> None:
+    handle = on_record_changed(decider)
+    newer, older = (contract.record_changed(a_record(v, k)) for v, k in ((2, 80), (1, 40)))
+    for event in (newer, older, newer):
+        handle(work, event)
+    stored = work.records.get("p1")
+    assert stored is not None
+    assert stored.version == 2
+    assert [told["recordVersion"] for told in _published(work)] == [2]
+
+
+def test_a_new_day_decides_for_those_who_are_due_and_for_nobody_else(
+    work: Work, decider: Decider, a_record: Any
+) -> None:
+    handle = on_record_changed(decider)
+    handle(work, contract.record_changed(a_record(1, 80, "p1")))
+    handle(work, contract.record_changed(a_record(1, 80, "p2")))
+    later = replace(decider, today=lambda: TODAY + timedelta(days=3))
+    on_record_changed(later)(work, contract.record_changed(a_record(2, 80, "p2")))
+    on_day_started(decider)(work, contract.day_started(TODAY + timedelta(days=7)))
+    days = {told["patientId"]: told["on"] for told in _published(work)}
+    assert days == {"p1": "2026-11-30", "p2": "2026-11-26"}
+
+
+def test_same_record_knowledge_and_day_give_the_same_bytes(decider: Decider, a_record: Any) -> None:
+    first, second = (decide(decider, a_record(1, 80), TODAY) for _ in range(2))
+    assert finding.encode(first.findings) == finding.encode(second.findings)
+    assert first.resources == second.resources

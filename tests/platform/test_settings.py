@@ -1,0 +1,46 @@
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from isodose.settings import Settings
+
+
+def test_the_environment_is_read_under_one_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISODOSE_KNOWLEDGE_ENABLE", "A-1, B-2")
+    monkeypatch.setenv("ISODOSE_DEMONSTRATION_DAY", "2026-03-31")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    settings = Settings()
+    assert settings.knowledge_enable == ("A-1", "B-2")
+    assert settings.today() == dt.date(2026, 3, 31)
+    assert settings.otlp_endpoint == "http://collector:4318"
+
+
+def test_what_is_left_open_is_filled_in_for_each_service() -> None:
+    own = Settings(data_dir=Path("/data")).for_service("ehr_ingestion", 8001)
+    assert own.database_url == "sqlite:////data/ehr_ingestion.db"
+    assert own.event_log_url == "sqlite:////data/events.db"
+    assert own.public_url == "http://127.0.0.1:8001"
+    assert own.worklist_url == "http://127.0.0.1:8001/worklist"
+
+
+def test_what_a_site_chose_is_kept_for_each_service() -> None:
+    chosen = Settings(
+        database_url="postgresql+psycopg://u@h/d",
+        event_log_url="kafka://k:9092",
+        port=9000,
+        public_url="https://x/",
+    )
+    own = chosen.for_service("ehr_ingestion", 8001)
+    assert (own.database_url, own.event_log_url, own.port, own.public_url) == (
+        "postgresql+psycopg://u@h/d",
+        "kafka://k:9092",
+        9000,
+        "https://x",
+    )
+
+
+def test_a_value_that_is_not_offered_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        Settings(auth="maybe")  # type: ignore[arg-type]

@@ -1,0 +1,67 @@
+"""When a service must not start, and what it says."""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from isodose.security.listening import OpenDoorError, refuse_open_door
+from isodose.service import RefusalError, Service, build_app, refuse
+from isodose.settings import Settings
+from isodose.storage.database import Database
+
+SERVICE = Service(name="quiet", title="Quiet", port=8099)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "isodose.hospital.example", "128.0.0.1"])
+def test_without_authorisation_only_loopback_is_listened_on(host: str) -> None:
+    with pytest.raises(OpenDoorError, match="ISODOSE_AUTH"):
+        refuse_open_door("none", host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
+def test_loopback_is_listened_on_without_authorisation(host: str) -> None:
+    refuse_open_door("none", host)
+
+
+def test_the_application_is_not_even_built_for_an_open_door(tmp_path: Path) -> None:
+    with pytest.raises(RefusalError, match=r"quiet does not start: .*0\.0\.0\.0"):
+        build_app(SERVICE, Settings(data_dir=tmp_path, host="0.0.0.0"))
+
+
+def test_a_database_without_the_schema_is_refused_in_one_line(tmp_path: Path, serving: ModuleType) -> None:
+    settings = Settings(data_dir=tmp_path)
+    with pytest.raises(RefusalError, match="isodose migrate") as refused:
+        refuse(SERVICE, settings.for_service(SERVICE.name, SERVICE.port))
+    assert "\n" not in str(refused.value)
+    with pytest.raises(RefusalError, match="isodose migrate"), serving.served(build_app(SERVICE, settings)):
+        pass
+
+
+def test_a_running_service_says_whether_it_is_ready(tmp_path: Path, serving: ModuleType) -> None:
+    settings = Settings(data_dir=tmp_path)
+    database = Database(settings.for_service("quiet", 1).database_url)
+    database.migrate()
+    database.dispose()
+    app = build_app(SERVICE, settings)
+    with serving.served(app) as client:
+        assert client.get("/healthz").json() == {"service": "quiet", "status": "alive"}
+        assert client.get("/readyz").status_code == 200
+        app.state.running.relay.stop()
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["problems"]) == (503, ["relay stopped"])
+        assert client.get("/healthz").status_code == 200
+        assert 'isodose_outbox_unpublished{service="quiet"} 0.0' in client.get("/metrics").text
+
+
+def test_a_path_that_is_not_there_is_told_as_an_operation_outcome(
+    tmp_path: Path, serving: ModuleType
+) -> None:
+    settings = Settings(data_dir=tmp_path)
+    database = Database(settings.for_service("quiet", 1).database_url)
+    database.migrate()
+    database.dispose()
+    with serving.served(build_app(SERVICE, settings)) as client:
+        answer = client.get("/nothing/here")
+        assert answer.status_code == 404
+        assert answer.json()["resourceType"] == "OperationOutcome"

@@ -1,0 +1,39 @@
+import logging
+
+import orjson
+
+from isodose.telemetry import JsonLines, Telemetry, current_traceparent
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def _line(record: logging.LogRecord) -> dict[str, object]:
+    line: dict[str, object] = orjson.loads(JsonLines().format(record))
+    return line
+
+
+def test_a_logged_error_keeps_its_kind_and_place_but_not_its_words() -> None:
+    try:
+        raise ValueError("Mrs Example, born 1950-01-01")
+    except ValueError as error:
+        seen = (type(error), error, error.__traceback__)
+    line = _line(logging.LogRecord("x", logging.ERROR, __file__, 1, "failed", (), seen))
+    assert "Example" not in str(line)
+    assert line["error"][0] == "ValueError"  # type: ignore[index]
+    assert any("test_telemetry" in frame for frame in line["error"])  # type: ignore[attr-defined]
+
+
+def test_fields_that_are_not_known_to_be_free_of_patient_data_are_left_out() -> None:
+    record = logging.LogRecord("x", logging.INFO, __file__, 1, "answered", (), None)
+    record.route, record.patient = "/fhir/{type}/{id}", "p1"
+    line = _line(record)
+    assert line["route"] == "/fhir/{type}/{id}"
+    assert "patient" not in line
+
+
+def test_a_trace_goes_on_from_the_caller_to_the_event() -> None:
+    with Telemetry().span("handle", PARENT):
+        carried = current_traceparent()
+    assert carried is not None
+    assert carried.split("-")[1] == PARENT.split("-")[1]
+    assert current_traceparent() is None

@@ -1,0 +1,62 @@
+"""An application under test: its lifespan entered in a loop of its own, with a blocking client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any
+
+import httpx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+FHIR = {"content-type": "application/fhir+json"}
+
+
+class Client:
+    """Requests to the application, answered as over HTTP; errors come back as answers."""
+
+    def __init__(self, app: Any, portal: BlockingPortal) -> None:
+        self.app = app
+        self._portal = portal
+
+    def request(self, method: str, url: str, **given: Any) -> httpx.Response:
+        return self._portal.call(self._send, method, url, given)
+
+    def get(self, url: str, **given: Any) -> httpx.Response:
+        return self.request("GET", url, **given)
+
+    def post(self, url: str, json: Any = None, **given: Any) -> httpx.Response:
+        return (
+            self.request("POST", url, json=json, **given)
+            if json is not None
+            else self.request("POST", url, **given)
+        )
+
+    def put(self, url: str, json: Any, **given: Any) -> httpx.Response:
+        return self.request("PUT", url, json=json, **given)
+
+    async def _send(self, method: str, url: str, given: dict[str, Any]) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.request(method, url, **given)
+
+
+@contextmanager
+def served(app: Any, lifespan: AbstractAsyncContextManager[Any] | None = None) -> Iterator[Client]:
+    """A client of the running application; leaving stops it."""
+    with start_blocking_portal() as portal:
+        life = lifespan or app.router.lifespan_context(app)
+        with portal.wrap_async_context_manager(life):
+            yield Client(app, portal)
+
+
+def eventually(seen: Callable[[], Any], seconds: float = 10) -> Any:
+    """What `seen` gives once it gives something; fails after `seconds`."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        found = seen()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not seen within {seconds} s")
