@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from isodose.clinical import facts, logic
-from isodose.clinical.facts import current as current
+from isodose.clinical.facts import current as current  # noqa: PLC0414
 from isodose.clinical.finding import FactUsed, Finding, Verdict
 from isodose.clinical.knowledge import Entry, Knowledge, Values
 from isodose.clinical.logic import Term

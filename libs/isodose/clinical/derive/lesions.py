@@ -1,7 +1,7 @@
 """Facts of the patient that follow from the lesions of a record, measured one by one, on a day.
 
 Only what cannot be otherwise is concluded. How many metastases there are never follows from how many lesions
-a record happens to describe: small ones are often counted on the MRI and not described. The largest and the sum
+a record happens to describe: small ones are often counted on the MRI and not described. The largest and sum
 follow only when the stated number of metastases equals the number of lesions described and each of them was
 measured on the same day; one lesion left out, or measured on another day, could be the largest.
 """
