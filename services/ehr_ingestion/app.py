@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ehr_ingestion.handlers import handlers
-from ehr_ingestion.patient_records import rebuild
+from ehr_ingestion.patient_records import rebuild, touched
 from isodose.fhir.store import Stored
 from isodose.service import Service, Work
 from isodose.settings import Settings
@@ -23,4 +23,4 @@ def service(_settings: Settings) -> Service:
 
 
 def _follow(work: Work, written: Sequence[Stored]) -> None:
-    rebuild(work, (stored.patient_id for stored in written if stored.changed and stored.patient_id))
+    rebuild(work, touched(written))

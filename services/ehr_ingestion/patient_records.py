@@ -10,9 +10,16 @@ import orjson
 from isodose.events.contract import record_changed
 
 from isodose.clinical.record import PatientRecord
+from isodose.fhir.store import Stored
 from isodose.mcode import build_record
 from isodose.service import Work
 from isodose.telemetry import current_traceparent
+
+
+def touched(written: Iterable[Stored]) -> set[str]:
+    """The patients whose record may differ after these writes; one that a resource has left is among them."""
+    changed = [stored for stored in written if stored.changed]
+    return {patient for stored in changed for patient in (stored.patient_id, stored.left) if patient}
 
 
 def rebuild(work: Work, patient_ids: Iterable[str]) -> list[PatientRecord]:
