@@ -36,7 +36,8 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`none`: no radiosurgery was given or planned; `ahead`: planned or under way only; `undated`: given on a
-    day not known; `active`: windows are laid out; `ended`: the patient has died.
+    day not known; `active`: windows are laid out; `ended`: the patient has died. `beyond` is the first window
+    past the horizon.
     """
 
     status: Status
@@ -46,6 +47,7 @@ class Plan:
     misplaced: tuple[Outside, ...] = ()
     questions: tuple[Question, ...] = ()
     last_scan: Scan | None = None
+    beyond: Slot | None = None
     shortened: bool = False
     mri_contraindicated: bool = False
 
@@ -88,7 +90,8 @@ def plan(record: PatientRecord, knowledge: Knowledge, on: dt.date, *, shortened:
         closed.extend(done)
         outside.extend(beside)
     bookings = _arranged(record.scans, on)
-    open_places = list(_standing(first_open, rhythm, bookings, slack, on))
+    slots = list(_within_horizon(first_open, rhythm, on))
+    open_places = list(_standing(slots, rhythm, bookings, slack, on))
     done_places = [Place(slot, "completed", slot.window.latest + slack + timeline.DAY) for slot in closed]
     return Plan(
         "active",
@@ -98,18 +101,18 @@ def plan(record: PatientRecord, knowledge: Knowledge, on: dt.date, *, shortened:
         misplaced=tuple(_misplaced(bookings, open_places)),
         questions=questions,
         last_scan=scans[-1] if scans else None,
+        beyond=rhythm.next_slot(slots[-1].anchor, slots[-1].number + 1, slots[-1].window.target),
         shortened=shortened,
         mri_contraindicated=_mri_contraindicated(record, on),
     )
 
 
 def _standing(
-    first: Slot, rhythm: Rhythm, bookings: Sequence[Scan], slack: dt.timedelta, on: dt.date
+    slots: Sequence[Slot], rhythm: Rhythm, bookings: Sequence[Scan], slack: dt.timedelta, on: dt.date
 ) -> Iterator[Place]:
-    """The open slots and, where time went by without a scan, the missed ones before them."""
-    slots = list(_within_horizon(first, rhythm, on))
+    """The slots since the last scan as they stand; those that passed without one are missed."""
     active = max((i for i, slot in enumerate(slots) if slot.window.earliest <= on), default=0)
-    first_overdue = first.window.latest + slack + timeline.DAY
+    first_overdue = slots[0].window.latest + slack + timeline.DAY
     for index, slot in enumerate(slots):
         own_overdue = slot.window.latest + slack + timeline.DAY
         overdue_from = first_overdue if index <= active else own_overdue

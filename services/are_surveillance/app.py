@@ -1,0 +1,40 @@
+"""What are_surveillance is made of."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from are_surveillance import api, decision, handlers, knowledge, outputs
+from are_surveillance.turning_days import next_change
+from isodose.assessment import Decider
+from isodose.service import Service
+from isodose.settings import Settings
+
+
+def decider(settings: Settings) -> Decider:
+    """The decision of this service with its knowledge. Raises `KnowledgeError`."""
+    known = knowledge.load(settings.knowledge_enable)
+    return Decider(
+        service="are_surveillance",
+        event_type="isodose.surveillance.planned",
+        knowledge=known,
+        decide=decision.decide,
+        resources=outputs.resources,
+        next_change=partial(next_change, known),
+        today=settings.today,
+        base=settings.canonical_base,
+    )
+
+
+def service(settings: Settings) -> Service:
+    decides = decider(settings)
+    return Service(
+        name="are_surveillance",
+        title="Isodose: surveillance after radiosurgery",
+        description="The next brain MRI after radiosurgery, and who must not be lost to follow-up",
+        port=8003,
+        decider=decides,
+        cds_services=api.cds_services(decides),
+        operations=api.operations(decides),
+        handlers=handlers.handlers(decides),
+    )
