@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter, FastAPI, Response
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from isodose.assessment import Decider
@@ -29,6 +30,7 @@ from isodose.events.log import open_log
 from isodose.events.outbox import Relay
 from isodose.fhir.rest import Operation, fhir_router, install_error_handlers
 from isodose.fhir.store import Stored
+from isodose.security.guard import Closed
 from isodose.security.listening import OpenDoorError, refuse_open_door
 from isodose.settings import Settings
 from isodose.storage.database import Database, SchemaMismatch
@@ -165,6 +167,9 @@ def refuse(service: Service, settings: Settings) -> None:
                 database.dispose()
     except (OpenDoorError, SchemaMismatch, ValueError) as error:
         raise RefusalError(f"{service.name} does not start: {error}") from error
+    except SQLAlchemyError as error:
+        url = make_url(settings.database_url).render_as_string(hide_password=True)
+        raise RefusalError(f"{service.name} does not start: {url} cannot be opened") from error
 
 
 def build_app(service: Service, settings: Settings, telemetry: Telemetry | None = None) -> FastAPI:
@@ -202,6 +207,8 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
             _log.info("stopped", extra={"service": service.name})
 
     app = FastAPI(title=service.title, description=service.description, lifespan=lifespan, openapi_url=None)
+    if settings.auth == "smart":
+        app.add_middleware(Closed)
     app.add_middleware(Observed, telemetry=own, service=service.name)
     app.state.running = running
     app.state.settings = settings

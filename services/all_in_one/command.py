@@ -86,19 +86,21 @@ def load(
     server: ServerUrl = "http://127.0.0.1:8000",
 ) -> None:
     """Bring files of FHIR resources to a server; each resource is stored or refused with a reason."""
-    summaries: list[loading.Summary] = []
+    summaries = [loading.Summary(str(file)) for file in files]
+    read = [
+        (summary, loading.read_or_refuse(file, summary))
+        for file, summary in zip(files, summaries, strict=True)
+    ]
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=err, transient=True
     )
-    base = f"{server.rstrip('/')}/fhir"
+    task = bar.add_task("loading", total=sum(len(items) for _, items in read))
     try:
-        with bar, httpx.Client(base_url=base, timeout=120) as client:
-            batches = [(file, loading.read_file(file)) for file in files]
-            task = bar.add_task("loading", total=sum(len(items) for _, items in batches))
-            for file, items in batches:
-                summaries.append(loading.Summary(str(file)))
-                bar.update(task, description=file.name)
-                loading.load(items, client, summaries[-1], lambda count: bar.advance(task, count))
+        with bar, httpx.Client(base_url=f"{server.rstrip('/')}/fhir", timeout=120) as client:
+            for batch in loading.batches(read):
+                bar.update(task, description=batch[0][0].file)
+                loading.load(batch, client)
+                bar.advance(task, len(batch))
     except loading.UnreadableError as error:
         terminal.show_summaries(out, summaries)
         _fail(str(error))
@@ -113,8 +115,8 @@ def up(port: Annotated[int | None, typer.Option(help="port to listen on; 8000 by
     settings = _settings()
     if port is not None:
         settings = settings.model_copy(update={"port": port})
-    configure_logging(settings.log_level)
     whole = _composed(settings)
+    configure_logging(settings.log_level)
     whole.migrate()
     _listen(whole, settings.host, settings.port or 8000)
 
@@ -125,12 +127,12 @@ def serve(service: Which) -> None:
     settings = _settings()
     made = _service(service, settings)
     own = settings.for_service(made.name, made.port)
-    configure_logging(own.log_level)
     try:
         refuse(made, own)
         application = build_app(made, own)
     except RefusalError as error:
         _fail(str(error))
+    configure_logging(own.log_level)
     _listen(application, own.host, own.port or made.port)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,23 +98,52 @@ def read_file(path: Path) -> list[Item]:
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
             where = f"{path}:{number}" if len(lines) > 1 else str(path)
             raise UnreadableError(f"{where}: {error}") from error
-    return sorted(items, key=lambda item: _FIRST.index(item.type) if item.type in _FIRST else len(_FIRST))
+    return items
 
 
-def load(items: Sequence[Item], client: httpx.Client, summary: Summary, done: Callable[[int], None]) -> None:
-    """Bring `items` to the FHIR base of `client`, counting into `summary`. Raises `UnreadableError`."""
-    for start in range(0, len(items), CHUNK):
-        chunk = items[start : start + CHUNK]
-        answer = _post(client, _bundle("transaction", chunk))
-        if answer.is_client_error and len(chunk) >= 1:
-            answer = _post(client, _bundle("batch", chunk))
-        if answer.status_code != httpx.codes.OK:
-            reason = _reason(_json(answer)) or f"HTTP {answer.status_code}"
-            summary.refused += [Refusal(item.place, reason) for item in chunk]
+def read_or_refuse(path: Path, summary: Summary) -> list[Item]:
+    """The resources of a file; one that cannot be read is counted as refused and does not stop the others."""
+    try:
+        return read_file(path)
+    except UnreadableError as error:
+        summary.refused.append(Refusal(path.name, str(error).removeprefix(f"{path}: ")))
+        return []
+
+
+def batches(files: Sequence[tuple[Summary, list[Item]]]) -> Iterator[list[tuple[Summary, Item]]]:
+    """What goes together: each Bundle by itself, and the files of one resource, patients before all others."""
+    pooled = [(summary, items[0]) for summary, items in files if len(items) == 1]
+    patients = [pair for pair in pooled if pair[1].type in _FIRST[:5]]
+    yield from _chunks(patients)
+    for summary, items in files:
+        if len(items) > 1:
+            yield from _chunks([(summary, item) for item in items])
+    yield from _chunks([pair for pair in pooled if pair not in patients])
+
+
+def load(batch: Sequence[tuple[Summary, Item]], client: httpx.Client) -> None:
+    """Bring one batch to the FHIR base of `client`, counting each resource. Raises `UnreadableError`."""
+    items = [item for _, item in batch]
+    answer = _post(client, _bundle("transaction", items))
+    if answer.is_client_error:
+        answer = _post(client, _bundle("batch", items))
+    entries = _json(answer).get("entry", []) if answer.status_code == httpx.codes.OK else []
+    failed = _reason(_json(answer)) or f"HTTP {answer.status_code}"
+    for index, (summary, item) in enumerate(batch):
+        if index < len(entries):
+            _count(item, entries[index].get("response", {}), summary)
         else:
-            for item, entry in zip(chunk, _json(answer).get("entry", []), strict=True):
-                _count(item, entry.get("response", {}), summary)
-        done(len(chunk))
+            summary.refused.append(Refusal(item.place, failed))
+
+
+def _chunks(pairs: list[tuple[Summary, Item]]) -> Iterator[list[tuple[Summary, Item]]]:
+    ordered = sorted(pairs, key=lambda pair: _rank(pair[1]))
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]
+
+
+def _rank(item: Item) -> int:
+    return _FIRST.index(item.type) if item.type in _FIRST else len(_FIRST)
 
 
 def _items(body: bytes) -> Iterator[Item]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from all_in_one.loading import Summary
 
@@ -48,6 +49,7 @@ def show_summaries(out: Console, summaries: Sequence[Summary]) -> None:
 
 def _options(options: Sequence[Json]) -> Table:
     table = Table("option", "standing", "score", "because of", box=None)
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for option in options:
         table.add_row(
             option["code"],
@@ -60,16 +62,13 @@ def _options(options: Sequence[Json]) -> Table:
 
 
 def _findings(findings: Sequence[Json]) -> Table:
-    table = Table("finding", "about", "value", "strength", "says", box=None)
+    table = Table("finding", "says", box=None)
+    table.columns[0].no_wrap = True
     for finding in findings:
-        value = finding.get("value", "")
-        table.add_row(
-            finding["code"],
-            finding.get("applies-to", ""),
-            str(value),
-            finding["strength"],
-            finding["summary"],
-        )
+        value = f"{finding['value']:g}: " if isinstance(finding.get("value"), float) else ""
+        about = f" [{finding['applies-to']}]" if "applies-to" in finding else ""
+        strength = finding["strength"].replace("_", " ")
+        table.add_row(finding["code"], Text(f"{value}{finding['summary']}{about} ({strength})"))
     return table
 
 

@@ -1,0 +1,50 @@
+"""The whole platform in one process, on files of the test's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from all_in_one.app import AllInOne
+from isodose.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHARED = Path(os.environ.get("ISODOSE_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def serving() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("served", ROOT / "tests" / "served.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def patients() -> list[Path]:
+    """The synthetic patients of the demonstration."""
+    return sorted((ROOT / "samples" / "patients").glob("*.json"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not (SHARED / "samples").is_dir():
+        pytest.skip("the published samples are not here; set ISODOSE_SHARED to the folder that has samples/")
+    return SHARED / "samples"
+
+
+@pytest.fixture
+def platform(tmp_path: Path, serving: ModuleType) -> Iterator[Any]:
+    """A client of the running platform, whose decision day is fixed."""
+    whole = AllInOne(Settings(data_dir=tmp_path, demonstration_day="2026-11-23"))  # type: ignore[arg-type]
+    whole.migrate()
+    with serving.served(whole, whole.lifespan()) as client:
+        yield client
