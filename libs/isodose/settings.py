@@ -23,32 +23,40 @@ class Settings(BaseSettings):
         env_prefix="ISODOSE_", frozen=True, extra="ignore", populate_by_name=True
     )
 
-    database_url: str = Field("", description="sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME")
-    event_log_url: str = Field("", description="sqlite:///FILE or kafka://HOST:PORT[,HOST:PORT]")
-    data_dir: Path = Field(Path("var/isodose"), description="where SQLite files are kept")
-    auth: Literal["none", "smart"] = Field("none", description="none: on loopback only; smart: tokens")
-    host: str = Field("127.0.0.1", description="address to listen on")
-    port: int | None = Field(None, description="port to listen on; each service has one of its own")
-    public_url: str = Field("", description="address under which others reach this service, without /fhir")
-    canonical_base: str = Field(CANONICAL_BASE, description="base of the code systems defined here")
-    knowledge_enable: Names = Field((), description="knowledge entries to run beyond those on by default")
-    ehr_fhir_servers: Names = Field((), description="FHIR servers of EHRs that a CDS call may name, as URLs")
-    ehr_timeout_s: float = Field(2.0, gt=0, description="how long a CDS call waits for the EHR's FHIR server")
-    demonstration_day: dt.date | None = Field(None, description="fixed decision day, for demonstrations")
-    max_body_bytes: int = Field(20_000_000, gt=0, description="larger requests are refused with 413")
-    relay_interval_s: float = Field(0.05, gt=0, description="how often the outbox is looked at")
-    handler_attempts: int = Field(5, ge=1, description="tries of an event before it is a dead letter")
+    database_url: str = Field(default="", description="sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME")
+    event_log_url: str = Field(default="", description="sqlite:///FILE or kafka://HOST:PORT[,HOST:PORT]")
+    data_dir: Path = Field(default=Path("var/isodose"), description="where SQLite files are kept")
+    auth: Literal["none", "smart"] = Field(
+        default="none", description="none: on loopback only; smart: tokens"
+    )
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int | None = Field(default=None, description="port to listen on; each service has one of its own")
+    public_url: str = Field(
+        default="", description="address under which this service is reached, without /fhir"
+    )
+    canonical_base: str = Field(default=CANONICAL_BASE, description="base of the code systems defined here")
+    knowledge_enable: Names = Field(default=(), description="knowledge entries to run beyond the default")
+    ehr_fhir_servers: Names = Field(default=(), description="FHIR servers of EHRs that CDS calls may name")
+    ehr_timeout_s: float = Field(default=2.0, gt=0, description="how long a CDS call waits for the EHR")
+    demonstration_day: dt.date | None = Field(
+        default=None, description="fixed decision day, for demonstrations"
+    )
+    max_body_bytes: int = Field(default=20_000_000, gt=0, description="larger requests are refused with 413")
+    relay_interval_s: float = Field(default=0.05, gt=0, description="how often the outbox is looked at")
+    handler_attempts: int = Field(default=5, ge=1, description="tries of an event before it is a dead letter")
     handler_backoff_s: float = Field(
-        0.2, ge=0, description="wait after the first failed try; doubles each time"
+        default=0.2, ge=0, description="wait after the first failed try; doubles each time"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    ehr_ingestion_url: str = Field("http://127.0.0.1:8001", description="read by the worklist, without /fhir")
+    ehr_ingestion_url: str = Field(
+        default="http://127.0.0.1:8001", description="for the worklist, without /fhir"
+    )
     eligibility_scoring_url: str = "http://127.0.0.1:8002"
     are_surveillance_url: str = "http://127.0.0.1:8003"
     ici_steroid_alerts_url: str = "http://127.0.0.1:8004"
-    worklist_url: str = Field("", description="where cards and pages link to; by default public_url/worklist")
+    worklist_url: str = Field(default="", description="where cards link to; public_url/worklist by default")
     otlp_endpoint: str = Field(
-        "",
+        default="",
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
         description="where traces are sent; empty: nowhere",
     )

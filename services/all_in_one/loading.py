@@ -111,7 +111,7 @@ def read_or_refuse(path: Path, summary: Summary) -> list[Item]:
 
 
 def batches(files: Sequence[tuple[Summary, list[Item]]]) -> Iterator[list[tuple[Summary, Item]]]:
-    """What goes together: each Bundle by itself, and the files of one resource, patients before all others."""
+    """What goes together: each Bundle by itself; files of one resource pooled, patients before all."""
     pooled = [(summary, items[0]) for summary, items in files if len(items) == 1]
     patients = [pair for pair in pooled if pair[1].type in _FIRST[:5]]
     yield from _chunks(patients)

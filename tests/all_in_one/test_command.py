@@ -53,7 +53,7 @@ def test_assess_decides_with_all_three_services_and_no_database(patients: list[P
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"{", "not JSON"),
+        (b"{", "JSON"),
         (b'{"resourceType":"Patient"}', "Bundle"),
         (b'{"resourceType":"Bundle","type":"collection"}', "no Patient"),
     ],
