@@ -15,7 +15,7 @@ Severity = Literal["fatal", "error", "warning", "information"]
 
 
 class Issue(msgspec.Struct, frozen=True):
-    """What was wrong (`code` of issue-type), where (`expression`, FHIRPath) and what to do (`diagnostics`)."""
+    """What was wrong (`code`), where (`expression`, FHIRPath) and what to do (`diagnostics`)."""
 
     code: str
     diagnostics: str
@@ -42,6 +42,10 @@ class FhirError(Exception):
 
     def under(self, path: str) -> FhirError:
         return FhirError(self.status, [issue.under(path) for issue in self.issues])
+
+
+class OvertakenError(FhirError):
+    """Another writer was faster; the same request may succeed when it is tried again."""
 
 
 def bad_request(diagnostics: str, *expression: str, code: str = "invalid") -> FhirError:

@@ -41,7 +41,7 @@ def issues_of(error: jsonschema_rs.ValidationError, root: str) -> Iterator[Issue
             shown = name if name.lstrip("_").isalnum() else ""
             yield Issue(
                 "structure",
-                "This element is not part of FHIR R4 here; check its spelling and place, or use an extension.",
+                "This element is not part of FHIR R4 here; check spelling and place, or use an extension.",
                 (f"{path}.{shown}" if shown else path,),
             )
         return
@@ -52,7 +52,7 @@ def issues_of(error: jsonschema_rs.ValidationError, root: str) -> Iterator[Issue
     yield _issue(error, kind, path)
 
 
-def _issue(error: jsonschema_rs.ValidationError, kind: str, path: str) -> Issue:
+def _issue(error: jsonschema_rs.ValidationError, kind: str, path: str) -> Issue:  # noqa: PLR0911
     definition = _definition(error)
     match kind:
         case "required":

@@ -1,6 +1,6 @@
 """What a schema cannot say and matters here: the invariants of R4 that a decision would trip over.
 
-https://hl7.org/fhir/R4/condition.html#invs · https://hl7.org/fhir/R4/observation.html#invs · references.html#contained
+https://hl7.org/fhir/R4/condition.html#invs · observation.html#invs · references.html#contained
 """
 
 from __future__ import annotations

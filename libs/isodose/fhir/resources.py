@@ -53,7 +53,7 @@ def parse(body: bytes, max_bytes: int = MAX_BODY) -> Resource:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise bad_request(
-            f"The body is not JSON as FHIR wants it: {error.msg} (line {error.lineno}, column {error.colno}).",
+            f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno}).",
             "Resource",
             code="structure",
         ) from None
@@ -127,7 +127,7 @@ def _check_text(body: bytes, data: dict[str, Any]) -> None:
             "The body is nested too deeply; at most 254 levels are taken.", "Resource", code="structure"
         ) from None
     escapes = b"\\" in body
-    # A name given twice survives once: its colon is missing in `again`. An escape may hide a colon, so look closely.
+    # A name given twice survives once: its colon is missing in `again`. An escape may hide one: look closely.
     if body != again and (body.count(b":") != again.count(b":") or (escapes and b"\\u00" in body)):
         _refuse_duplicates(body)
     if escapes and (b"\\u00" in body or b"\\b" in body or b"\\f" in body):

@@ -1,0 +1,63 @@
+"""The one place where whatever goes wrong becomes an HTTP answer with an OperationOutcome."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from isodose.fhir import errors
+from isodose.fhir.errors import FhirError, Issue
+from isodose.fhir.negotiation import FHIR_JSON
+from isodose.storage.database import is_transient
+
+_log = logging.getLogger("isodose.fhir")
+_CODES = {401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported"}
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Refusals, unknown routes, a database that is away, and the unforeseen: never a bare error."""
+
+    def refused(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, FhirError)
+        return _answer(error)
+
+    def http_error(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        issue = Issue(_CODES.get(error.status_code, "processing"), f"{error.detail}: see /fhir/metadata.")
+        answer = _answer(FhirError(error.status_code, [issue]))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    def malformed(_request: Request, _error: Exception) -> Response:
+        return _answer(errors.bad_request("The request does not have the form that this route takes."))
+
+    def database(_request: Request, error: Exception) -> Response:
+        if not is_transient(error):
+            return unforeseen(_request, error)
+        _log.warning("the database is not available", extra={"error": type(error).__name__})
+        answer = _answer(errors.unavailable("The database is not available; try again in a moment."))
+        answer.headers["Retry-After"] = "1"
+        return answer
+
+    def unforeseen(_request: Request, error: Exception) -> Response:
+        # The message may hold patient data: only the kind and place are logged.
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+        _log.error("a request failed", extra={"error": type(error).__name__, "where": where})
+        return _answer(errors.internal())
+
+    app.add_exception_handler(FhirError, refused)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(SQLAlchemyError, database)
+    app.add_exception_handler(Exception, unforeseen)
+
+
+def _answer(error: FhirError) -> Response:
+    return Response(errors.outcome(error), error.status, media_type=FHIR_JSON)

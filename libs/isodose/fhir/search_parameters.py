@@ -1,0 +1,192 @@
+"""Which search parameters each type has, and the rows they give one resource in the search index.
+
+https://hl7.org/fhir/R4/search.html
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, NamedTuple
+
+import yaml
+
+from isodose.fhir import dates
+from isodose.fhir.references import target
+
+Kind = Literal["token", "string", "date", "reference", "patient", "quantity", "uri"]
+LONGEST = 255
+
+
+class Parameter(NamedTuple):
+    """One search parameter: its kind and the elements it looks at, each as a path of member names."""
+
+    name: str
+    kind: Kind
+    paths: tuple[tuple[str, ...], ...]
+
+    def values(self, data: dict[str, Any]) -> Iterator[Any]:
+        """What the resource has in these elements."""
+        for path in self.paths:
+            yield from _follow(data, path)
+
+
+class Row(NamedTuple):
+    """One searchable value of one resource, as a row of `search_index` has it after type and id."""
+
+    param: str
+    system: str | None = None
+    value: str | None = None
+    low: float | None = None
+    high: float | None = None
+    text: str | None = None
+
+
+@cache
+def parameters(resource_type: str) -> dict[str, Parameter]:
+    """The parameters of a type by name. Unlisted types have identifier, patient, subject."""
+    listed = _table()
+    own = listed.get(resource_type, {"patient": ["patient", "patient", "subject"]})
+    found = {name: _parameter(name, row) for name, row in {**listed["_all"], **own}.items()}
+    for name, alias in (("subject", "patient"), ("patient", "subject")):
+        if name in found and found[name].kind == "patient" and resource_type != "Patient":
+            found.setdefault(alias, found[name]._replace(name=alias))
+    return found
+
+
+def patient_of(resource_type: str, data: dict[str, Any], base: str) -> str | None:
+    """The patient whose compartment the resource is in."""
+    if resource_type == "Patient":
+        return data.get("id")
+    for parameter in parameters(resource_type).values():
+        if parameter.kind == "patient":
+            for value in parameter.values(data):
+                found = target(value.get("reference", ""), base) if isinstance(value, dict) else None
+                if found is not None and found[0] == "Patient":
+                    return found[1]
+    return None
+
+
+def rows(resource_type: str, data: dict[str, Any], base: str) -> Iterator[Row]:
+    """The index rows of one resource. The patient is a column of the resource and needs none."""
+    for parameter in parameters(resource_type).values():
+        if parameter.kind == "patient":
+            continue
+        make = _ROWS[parameter.kind]
+        for path in parameter.paths:
+            if path[0] in data:
+                for value in _follow(data, path):
+                    yield from make(parameter.name, value, base)
+
+
+def folded(text: str) -> str:
+    """Text as string search compares it: without case and accents."""
+    plain = text if text.isascii() else unicodedata.normalize("NFKD", text)
+    return "".join(c for c in plain if not unicodedata.combining(c)).casefold()[:LONGEST]
+
+
+def _parameter(name: str, row: list[str]) -> Parameter:
+    kind, *elements = row
+    paths = [path for element in elements for path in element.split("|")]
+    return Parameter(name, kind, tuple(tuple(path.split(".")) for path in paths))  # type: ignore[arg-type]
+
+
+@cache
+def _table() -> dict[str, dict[str, list[str]]]:
+    text = files(__package__).joinpath("search_parameters.yaml").read_text("utf-8")
+    table: dict[str, dict[str, list[str]]] = yaml.safe_load(text)
+    return table
+
+
+def _follow(node: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    value = node.get(path[0]) if isinstance(node, dict) else None
+    for item in value if isinstance(value, list) else [value]:
+        if item is None:
+            continue
+        if len(path) == 1:
+            yield item
+        else:
+            yield from _follow(item, path[1:])
+
+
+def _token(name: str, value: Any, _base: str) -> Iterator[Row]:
+    if isinstance(value, bool):
+        yield Row(name, value="true" if value else "false")
+    elif isinstance(value, str):
+        yield Row(name, value=value[:LONGEST])
+    elif isinstance(value, dict):
+        for coding in value.get("coding", [value]):
+            code = coding.get("code", coding.get("value"))
+            if isinstance(code, str):
+                yield Row(name, system=_cut(coding.get("system")), value=code[:LONGEST])
+
+
+def _string(name: str, value: Any, _base: str) -> Iterator[Row]:
+    for part in _texts(value):
+        yield Row(name, value=folded(part), text=part[:LONGEST])
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The words of a name or an address: every text in it but its codes."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for member in ("text", "family", "given", "prefix", "suffix", "line", "city", "district", "state"):
+            found = value.get(member, [])
+            yield from (part for part in ([found] if isinstance(found, str) else found) if part)
+        for member in ("postalCode", "country"):
+            yield from [value[member]] if member in value else []
+
+
+def _date(name: str, value: Any, _base: str) -> Iterator[Row]:
+    low, high = float("-inf"), float("inf")
+    if isinstance(value, str):
+        start, end = dates.bounds(value)
+        low, high = start.timestamp(), end.timestamp()
+    elif isinstance(value, dict):
+        if "start" in value:
+            low = dates.bounds(value["start"])[0].timestamp()
+        if "end" in value:
+            high = dates.bounds(value["end"])[1].timestamp()
+    yield Row(name, low=low, high=high)
+
+
+def _reference(name: str, value: Any, base: str) -> Iterator[Row]:
+    if not isinstance(value, dict):
+        return
+    reference = value.get("reference")
+    if isinstance(reference, str):
+        found = target(reference, base)
+        kind, key = found if found else (None, reference[:LONGEST])
+        yield Row(name, system=kind, value=key)
+    identifier = value.get("identifier")
+    if isinstance(identifier, dict):
+        yield from _token(f"{name}:identifier", identifier, base)
+
+
+def _quantity(name: str, value: Any, _base: str) -> Iterator[Row]:
+    if isinstance(value, dict) and isinstance(value.get("value"), int | float):
+        number = float(value["value"])
+        unit = value.get("code", value.get("unit"))
+        yield Row(name, system=_cut(value.get("system")), value=_cut(unit), low=number, high=number)
+
+
+def _uri(name: str, value: Any, _base: str) -> Iterator[Row]:
+    if isinstance(value, str):
+        yield Row(name, value=value[:LONGEST])
+
+
+def _cut(value: Any) -> str | None:
+    return value[:LONGEST] if isinstance(value, str) else None
+
+
+_ROWS: dict[str, Callable[[str, Any, str], Iterator[Row]]] = {
+    "token": _token,
+    "string": _string,
+    "date": _date,
+    "reference": _reference,
+    "quantity": _quantity,
+    "uri": _uri,
+}
