@@ -21,14 +21,8 @@ def is_loopback(host: str) -> bool:
 
 
 def refuse_open_door(auth: Literal["none", "smart"], host: str) -> None:
-    """Raise `OpenDoorError` on an address other than loopback: tokens are not checked by any service yet."""
-    if is_loopback(host):
-        return
-    if auth == "smart":
-        raise OpenDoorError(
-            f"ISODOSE_AUTH=smart is not built yet, so nothing would guard {host}; listen on 127.0.0.1"
-        )
-    if auth == "none":
+    """Raise `OpenDoorError` for `auth none` on an address other than loopback."""
+    if auth == "none" and not is_loopback(host):
         raise OpenDoorError(
             f"ISODOSE_AUTH=none is allowed on loopback only, and ISODOSE_HOST is {host}; "
             "listen on 127.0.0.1 or set ISODOSE_AUTH=smart"
