@@ -122,12 +122,21 @@ def _role(resource: Resource) -> str:
         return "course"
     if _has_profile(resource, "radiotherapy-course-summary"):
         return "course"
-    words = words_of(code)
+    words = _own_words(code, given)
     if any(word in words for word in _SAYS_RADIOTHERAPY) and not any(w in words for w in _NOT_THE_TREATMENT):
         return "course"
     if not given and not words.strip() and Coding("snomed", "108290001") in codings(resource.get("category")):
         return "course"
     return ""
+
+
+def _own_words(code: object, given: list[Coding]) -> str:
+    """What a code says. A text beside a standard code may be wrong: then the displays of the codes count."""
+    if isinstance(code, dict) and any(c.system in ("snomed", "cpt", "hcpcs", "icd10pcs") for c in given):
+        displays = words_of({"coding": code.get("coding")})
+        if displays.strip():
+            return displays
+    return words_of(code)
 
 
 def _has_profile(resource: Resource, end: str) -> bool:

@@ -6,11 +6,32 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from isodose.clinical.record import PatientRecord
-from isodose.mcode import medications, patient, radiotherapy, statements
+from isodose.mcode import (
+    cancer,
+    imaging,
+    lesions,
+    markers,
+    medications,
+    patient,
+    radiotherapy,
+    statements,
+    status,
+    surgery,
+)
 from isodose.mcode.chart import Chart, Reading, Resource, in_order, items
 
 # Statements come last: a fact that names no subject needs to know which there are.
-_READERS = (radiotherapy.read, medications.read, statements.read)
+_READERS = (
+    radiotherapy.read,
+    lesions.read,
+    surgery.read,
+    imaging.read,
+    cancer.read,
+    markers.read,
+    status.read,
+    medications.read,
+    statements.read,
+)
 
 
 def build_record(patient_id: str, resources: Iterable[Resource], version: int = 0) -> PatientRecord:
