@@ -72,7 +72,7 @@ def on_record_changed(decider: Decider) -> Handler:
     """Handle `isodose.patient-record.changed`: keep the record and decide, unless a newer one is here."""
 
     def reassess_record(work: Work, event: contract.Event) -> None:
-        record = clinical_record.decode(bytes(event.data))
+        record = clinical_record.decode(contract.data_of(event))
         work.records.lock(record.patient_id)
         if work.records.version(record.patient_id) > record.version:
             return

@@ -1,0 +1,165 @@
+"""Real servers for the tests: one private PostgreSQL and one private Kafka per session, fresh names per test."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from isodose.events.log import EventLog, open_log
+from isodose.storage.database import Database
+
+DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"deploy_{name}", DEPLOY / name / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _not_here(reason: object) -> None:
+    """Skip, saying how to run the test; in CI nothing may be skipped."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(str(reason), pytrace=False)
+    pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def server_dir() -> Iterator[Path]:
+    """A directory that a server running as another user can reach (pytest's own is private to its owner)."""
+    directory = Path(tempfile.mkdtemp(prefix="isodose-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(server_dir: Path) -> Iterator[str]:
+    """The maintenance database of a PostgreSQL of this session's own."""
+    postgres = _script("postgres")
+    try:
+        url = postgres.start(server_dir / "postgres")
+    except postgres.CannotStart as reason:
+        _not_here(reason)
+        return
+    yield url
+    postgres.stop(server_dir / "postgres")
+
+
+@pytest.fixture(scope="session")
+def kafka_url(server_dir: Path) -> Iterator[str]:
+    """An Apache Kafka of this session's own, as `kafka://host:port`."""
+    kafka = _script("kafka")
+    try:
+        port = kafka.start(server_dir / "kafka")
+    except kafka.CannotStart as reason:
+        _not_here(reason)
+        return
+    yield f"kafka://127.0.0.1:{port}"
+    kafka.stop(server_dir / "kafka")
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_url: str) -> str:
+    """The name of a migrated database from which each test's own is copied."""
+    name = "isodose_template"
+    _maintain(postgresql_url, f'CREATE DATABASE "{name}"')
+    template = Database(_named(postgresql_url, name))
+    template.migrate()
+    template.dispose()
+    return name
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    template = Database(f"sqlite:///{path}")
+    template.migrate()
+    template.dispose()
+    return path
+
+
+@pytest.fixture
+def new_postgresql(postgresql_url: str, postgresql_template: str) -> Iterator[Callable[[], str]]:
+    """Makes a migrated PostgreSQL database of the test's own and returns its URL; as often as asked."""
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"test_{secrets.token_hex(6)}")
+        _maintain(postgresql_url, f'CREATE DATABASE "{made[-1]}" TEMPLATE "{postgresql_template}"')
+        return _named(postgresql_url, made[-1])
+
+    yield make
+    for name in made:
+        _maintain(postgresql_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def new_sqlite(sqlite_template: Path, tmp_path: Path) -> Callable[[], str]:
+    """Makes a migrated SQLite database of the test's own and returns its URL; as often as asked."""
+
+    def make() -> str:
+        path = tmp_path / f"{secrets.token_hex(6)}.db"
+        shutil.copyfile(sqlite_template, path)
+        return f"sqlite:///{path}"
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated, empty database: once SQLite, once PostgreSQL."""
+    make: Callable[[], str] = request.getfixturevalue(f"new_{request.param}")
+    return make()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """Sets the topics of one test apart from those of all others on the shared Kafka."""
+    return f"t{secrets.token_hex(6)}."
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def event_log_url(request: pytest.FixtureRequest, tmp_path: Path, topic_prefix: str) -> str:
+    """An empty event log: once embedded, once Kafka under topic names of the test's own."""
+    if request.param == "embedded":
+        return f"sqlite:///{tmp_path / 'events.db'}"
+    url: str = request.getfixturevalue("kafka_url")
+    return f"{url}?prefix={topic_prefix}"
+
+
+@pytest.fixture
+def event_log(event_log_url: str) -> Iterator[EventLog]:
+    log = open_log(event_log_url)
+    yield log
+    log.close()
+
+
+def _maintain(url: str, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as conn:
+        conn.execute(text(statement))
+    engine.dispose()
+
+
+def _named(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
