@@ -8,6 +8,7 @@ import httpx
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from isodose.cds_hooks import discovery_router
 from isodose.service import Service
 from isodose.settings import Settings
 from worklist import pages
@@ -21,8 +22,16 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
         title="Isodose: worklist",
         description="Pages for the clinical team",
         port=8005,
-        routers=(_pages(settings, transport),),
+        routers=(_pages(settings, transport), discovery_router(_deciding(settings))),
         keeps_state=False,
+    )
+
+
+def _deciding(settings: Settings) -> tuple[str, ...]:
+    return (
+        settings.eligibility_scoring_url,
+        settings.are_surveillance_url,
+        settings.ici_steroid_alerts_url,
     )
 
 

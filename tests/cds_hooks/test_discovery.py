@@ -55,15 +55,16 @@ def test_two_services_may_not_claim_one_id_on_one_hook() -> None:
 
 def merged_from(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Response:
     app = FastAPI()
-    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
-        app.include_router(discovery_router(["http://eligibility", "http://alerts/"], http))
+    app.include_router(
+        discovery_router(["http://eligibility", "http://alerts/"], httpx.MockTransport(answer))
+    )
 
-        async def ask() -> httpx.Response:
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-                return await client.get("/cds-services")
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            return await client.get("/cds-services")
 
-        return asyncio.run(ask())
+    return asyncio.run(ask())
 
 
 def test_discovery_of_services_that_run_apart_is_merged() -> None:

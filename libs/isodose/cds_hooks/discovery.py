@@ -16,7 +16,7 @@ from isodose.cds_hooks.hook import merged
 from isodose.fhir.errors import unavailable
 
 
-def discovery_router(addresses: Sequence[str], http: httpx.Client) -> APIRouter:
+def discovery_router(addresses: Sequence[str], transport: httpx.BaseTransport | None = None) -> APIRouter:
     """`GET /cds-services` for services that run elsewhere, asked at each request. One that does not answer
     makes the whole 503: a list that left it out would say that its advice does not exist.
     """
@@ -24,7 +24,8 @@ def discovery_router(addresses: Sequence[str], http: httpx.Client) -> APIRouter:
 
     @router.get("/cds-services")
     def discover() -> Response:
-        document = merged(_ask(address, http) for address in addresses)
+        with httpx.Client(transport=transport, timeout=5) as http:
+            document = merged(_ask(address, http) for address in addresses)
         return Response(orjson.dumps(document), media_type="application/json")
 
     return router
