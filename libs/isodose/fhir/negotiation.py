@@ -34,7 +34,7 @@ def check_accept(request: Request) -> None:
 def check_content_type(request: Request) -> None:
     """Raise 415 unless the body is FHIR in JSON and UTF-8."""
     kind, _, rest = request.headers.get("content-type", "").partition(";")
-    charset = rest.lower().partition("charset=")[2].strip(' "')
+    charset = rest.lower().partition("charset=")[2].partition(";")[0].strip(' "')
     if kind.strip().lower() not in _JSON or charset not in ("", "utf-8"):
         raise errors.unsupported_media_type(f"Only JSON in UTF-8 is taken; send it as {FHIR_JSON}.")
 

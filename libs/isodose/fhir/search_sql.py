@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/search.html#prefix
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Any
 
@@ -192,11 +193,9 @@ def _measured(name: str, value: str) -> Condition:
         ) from None
     mantissa, _, exponent = digits.lower().partition("e")
     half = 0.5 * 10 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-    close = (
-        _compare(prefix, exact - half, exact + half)
-        if prefix in ("eq", "ne", "ap")
-        else _compare(prefix, exact, exact)
-    )
+    rounded = prefix in ("eq", "ne", "ap")
+    low, high = (exact - half, math.nextafter(exact + half, -math.inf)) if rounded else (exact, exact)
+    close = _compare(prefix, low, high)
     return and_(close, _token(unit)) if unit.strip("|") else close
 
 

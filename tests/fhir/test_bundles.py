@@ -1,0 +1,102 @@
+"""A transaction is all or nothing and independent of order; a batch is many requests in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+URN = "urn:uuid:6f3c7e0a-2f0b-4f43-9a52-0c5d9b3e6a11"
+
+
+def reference(bundle_entry: dict[str, Any]) -> str:
+    return "/".join(bundle_entry["response"]["location"].split("/")[-4:-2])
+
+
+def test_references_between_entries_become_real_in_any_order(client: Any, server: Any, make: Any) -> None:
+    person = make.entry(make.patient(), "POST", full_url=URN)
+    seen = make.entry(make.observation(subject={"reference": URN}, valueString="1.50"), "POST")
+    answer = client.post("", make.transaction(seen, person))
+    assert answer.status_code == 200
+    assert answer.json()["type"] == "transaction-response"
+    first, second = answer.json()["entry"]
+    assert [first["response"]["status"], second["response"]["status"]] == ["201", "201"]
+    stored = client.get(f"/{reference(first)}").json()
+    assert stored["subject"]["reference"] == reference(second)
+    assert server.written == [[reference(first), reference(second)]]
+
+
+def test_references_by_full_url_of_another_server_are_followed(client: Any, make: Any) -> None:
+    person = make.entry(make.patient("7"), "POST", full_url="https://elsewhere.example/fhir/Patient/7")
+    relative = make.entry(make.observation(subject={"reference": "Patient/7"}), "POST")
+    absolute = make.entry(
+        make.observation(subject={"reference": "https://elsewhere.example/fhir/Patient/7"}), "POST"
+    )
+    entries = client.post("", make.transaction(person, relative, absolute)).json()["entry"]
+    for one in entries[1:]:
+        assert client.get(f"/{reference(one)}").json()["subject"]["reference"] == reference(entries[0])
+
+
+def test_a_conditional_reference_is_resolved(client: Any, make: Any) -> None:
+    client.put("/Patient/p9", make.patient("p9", identifier=[{"system": "urn:mrn", "value": "9"}]))
+    seen = make.observation(subject={"reference": "Patient?identifier=urn:mrn|9"})
+    assert client.post("", make.transaction(make.entry(seen))).status_code == 200
+    assert client.get("/Observation/o1").json()["subject"]["reference"] == "Patient/p9"
+    lost = make.observation("o2", subject={"reference": "Patient?identifier=urn:mrn|10"})
+    refused = client.post("", make.transaction(make.entry(lost)))
+    assert refused.status_code == 412
+    assert refused.json()["issue"][0]["expression"] == ["Bundle.entry[0].resource.subject.reference"]
+
+
+def test_conditional_create_in_a_transaction_links_to_what_is_there(client: Any, make: Any) -> None:
+    known = make.patient(identifier=[{"system": "urn:mrn", "value": "A"}])
+    client.put("/Patient/p1", known)
+    person = make.entry(known, "POST", full_url=URN, ifNoneExist="identifier=urn:mrn|A")
+    seen = make.entry(make.observation(subject={"reference": URN}))
+    answer = client.post("", make.transaction(person, seen)).json()
+    assert answer["entry"][0]["response"]["status"] == "200"
+    assert client.get("/Observation/o1").json()["subject"]["reference"] == "Patient/p1"
+
+
+def test_a_transaction_may_delete_and_read(client: Any, make: Any) -> None:
+    client.post("", make.transaction(make.entry(make.patient()), make.entry(make.observation())))
+    gone = {"request": {"method": "DELETE", "url": "Observation/o1"}}
+    read = {"request": {"method": "GET", "url": "Patient/p1"}}
+    found = {"request": {"method": "GET", "url": "Observation?patient=p1"}}
+    entries = client.post("", make.transaction(gone, read, found)).json()["entry"]
+    assert [one["response"]["status"] for one in entries] == ["204", "200", "200"]
+    assert entries[1]["resource"]["id"] == "p1"
+    assert entries[2]["resource"]["total"] == 0
+
+
+def test_two_entries_for_one_resource_are_refused(client: Any, server: Any, make: Any) -> None:
+    twice = make.transaction(make.entry(make.patient()), make.entry(make.patient(gender="male")))
+    answer = client.post("", twice)
+    assert answer.status_code == 400
+    assert answer.json()["issue"][0]["expression"] == ["Bundle.entry[1]"]
+    assert server.stored() == 0
+
+
+def test_a_batch_keeps_what_is_good_and_says_what_is_not(client: Any, server: Any, make: Any) -> None:
+    entries = [
+        make.entry(make.patient()),
+        make.entry(make.observation("o1", status="finished")),
+        make.entry(make.observation("o2")),
+        {"request": {"method": "GET", "url": "Patient/nobody"}},
+    ]
+    answer = client.post("", make.transaction(*entries, kind="batch")).json()
+    assert [one["response"]["status"] for one in answer["entry"]] == ["201", "422", "201", "404"]
+    outcome = answer["entry"][1]["response"]["outcome"]
+    assert outcome["issue"][0]["expression"] == ["Bundle.entry[1].resource.status"]
+    assert client.get("/Observation/o1").status_code == 404
+    assert server.written == [["Patient/p1", "Observation/o2"]]
+
+
+def test_a_collection_is_not_processed(client: Any, make: Any) -> None:
+    answer = client.post("", make.transaction(make.entry(make.patient()), kind="collection"))
+    assert answer.status_code == 400
+    assert answer.json()["issue"][0]["expression"] == ["Bundle.type"]
+
+
+def test_the_answer_holds_the_resources_when_they_are_wanted(client: Any, make: Any) -> None:
+    bundle = make.transaction(make.entry(make.patient()))
+    answer = client.post("", bundle, prefer="return=representation").json()
+    assert answer["entry"][0]["resource"]["id"] == "p1"

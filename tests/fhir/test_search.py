@@ -1,0 +1,142 @@
+"""Search finds what the specification says it finds, on either database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+LOINC = "http://loinc.org"
+
+
+def coded(code: str, system: str = LOINC) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+@pytest.fixture
+def filled(client: Any, make: Any) -> Any:
+    people = [
+        make.patient("p1", name=[{"family": "Müller", "given": ["Eva"]}], birthDate="1961-05"),
+        make.patient("p2", gender="male", identifier=[{"system": "urn:mrn", "value": "X,1"}]),
+    ]
+    lesion = {"resourceType": "BodyStructure", "id": "b1", "patient": {"reference": "Patient/p1"}}
+    seen = [
+        make.observation("a", effectiveDateTime="2026-01-10", code=coded("1-1")),
+        make.observation("b", effectiveDateTime="2026-02", code=coded("1-1", "urn:other"), status="amended"),
+        make.observation(
+            "c",
+            effectiveDateTime="2026-03-14T10:00:00Z",
+            code=coded("2-2"),
+            focus=[{"reference": "BodyStructure/b1"}],
+            valueQuantity={"value": 12.5, "unit": "mm", "system": "http://unitsofmeasure.org", "code": "mm"},
+        ),
+        make.observation("d", subject={"reference": "Patient/p2"}, effectiveDateTime="2025-12-31"),
+    ]
+    answer = client.post("", make.transaction(*(make.entry(one) for one in [*people, lesion, *seen])))
+    assert answer.status_code == 200, answer.text
+    return client
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("Observation?_id=a,c", "ac"),
+        ("Observation?patient=p1", "abc"),
+        ("Observation?patient=Patient/p2", "d"),
+        ("Observation?subject=http://ehr.test/fhir/Patient/p2", "d"),
+        ("Observation?subject:Patient=p2", "d"),
+        ("Observation?patient=p1,p2", "abcd"),
+        ("Observation?patient.identifier=urn:mrn|X\\,1", "d"),
+        ("Observation?subject:Patient.name=mueller", ""),
+        ("Observation?subject:Patient.name=muller", "abc"),
+        ("Observation?code=1-1", "ab"),
+        (f"Observation?code={LOINC}|1-1", "a"),
+        ("Observation?code=urn:other|", "b"),
+        ("Observation?code:not=1-1", "cd"),
+        ("Observation?status=amended", "b"),
+        ("Observation?status=final&patient=p1", "ac"),
+        ("Observation?focus=BodyStructure/b1", "c"),
+        ("Observation?focus:missing=false", "c"),
+        ("Observation?focus:missing=true&patient=p1", "ab"),
+        ("Observation?date=2026", "abc"),
+        ("Observation?date=2026-02-14", ""),
+        ("Observation?date=ap2026-02-14", "b"),
+        ("Observation?date=ge2026-02-14", "bc"),
+        ("Observation?date=lt2026-01-10", "d"),
+        ("Observation?date=le2026-01-10", "ad"),
+        ("Observation?date=gt2026-03-14", ""),
+        ("Observation?date=sa2026-02-28&date=eb2026-03-15", "c"),
+        ("Observation?value-quantity=12.5", "c"),
+        ("Observation?value-quantity=12", ""),
+        ("Observation?value-quantity=gt12|http://unitsofmeasure.org|mm", "c"),
+        ("Observation?value-quantity=gt12|http://unitsofmeasure.org|cm", ""),
+        ("Observation?_lastUpdated=gt2026-01-01&_id=a", "a"),
+        ("Observation?_lastUpdated=lt2020", ""),
+        ("Patient?family=MÜLL", "p1"),
+        ("Patient?family:exact=müller", ""),
+        ("Patient?family:exact=Müller", "p1"),
+        ("Patient?name:contains=ull", "p1"),
+        ("Patient?birthdate=1961", "p1"),
+        ("Patient?identifier=urn:mrn|X\\,1", "p2"),
+        ("BodyStructure?patient=p1", "b1"),
+    ],
+)
+def test_finds(query: str, found: str, filled: Any) -> None:
+    ids = sorted(filled.ids(f"/{query}"))
+    assert ids == (sorted(found) if not found.startswith(("p", "b1")) else [found])
+
+
+def test_sorts_by_date_both_ways(filled: Any) -> None:
+    assert filled.ids("/Observation?_sort=date") == ["d", "a", "b", "c"]
+    assert filled.ids("/Observation?_sort=-date&_count=2") == ["c", "b"]
+
+
+def test_pages_cover_all_once(filled: Any) -> None:
+    seen: list[str] = []
+    url: str | None = "/Observation?_count=3&_sort=_id"
+    while url:
+        bundle = filled.get(url).json()
+        seen += [entry["resource"]["id"] for entry in bundle["entry"]]
+        assert bundle["total"] == 4
+        links = {link["relation"]: link["url"] for link in bundle["link"]}
+        url = links["next"].removeprefix("http://ehr.test/fhir") if "next" in links else None
+    assert seen == ["a", "b", "c", "d"]
+
+
+def test_counts_without_entries(filled: Any) -> None:
+    for query in ("_count=0", "_summary=count"):
+        bundle = filled.get(f"/Observation?{query}").json()
+        assert (bundle["total"], "entry" in bundle) == (4, False)
+
+
+def test_what_is_not_understood_is_left_out_of_self_or_refused(filled: Any) -> None:
+    bundle = filled.get("/Patient?shoe-size=42&gender=male").json()
+    assert bundle["link"][0]["url"] == "http://ehr.test/fhir/Patient?gender=male"
+    assert filled.get("/Patient?shoe-size=42", prefer="handling=strict").status_code == 400
+    assert filled.get("/Patient?gender:above=male").status_code == 400
+    assert filled.get("/Observation?date=yesterday").status_code == 400
+    assert filled.get("/Observation?_sort=colour").status_code == 400
+
+
+def test_search_by_post_is_the_same_search(filled: Any) -> None:
+    form = {"content_type": "application/x-www-form-urlencoded"}
+    bundle = filled.post("/Patient/_search?gender=male", b"_id=p2", **form).json()
+    assert [entry["resource"]["id"] for entry in bundle["entry"]] == ["p2"]
+    assert filled.post("/Patient/_search", b"{}").status_code == 415
+
+
+def test_includes_what_is_pointed_to_and_what_points_here(filled: Any) -> None:
+    bundle = filled.get("/Observation?_id=c&_include=Observation:focus&_include=Observation:subject").json()
+    assert [(e["resource"]["id"], e["search"]["mode"]) for e in bundle["entry"]] == [
+        ("c", "match"),
+        ("b1", "include"),
+        ("p1", "include"),
+    ]
+    back = filled.get("/BodyStructure?_id=b1&_revinclude=Observation:focus").json()
+    assert [e["resource"]["id"] for e in back["entry"]] == ["b1", "c"]
+
+
+def test_an_update_is_found_by_its_new_values_only(filled: Any, make: Any) -> None:
+    filled.put("/Patient/p2", make.patient("p2", gender="female"))
+    assert filled.ids("/Patient?gender=male") == []
+    assert filled.ids("/Patient?gender=female") == ["p2"]
