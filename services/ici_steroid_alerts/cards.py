@@ -25,7 +25,9 @@ from isodose.mcode import build_record
 _PATIENT = "{{context.patientId}}"
 PREFETCH = {
     "patient": Prefetch(f"Patient/{_PATIENT}", required=True),
-    "medicationRequests": Prefetch(f"MedicationRequest?patient={_PATIENT}", required=True),
+    "medicationRequests": Prefetch(
+        f"MedicationRequest?patient={_PATIENT}&_include=MedicationRequest:medication", required=True
+    ),
     "medicationAdministrations": Prefetch(f"MedicationAdministration?patient={_PATIENT}"),
     "medicationStatements": Prefetch(f"MedicationStatement?patient={_PATIENT}"),
     "procedures": Prefetch(f"Procedure?patient={_PATIENT}"),
@@ -76,7 +78,7 @@ def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
 
 
 def as_if_signed(record: PatientRecord, drafted: set[str], on: dt.date) -> PatientRecord:
-    """The record as it will be: drafted drugs are given from their start, drafted radiation is planned.
+    """The record as it will be: drafted drugs are given from today, drafted radiation is planned.
 
     A drafted checkpoint inhibitor stays planned: its timing is what is being chosen.
     """
@@ -88,8 +90,7 @@ def as_if_signed(record: PatientRecord, drafted: set[str], on: dt.date) -> Patie
 def _signed(exposure: Exposure, on: dt.date) -> Exposure:
     if exposure.status not in ("planned", "active") or exposure.drug_class.startswith("ici_"):
         return exposure
-    start = exposure.start if exposure.start is not None and exposure.start > on else on
-    return replace(exposure, status="active", draft=False, start=min(start, on))
+    return replace(exposure, status="active", draft=False, start=on)
 
 
 def _planned(course: Course) -> Course:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ici_steroid_alerts.alert import Alert, involved, sources_of
 from ici_steroid_alerts.situation import Situation
@@ -90,10 +91,14 @@ def _taper(s: Situation) -> Iterator[Alert]:
 
 
 def _prophylaxis(s: Situation) -> Iterator[Alert]:
-    if finding := s.met("SUP-STER-pjp"):
-        yield _own(
-            s, "SUP-STER-pjp", "Steroid at the mark for Pneumocystis prophylaxis, none recorded", finding
-        )
+    """At the mark without prophylaxis; softly, where only prophylaxis itself is not told."""
+    title = "Steroid at the mark for Pneumocystis prophylaxis, none recorded"
+    for finding in s.of("SUP-STER-pjp"):
+        if finding.verdict == "met":
+            yield _own(s, "SUP-STER-pjp", title, finding)
+        elif finding.missing == ("pjp_prophylaxis_active",):
+            alert = _own(s, "SUP-STER-pjp", title, finding)
+            yield replace(alert, severity="low", settled=False, on_card=False)
 
 
 def _dose(s: Situation) -> Iterator[Alert]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from fhir.resources.R4B.detectedissue import DetectedIssue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -120,6 +121,7 @@ def test_a_scenario_raises_these_alerts_and_no_others(row: dict[str, Any]) -> No
     issues = outputs.resources(record, findings, KNOWLEDGE, TODAY, BASE)
     for issue in issues:
         validate(issue)
+        DetectedIssue.model_validate(issue)
     assert len({issue["id"] for issue in issues}) == len(issues)
 
 
