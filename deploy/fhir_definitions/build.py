@@ -1,6 +1,6 @@
 """Builds the compact R4 schema that `isodose.fhir.validation` compiles, from HL7's own published definitions.
 
-Usage: see README.md beside this file. The result depends on the inputs alone: the same packages give the same bytes.
+Usage: see README.md beside this file. The same packages give the same bytes.
 """
 
 from __future__ import annotations
@@ -167,8 +167,8 @@ class Builder:
         for element in elements[1:]:
             children.setdefault(element["path"].rpartition(".")[0], []).append(element)
         self.paths |= children.keys()
-        for path in children:
-            self.schemas[path] = self._object(name, path, children[path])
+        for path, below in children.items():
+            self.schemas[path] = self._object(name, path, below)
 
     def _object(self, name: str, path: str, elements: list[Json]) -> Json:
         properties: dict[str, Json] = {}
@@ -238,7 +238,7 @@ class Builder:
         return {"$ref": f"#/$defs/{code}"}
 
     def _enumerated(self, path: str, key: str, value_set: str) -> Json:
-        """HL7's JSON schema is the authority where it lists the codes; the value set fills in where it does not."""
+        """HL7's JSON schema is the authority where it lists the codes; else the value set fills in."""
         members = self.value_sets.codes(value_set)
         codes = sorted({code for _, code in members}) if members else None
         hl7 = self._hl7_codes(path, key)
@@ -248,10 +248,12 @@ class Builder:
         return {"enum": codes} if codes else {"$ref": "#/$defs/code"}
 
     def _hl7_properties(self, path: str) -> Json | None:
-        """HL7 names a nested type by its last element only, so two nested types of one name hide each other."""
+        """HL7 names a nested type by its last element only, so two of one name hide each other."""
         owner, *nested = path.split(".")
         alike = [
-            p for p in self.paths if p.split(".")[0] == owner and p.split(".")[-1] == path.split(".")[-1]
+            p
+            for p in self.paths
+            if p.partition(".")[0] == owner and p.rpartition(".")[2] == path.rpartition(".")[2]
         ]
         if nested and len(alike) > 1:
             return None
@@ -295,7 +297,7 @@ class Builder:
                 "Reference", "Reference", self.structures["Reference"]["snapshot"]["element"][1:]
             )
             kinds = "|".join(targets)
-            # Relative references name their type. Absolute ones, urns and fragments are resolved, then judged.
+            # Relative references name their type; absolute ones, urns and fragments do not have to.
             schema["properties"]["reference"] = {
                 "type": "string",
                 "pattern": rf"^(#|urn:|https?://|({kinds})[/?])",
@@ -328,7 +330,7 @@ class Builder:
         for name in ("Quantity", "Age", "Count", "Distance", "Duration"):
             self.schemas[name]["dependentRequired"] = {"code": ["system"]}  # qty-3
         extension = self.schemas["Extension"]
-        # ext-1: a value or nested extensions, never both. Two members are url and one of them: the usual case, cheap.
+        # ext-1: a value or nested extensions, never both. Two members are url and one of them, told cheaply.
         one_value = extension.pop("allOf")
         values = [option for rule in one_value for option in rule.get("oneOf", []) if "not" not in option]
         required = [rule for rule in one_value if "oneOf" not in rule]
