@@ -1,0 +1,89 @@
+"""The service as others meet it: `$assess` and CDS Hooks over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from ici_steroid_alerts.app import service
+from isodose.service import build_app
+from isodose.settings import Settings
+
+PATIENTS = Path(__file__).parents[2] / "samples" / "patients"
+
+
+class Caller:
+    """Calls one application in this process, without its threads."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    def __call__(self, method: str, path: str, content: Any = None, media: str = "json") -> httpx.Response:
+        async def call() -> httpx.Response:
+            transport = httpx.ASGITransport(self._app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://alerts") as client:
+                body = None if content is None else json.dumps(content)
+                return await client.request(
+                    method, path, content=body, headers={"content-type": f"application/{media}"}
+                )
+
+        return asyncio.run(call())
+
+
+@pytest.fixture
+def call(new_sqlite: Callable[[], str], tmp_path: Path) -> Iterator[Caller]:
+    settings = Settings(
+        database_url=new_sqlite(),
+        event_log_url=f"sqlite:///{tmp_path / 'log.db'}",
+        demonstration_day=dt.date(2026, 11, 23),
+    )
+    app = build_app(service(settings), settings)
+    yield Caller(app)
+    app.state.running.database.dispose()
+    app.state.running.log.close()
+
+
+def parts(parameter: dict[str, Any]) -> dict[str, Any]:
+    return {p["name"]: next(v for k, v in p.items() if k.startswith("value")) for p in parameter["part"]}
+
+
+def test_assess_answers_with_findings_and_issues(call: Caller) -> None:
+    bundle = json.loads((PATIENTS / "06-accessible-large-lesion.json").read_text(encoding="utf-8"))
+    asked = {"resourceType": "Parameters", "parameter": [{"name": "record", "resource": bundle}]}
+    response = call("POST", "/fhir/$assess", asked, "fhir+json")
+    assert response.status_code == 200, response.text
+    answered = response.json()["parameter"]
+    findings = {f["code"]: f for f in (parts(p) for p in answered if p["name"] == "finding")}
+    assert findings["DRUG-steroid-ici-alert"]["verdict"] == "met"
+    assert findings["DRUG-tdm1-srs"]["missing"] == "antibody_drug_conjugate_agent"
+    issues = [p["resource"] for p in answered if p["name"] == "resource"]
+    assert {"DetectedIssue", "Provenance"} == {issue["resourceType"] for issue in issues}
+
+
+def test_both_cds_services_are_listed(call: Caller) -> None:
+    listed = {s["id"]: s["hook"] for s in call("GET", "/cds-services").json()["services"]}
+    assert listed == {"ici-steroid-select": "order-select", "ici-steroid-sign": "order-sign"}
+
+
+def test_a_call_without_the_medication_list_is_refused_by_name(call: Caller) -> None:
+    asked = {
+        "hook": "order-sign",
+        "hookInstance": "6bc883b2-b795-4dcb-b661-34884a31d472",
+        "context": {
+            "userId": "Practitioner/1",
+            "patientId": "p",
+            "draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": []},
+        },
+        "prefetch": {"patient": {"resourceType": "Patient", "id": "p"}},
+    }
+    response = call("POST", "/cds-services/ici-steroid-sign", asked)
+    assert response.status_code == 412
+    assert "medicationRequests" in response.text
