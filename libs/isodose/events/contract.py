@@ -118,7 +118,7 @@ def record_changed(record: PatientRecord, traceparent: str | None = None) -> Eve
     data = clinical_record.encode(record)
     ref = f"patient-record/{record.patient_id}/{record.version}"
     return _event(
-        "/ehr_ingestion", "isodose.patient-record.changed", data, record.patient_id, traceparent, ref
+        "/ehr_ingestion", "isodose.patient-record.changed", data, record.patient_id, traceparent, ref=ref
     )
 
 
