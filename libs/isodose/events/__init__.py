@@ -1,1 +1,1 @@
-"""Events: their contract, the two logs, the outbox with its relay, the consumer and dead letters."""
+"""Events between services: what they say, the log they travel on, and the two ends that lose nothing."""

@@ -1,145 +1,177 @@
-"""Effects happen once: the position in the log commits in the same transaction as what an event caused.
-
-A message that cannot be handled is set aside after bounded retries; those after it go on.
-"""
+"""Effects happen once: what a handler wrote and how far the consumer has come commit in one transaction."""
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import logging
-import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import SQLAlchemyError
 
-from isodose.events.contract import Event, decode
-from isodose.events.dead_letters import set_aside
+from isodose.events import contract
+from isodose.events.contract import Event
 from isodose.events.log import Delivered, EventLog, LogUnavailable, Subscription
+from isodose.events.worker import Worker
 from isodose.storage.database import Database, insert, is_transient
-from isodose.storage.tables import consumed_position
-
-_log = logging.getLogger(__name__)
-_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 10.0
+from isodose.storage.tables import consumed_position, dead_letter
 
 Handler = Callable[[Any, Event], None]
+Claims = Callable[[str], bytes]
+"""Of a `dataref`: the data as JSON. Raises `LogUnavailable` when they cannot be had now."""
+
+_log = logging.getLogger("isodose.events")
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class Consumer:
-    """One member of the group `group`. `handlers` are by topic; `work` makes a transaction's work of its
-    connection; `retries` is how often an event is tried, `backoff` the first pause in seconds, then doubling.
+    """Reads the topics of `handlers` as `group` and hands each event to its handler, in order per key.
+
+    `work` makes of a connection what the handlers are given. A handler that fails is tried `retries` times,
+    `backoff` seconds apart and doubling; then the message becomes a dead letter and the next one is taken.
+    While the database or the log is away nothing is given up: the same message waits.
     """
 
     def __init__(
         self,
-        *,
         group: str,
         database: Database,
         log: EventLog,
         handlers: Mapping[str, Handler],
         work: Callable[[Connection], Any],
-        retries: int = 5,
-        backoff: float = 0.2,
+        retries: int = 3,
+        backoff: float = 0.1,
+        claims: Claims | None = None,
     ) -> None:
         self._group = group
         self._database = database
-        self._event_log = log
+        self._log = log
         self._handlers = handlers
         self._work = work
-        self._retries = retries
+        self._retries = max(1, retries)
         self._backoff = backoff
+        self._claims = claims
+        self._pending: deque[Delivered] = deque()
         self._subscription: Subscription | None = None
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker = Worker(f"consumer {group}", self._step, self.close)
 
-    def run_once(self, timeout: float = 0.2) -> int:
-        """Handle what the log gives within `timeout` seconds; how many events."""
-        if self._subscription is None:
-            self._subscription = self._event_log.subscribe(self._group, list(self._handlers), self._position)
-        delivered = self._subscription.poll(timeout)
-        for one in delivered:
-            if self._stopping.is_set():
-                self._resubscribe()
-                break
-            self._handle(one)
-        return len(delivered)
+    def run_once(self, timeout_s: float = 0.5) -> int:
+        """Take what has come, or wait for it; how many messages were passed. What fails to commit stays first."""
+        if not self._pending:
+            if self._subscription is None:
+                self._subscription = self._log.subscribe(self._group, list(self._handlers), self._position)
+            self._pending.extend(self._subscription.poll(timeout_s))
+        passed = 0
+        while self._pending and not self._worker.stopping.is_set():
+            self._take(self._pending[0])
+            self._pending.popleft()
+            passed += 1
+        return passed
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name=f"consumer-{self._group}", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-        self._resubscribe()
+        self._worker.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Leave the group; the next `run_once` joins it again at the committed positions."""
+        subscription, self._subscription = self._subscription, None
+        self._pending.clear()
+        if subscription is not None:
+            subscription.close()
 
     def is_alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        return self._worker.alive
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.run_once()
-            except (LogUnavailable, SQLAlchemyError):
-                _log.warning("events wait: the log or the database is away", exc_info=True)
-                self._resubscribe()
-                self._stopping.wait(_PAUSE_S)
+    @property
+    def last_error(self) -> str | None:
+        return self._worker.last_error
 
-    def _resubscribe(self) -> None:
-        """Give the subscription back; the next one begins at the positions in the database."""
-        if self._subscription is not None:
-            self._subscription.close()
-            self._subscription = None
+    def _step(self) -> None:
+        self.run_once()
 
     def _position(self, topic: str, partition: int) -> int | None:
         with self._database.read() as conn:
-            return _next(conn, self._group, topic, partition)
+            return position(conn, self._group, topic, partition)
 
-    def _handle(self, one: Delivered) -> None:
-        """Try until it is done, set aside, or found done already. A database that is away is waited for."""
-        attempt = 0
-        while not self._stopping.is_set():
+    def _take(self, message: Delivered) -> None:
+        attempt = 1
+        while True:
             try:
-                self._try(one)
+                with self._database.begin() as conn:
+                    if advance(conn, self._group, message):
+                        self._handle(conn, message)
+                return
             except Exception as error:
-                if is_transient(error):
-                    _log.warning("an event waits for the database", extra={"topic": one.topic})
-                    self._stopping.wait(_PAUSE_S)
-                    continue
-                attempt += 1
-                if attempt >= self._retries:
-                    self._set_aside(one, error, attempt)
+                if is_transient(error) or isinstance(error, LogUnavailable | ConnectionError | TimeoutError):
+                    raise
+                if attempt >= self._retries or isinstance(error, _UNREADABLE):
+                    self._set_aside(message, error, attempt)
                     return
-                self._stopping.wait(min(self._backoff * 2 ** (attempt - 1), _LONGEST_PAUSE_S))
-            else:
-                return
+                _log.info("handling failed", extra={"topic": message.topic, "attempt": attempt})
+                if self._worker.stopping.wait(self._backoff * 2 ** (attempt - 1)):
+                    raise
+                attempt += 1
 
-    def _try(self, one: Delivered) -> None:
+    def _handle(self, conn: Connection, message: Delivered) -> None:
+        handle(conn, message, self._handlers[message.topic], self._work, self._claims)
+
+    def _set_aside(self, message: Delivered, error: Exception, attempts: int) -> None:
         with self._database.begin() as conn:
-            if not _advance(conn, self._group, one):
+            if not advance(conn, self._group, message):
                 return
-            if one.value is not None:
-                self._handlers[one.topic](self._work(conn), decode(one.value))
+            conn.execute(
+                insert(conn, dead_letter).on_conflict_do_nothing(),
+                {
+                    "group": self._group,
+                    "topic": message.topic,
+                    "partition": message.partition,
+                    "offset": message.offset,
+                    "key": message.key,
+                    "value": message.value,
+                    "headers": json.dumps(dict(message.headers)),
+                    "error": f"{type(error).__name__}: {error}"[:2000],
+                    "attempts": attempts,
+                    "failed_at": dt.datetime.now(dt.UTC),
+                },
+            )
+        _log.error("event set aside", exc_info=error, extra={"topic": message.topic, "attempt": attempts})
 
-    def _set_aside(self, one: Delivered, error: Exception, attempts: int) -> None:
-        _log.error("an event was set aside", extra={"topic": one.topic, "attempt": attempts}, exc_info=error)
-        with self._database.begin() as conn:
-            if _advance(conn, self._group, one):
-                set_aside(conn, self._group, one, error, attempts)
+
+def handle(
+    conn: Connection,
+    message: Delivered,
+    handler: Handler,
+    work: Callable[[Connection], Any],
+    claims: Claims | None = None,
+) -> None:
+    """Give the message's event to the handler; a tombstone holds none and needs no handling."""
+    if message.value is None:
+        return
+    event = contract.decode(message.value)
+    if event.dataref is not None:
+        if claims is None:
+            raise ValueError(f"{event.type} came by claim check and no store to claim from is set")
+        event = msgspec.structs.replace(event, data=msgspec.Raw(claims(event.dataref)))
+    handler(work(conn), event)
 
 
-def _next(conn: Connection, group: str, topic: str, partition: int) -> int | None:
+def position(conn: Connection, group: str, topic: str, partition: int) -> int | None:
+    """The offset this group reads next; None when it has read nothing."""
     at = consumed_position.c
     query = select(at.next_offset).where(at.group == group, at.topic == topic, at.partition == partition)
     return conn.execute(query).scalar_one_or_none()
 
 
-def _advance(conn: Connection, group: str, one: Delivered) -> bool:
-    """Move the position past the event; False when it is past it already."""
+def advance(conn: Connection, group: str, message: Delivered) -> bool:
+    """Move the group past the message, holding the position's row until commit; False when it was past it."""
     statement = insert(conn, consumed_position).values(
-        group=group, topic=one.topic, partition=one.partition, next_offset=one.offset + 1
+        group=group, topic=message.topic, partition=message.partition, next_offset=message.offset + 1
     )
     at = consumed_position.c
     statement = statement.on_conflict_do_update(

@@ -1,160 +1,172 @@
-"""The events that services exchange: CloudEvents 1.0 in JSON, one struct per kind of data.
+"""What the services tell each other: topics and CloudEvents 1.0 in JSON structured mode.
 
-https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
-from isodose.clinical import record as clinical_record
 from isodose.clinical.record import PatientRecord
 
-RECORDS = "isodose.patient-record.v1"
-GUIDANCE = "isodose.guidance.v1"
-DAYS = "isodose.day-started.v1"
-FEEDBACK = "isodose.card-feedback.v1"
-LARGEST = 900_000
-"""Bytes of data that an event carries itself; what is larger goes by claim check."""
+CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
+SCHEMAS = "https://isodose.example/events"
+CLAIM_OVER_BYTES = 900_000
+"""Data over this goes by claim check; Kafka refuses messages over 1 MiB by default."""
 
 
-class Topic(msgspec.Struct, frozen=True):
-    """A topic of the contract. Compaction waits a day, since three services share a key of guidance."""
+@dataclass(frozen=True)
+class Topic:
+    """`cleanup` is Kafka's `cleanup.policy`."""
 
     name: str
-    cleanup: Literal["compact", "compact,delete", "delete"]
-    partitions: int
-    types: tuple[str, ...]
+    cleanup: Literal["compact", "delete", "compact,delete"]
+    partitions: int = 6
+    retention: dt.timedelta = dt.timedelta(days=7)
 
 
-TOPICS = {
+TOPICS: Mapping[str, Topic] = {
     topic.name: topic
     for topic in (
-        Topic(RECORDS, "compact", 6, ("isodose.patient-record.changed",)),
-        Topic(
-            GUIDANCE,
-            "compact,delete",
-            6,
-            ("isodose.eligibility.assessed", "isodose.surveillance.planned", "isodose.alerts.checked"),
-        ),
-        Topic(DAYS, "delete", 1, ("isodose.day.started",)),
-        Topic(FEEDBACK, "delete", 3, ("isodose.card.feedback",)),
+        Topic("isodose.patient-record.v1", "compact"),
+        Topic("isodose.guidance.v1", "compact,delete", retention=dt.timedelta(days=30)),
+        Topic("isodose.day-started.v1", "delete", partitions=1),
+        Topic("isodose.card-feedback.v1", "delete", partitions=1, retention=dt.timedelta(days=30)),
     )
 }
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The envelope. `subject` is the patient id; `dataref` stands for data too large to carry."""
+    """One CloudEvent. `subject` is the patient id; `dataref` names the data when they go by claim check."""
 
+    specversion: Literal["1.0"]
     id: str
     source: str
     type: str
-    time: str
-    specversion: Literal["1.0"] = "1.0"
+    time: dt.datetime
+    datacontenttype: str
+    dataschema: str
     subject: str | None = None
-    datacontenttype: str = "application/json"
-    dataschema: str | None = None
     traceparent: str | None = None
     dataref: str | None = None
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class DayStarted(msgspec.Struct, frozen=True):
-    """A day has begun at the site."""
-
-    on: dt.date
-
-
-class GuidanceData(msgspec.Struct, frozen=True, rename="camel"):
-    """What one service concluded on one patient: findings and options as in `$assess`, and FHIR resources."""
+class GuidanceData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What one service decided on one patient: findings, options and FHIR resources as JSON."""
 
     patient_id: str
     service: str
     record_version: int
     knowledge_version: str
     on: dt.date
-    findings: list[Any] = []
-    options: list[Any] = []
-    resources: list[dict[str, Any]] = []
+    findings: list[dict[str, Any]]
+    options: list[dict[str, Any]]
+    resources: list[dict[str, Any]]
 
 
-class TooLargeError(Exception):
-    """The data does not fit an event, and no store to refer to is given."""
+class DayStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """The day for which answers that depend on the day are renewed."""
+
+    on: dt.date
 
 
-_encoder = msgspec.json.Encoder(order="deterministic")
-_decoder = msgspec.json.Decoder(Event)
+class CardFeedback(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What became of one CDS card: the feedback of CDS Hooks 2.0, and the CDS service it is about."""
+
+    card: str
+    outcome: str
+    outcome_timestamp: str
+    service: str | None = None
+    accepted_suggestions: list[dict[str, Any]] | None = None
+    override_reason: dict[str, Any] | None = None
+
+
+DATA: Mapping[str, type[msgspec.Struct]] = {
+    "isodose.patient-record.changed": PatientRecord,
+    "isodose.eligibility.assessed": GuidanceData,
+    "isodose.surveillance.planned": GuidanceData,
+    "isodose.alerts.checked": GuidanceData,
+    "isodose.day.started": DayStarted,
+    "isodose.card.feedback": CardFeedback,
+}
+"""What the data of each event type are."""
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_event = msgspec.json.Decoder(Event)
 
 
 def encode(event: Event) -> bytes:
-    """The envelope with everything that CloudEvents and this contract ask for, defaults included."""
-    members = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None}
-    return _encoder.encode(members)
+    return _encode(event)
 
 
 def decode(value: bytes) -> Event:
-    """The event in a record's value. Raises `msgspec.ValidationError` or `msgspec.DecodeError`."""
-    return _decoder.decode(value)
+    """The event in `value`. Raises `msgspec.ValidationError` or `msgspec.DecodeError` where it is none."""
+    return _event.decode(value)
 
 
-Store = Callable[[str], bytes]
-
-
-def data_of(event: Event, fetch: Store | None = None) -> bytes:
-    """The data, fetched by its claim check where it was too large to travel."""
-    if event.dataref is None:
-        return bytes(event.data)
-    if fetch is None:
-        raise TooLargeError("the data is kept in the sender's store, which cannot be asked here")
-    return fetch(event.dataref)
+def data_of(event: Event) -> bytes:
+    """The event's data as JSON."""
+    return bytes(event.data)
 
 
 def record_changed(record: PatientRecord, traceparent: str | None = None) -> Event:
-    data = clinical_record.encode(record)
-    ref = f"patient-record/{record.patient_id}/{record.version}"
-    return _event(
-        "/ehr_ingestion", "isodose.patient-record.changed", data, record.patient_id, traceparent, ref=ref
+    """A record changed. One too large for the log goes by claim check: `dataref` instead of the facts."""
+    data = _encode(record)
+    dataref = None
+    if len(data) > CLAIM_OVER_BYTES:
+        dataref = f"patient-record/{record.patient_id}/{record.version}"
+        data = _encode({"ref": dataref})
+    return _make(
+        "isodose.patient-record.changed", "ehr_ingestion", data, record.patient_id, traceparent, dataref
     )
 
 
-def guidance(type: str, source: str, data: Any, patient_id: str, traceparent: str | None = None) -> Event:
-    return _event(f"/{source}", type, _encoder.encode(data), patient_id, traceparent)
+def guidance(
+    type: str,
+    source: str,
+    data: GuidanceData | Mapping[str, Any],
+    patient_id: str,
+    traceparent: str | None = None,
+) -> Event:
+    """A service decided. `data` are those of `GuidanceData`, under their JSON names when a mapping."""
+    return _make(type, source, _encode(data), patient_id, traceparent)
 
 
 def day_started(day: dt.date) -> Event:
-    return _event("/day", "isodose.day.started", _encoder.encode(DayStarted(day)))
+    return _make("isodose.day.started", "clock", _encode(DayStarted(on=day)))
 
 
-def card_feedback(source: str, data: Any) -> Event:
-    return _event(f"/{source}", "isodose.card.feedback", _encoder.encode(data))
+def card_feedback(
+    source: str, data: CardFeedback | Mapping[str, Any], traceparent: str | None = None
+) -> Event:
+    return _make("isodose.card.feedback", source, _encode(data), None, traceparent)
 
 
-def _event(
-    source: str,
+def _make(
     type: str,
+    source: str,
     data: bytes,
     subject: str | None = None,
     traceparent: str | None = None,
-    *,
-    ref: str | None = None,
+    dataref: str | None = None,
 ) -> Event:
-    topic = next(topic.name for topic in TOPICS.values() if type in topic.types)
-    is_large = len(data) > LARGEST
-    if is_large and ref is None:
-        raise TooLargeError(f"the data of {type} has {len(data)} bytes; at most {LARGEST} travel")
     return Event(
+        specversion="1.0",
         id=str(uuid.uuid4()),
-        source=source,
+        source=f"isodose/{source}",
         type=type,
-        time=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+        time=dt.datetime.now(dt.UTC),
+        datacontenttype="application/json",
+        dataschema=f"{SCHEMAS}/{type}.json",
         subject=subject,
-        dataschema=f"https://isodose.example/events/{topic}.json",
         traceparent=traceparent,
-        dataref=ref if is_large else None,
-        data=msgspec.Raw(b"null" if is_large else data),
+        dataref=dataref,
+        data=msgspec.Raw(data),
     )

@@ -1,171 +1,201 @@
-"""The log on Apache Kafka: the only module that knows the client.
+"""The event log on Apache Kafka; nothing else in the platform knows the client.
 
-https://kafka-python.readthedocs.io/
+https://kafka.apache.org/documentation/#design
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from isodose.events.contract import TOPICS
-from isodose.events.log import Delivered, LogUnavailable, Record, Start
+from isodose.events.contract import Topic
+from isodose.events.log import Delivered, LogUnavailable, PositionBeyondEnd, Record, Start
 
-_ACKNOWLEDGED_S = 30
-_LARGEST = 2_000_000
-_DAY_MS = "86400000"
+REQUEST_MS = 10_000
+DELIVERY_MS = 20_000
+CHECK_EVERY_S = 5.0
 
 
 class KafkaLog:
-    """Topics are made where they are missing, under `prefix`. Positions are the caller's, never Kafka's."""
+    """The topics of one platform on one cluster, under `prefix`."""
 
-    def __init__(self, servers: Sequence[str], prefix: str = "") -> None:
-        self._servers = list(servers)
-        self._prefix = prefix
+    def __init__(self, servers: Sequence[str], topics: Iterable[Topic], prefix: str = "") -> None:
+        self.servers = list(servers)
+        self.topics = {topic.name: topic for topic in topics}
+        self.prefix = prefix
         self._lock = threading.Lock()
         self._producer: Any = None
-        self._made = False
+        self._ensured = False
+        self._checked = -CHECK_EVERY_S
 
     def publish(self, records: Sequence[Record]) -> None:
-        try:
-            producer = self._connected()
-            sent = [
-                producer.send(
-                    self._prefix + record.topic,
-                    key=record.key.encode() if record.key is not None else None,
-                    value=record.value,
-                    headers=[(name, value.encode()) for name, value in record.headers.items()],
-                )
-                for record in records
-            ]
-            producer.flush(timeout=_ACKNOWLEDGED_S)
-            for future in sent:
-                future.get(timeout=_ACKNOWLEDGED_S)
-        except KafkaError as error:
-            raise LogUnavailable(f"Kafka did not acknowledge: {type(error).__name__}") from error
+        if not records:
+            return
+        with self._lock:
+            try:
+                with _as_unavailable():
+                    self._publish(records)
+            except LogUnavailable:
+                self._drop_producer()
+                raise
 
     def subscribe(self, group: str, topics: Sequence[str], start: Start) -> KafkaSubscription:
-        try:
-            self.make_topics()
-            return KafkaSubscription(self._servers, self._prefix, group, topics, start)
-        except KafkaError as error:
-            raise LogUnavailable(f"Kafka cannot be reached: {type(error).__name__}") from error
+        with _as_unavailable():
+            self.ensure_topics()
+            return KafkaSubscription(self, group, topics, start)
 
-    def check(self) -> None:
-        try:
-            admin = KafkaAdminClient(bootstrap_servers=self._servers, bootstrap_timeout_ms=5000)
+    def ensure_topics(self) -> None:
+        if self._ensured:
+            return
+        with _as_unavailable():
+            admin = KafkaAdminClient(bootstrap_servers=self.servers, request_timeout_ms=REQUEST_MS)
             try:
-                admin.describe_cluster()
+                there = set(admin.list_topics())
+                for topic in self.topics.values():
+                    if self.prefix + topic.name not in there:
+                        with contextlib.suppress(TopicAlreadyExistsError):
+                            admin.create_topics([self._new(topic)])
             finally:
                 admin.close()
-        except KafkaError as error:
-            raise LogUnavailable(f"Kafka cannot be reached: {type(error).__name__}") from error
+        self._ensured = True
 
-    def make_topics(self) -> None:
-        """Make the topics of the contract that are not there yet."""
-        if self._made:
+    def check(self) -> None:
+        if time.monotonic() - self._checked < CHECK_EVERY_S:
             return
-        admin = KafkaAdminClient(bootstrap_servers=self._servers, bootstrap_timeout_ms=10_000)
-        try:
-            there = set(admin.list_topics())
-            for topic in TOPICS.values():
-                name = self._prefix + topic.name
-                if name in there:
-                    continue
-                settings = {"cleanup.policy": topic.cleanup, "max.message.bytes": str(_LARGEST)}
-                if "compact" in topic.cleanup:
-                    settings["min.compaction.lag.ms"] = _DAY_MS
-                try:
-                    admin.create_topics([NewTopic(name, topic.partitions, -1, topic_configs=settings)])
-                except TopicAlreadyExistsError:
-                    continue
-        finally:
-            admin.close()
-        self._made = True
+        with _as_unavailable():
+            admin = KafkaAdminClient(
+                bootstrap_servers=self.servers, request_timeout_ms=3000, bootstrap_timeout_ms=3000
+            )
+            try:
+                admin.list_topics()
+            finally:
+                admin.close()
+        self._checked = time.monotonic()
 
     def close(self) -> None:
         with self._lock:
-            if self._producer is not None:
-                self._producer.close(timeout=5)
-                self._producer = None
+            self._drop_producer()
 
-    def _connected(self) -> Any:
-        with self._lock:
-            if self._producer is None:
-                self.make_topics()
-                self._producer = KafkaProducer(
-                    bootstrap_servers=self._servers,
-                    acks="all",
-                    enable_idempotence=True,
-                    linger_ms=0,
-                    max_block_ms=10_000,
-                    delivery_timeout_ms=_ACKNOWLEDGED_S * 1000,
-                    request_timeout_ms=10_000,
-                    max_request_size=_LARGEST,
-                )
-            return self._producer
+    def _publish(self, records: Sequence[Record]) -> None:
+        if self._producer is None:
+            self.ensure_topics()
+            self._producer = KafkaProducer(
+                bootstrap_servers=self.servers,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=1,
+                request_timeout_ms=REQUEST_MS,
+                delivery_timeout_ms=DELIVERY_MS,
+                max_block_ms=REQUEST_MS,
+            )
+        sent = [
+            self._producer.send(
+                self.prefix + record.topic,
+                key=None if record.key is None else record.key.encode(),
+                value=record.value,
+                headers=[(name, text.encode()) for name, text in record.headers.items()],
+            )
+            for record in records
+        ]
+        self._producer.flush(timeout=DELIVERY_MS / 1000)
+        for future in sent:
+            future.get(timeout=DELIVERY_MS / 1000)
+
+    def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(KafkaError):
+                producer.close(timeout=2)
+
+    def _new(self, topic: Topic) -> NewTopic:
+        settings = {"cleanup.policy": topic.cleanup}
+        if "delete" in topic.cleanup:
+            settings["retention.ms"] = str(int(topic.retention.total_seconds() * 1000))
+        return NewTopic(self.prefix + topic.name, topic.partitions, -1, topic_configs=settings)
 
 
-class KafkaSubscription:
-    """One member of a consumer group; on assignment each partition is sought where the caller says."""
+class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
+    """One member of a group. A partition that is assigned stays paused until it was sought to its position."""
 
-    def __init__(
-        self, servers: list[str], prefix: str, group: str, topics: Sequence[str], start: Start
-    ) -> None:
-        self._prefix = prefix
+    def __init__(self, log: KafkaLog, group: str, topics: Sequence[str], start: Start) -> None:
+        self._prefix = log.prefix
+        self._start = start
+        self._fresh: set[TopicPartition] = set()
         self._consumer = KafkaConsumer(
-            bootstrap_servers=servers,
-            group_id=prefix + group,
+            bootstrap_servers=log.servers,
+            group_id=log.prefix + group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=50,
-            session_timeout_ms=10_000,
-            max_partition_fetch_bytes=4 * _LARGEST,
+            fetch_max_wait_ms=100,
+            request_timeout_ms=REQUEST_MS,
+            session_timeout_ms=REQUEST_MS,
+            heartbeat_interval_ms=1000,
+            metadata_max_age_ms=30_000,
+            allow_auto_create_topics=False,
         )
-        self._consumer.subscribe(
-            [prefix + topic for topic in topics], listener=_Seek(self._consumer, prefix, start)
-        )
+        self._consumer.subscribe([log.prefix + name for name in topics], listener=self)
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        fresh = set(assigned)
+        if fresh:
+            self._consumer.pause(*fresh)
+        self._fresh |= fresh
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        self._fresh -= set(revoked)
 
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Delivered]:
-        try:
-            batches = self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=max_records)
-        except KafkaError as error:
-            raise LogUnavailable(f"Kafka cannot be read: {type(error).__name__}") from error
-        return [
-            Delivered(
-                topic=one.topic.removeprefix(self._prefix),
-                partition=one.partition,
-                offset=one.offset,
-                key=one.key.decode() if one.key is not None else None,
-                value=one.value,
-                headers={name: value.decode() for name, value in one.headers},
+        with _as_unavailable():
+            self._seek()
+            wait = 0.05 if self._fresh or not self._consumer.assignment() else timeout_s
+            batches = self._consumer.poll(
+                timeout_ms=int(min(wait, timeout_s) * 1000), max_records=max_records
             )
-            for batch in batches.values()
-            for one in batch
-        ]
+            self._seek()
+        return [self._delivered(message) for batch in batches.values() for message in batch]
 
     def close(self) -> None:
-        self._consumer.close(autocommit=False)
+        with contextlib.suppress(KafkaError):
+            self._consumer.close(autocommit=False)
 
-
-class _Seek(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, consumer: Any, prefix: str, start: Start) -> None:
-        self._consumer = consumer
-        self._prefix = prefix
-        self._start = start
-
-    def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
-        """Nothing to do: positions were committed with the effects."""
-
-    def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
-        for partition in assigned:
-            place = self._start(partition.topic.removeprefix(self._prefix), partition.partition)
-            if place is None:
-                self._consumer.seek_to_beginning(partition)
+    def _seek(self) -> None:
+        for where in list(self._fresh):
+            position = self._start(where.topic.removeprefix(self._prefix), where.partition)
+            if position is None:
+                self._consumer.seek_to_beginning(where)
             else:
-                self._consumer.seek(partition, place)
+                end = self._consumer.end_offsets([where])[where]
+                if position > end:
+                    raise PositionBeyondEnd(
+                        f"the position {position} of {where.topic}/{where.partition} is behind its end {end}:"
+                        " the log was replaced"
+                    )
+                self._consumer.seek(where, position)
+            self._consumer.resume(where)
+            self._fresh.discard(where)
+
+    def _delivered(self, message: Any) -> Delivered:
+        return Delivered(
+            topic=message.topic.removeprefix(self._prefix),
+            key=None if message.key is None else message.key.decode(errors="replace"),
+            value=message.value,
+            headers={name: text.decode(errors="replace") for name, text in message.headers or ()},
+            partition=message.partition,
+            offset=message.offset,
+        )
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (KafkaError, OSError) as error:
+        raise LogUnavailable(f"Kafka: {type(error).__name__}") from error

@@ -1,68 +1,86 @@
-"""The log between services: three functions behind which Kafka and the embedded log look the same."""
+"""The event log as everything else sees it: publish until acknowledged, subscribe from a position."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import parse_qs, urlsplit
+
+from sqlalchemy import make_url
+
+from isodose.events.contract import TOPICS, Topic
 
 Start = Callable[[str, int], int | None]
+"""Of a topic and partition: the offset to read next; None for the beginning."""
 
 
 class LogUnavailable(Exception):  # noqa: N818
-    """The log did not acknowledge, or cannot be reached."""
+    """The log cannot be reached or did not acknowledge; the same may succeed later."""
 
 
-@dataclass(frozen=True, slots=True)
+class PositionBeyondEnd(Exception):  # noqa: N818
+    """A consumer stands behind the end of a partition: the log was replaced by another one."""
+
+
+@dataclass(frozen=True)
 class Record:
+    """What is published. A value of None is a tombstone: it removes the key from a compacted topic."""
+
     topic: str
     key: str | None
     value: bytes | None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    topic: str
-    partition: int
-    offset: int
-    key: str | None
-    value: bytes | None
-    headers: Mapping[str, str] = field(default_factory=dict)
+@dataclass(frozen=True)
+class Delivered(Record):
+    """What was published, and where it stands."""
+
+    partition: int = 0
+    offset: int = 0
 
 
 class Subscription(Protocol):
-    """What one member of a group is given, in order per partition."""
+    """One member of a consumer group. Used by one thread."""
 
-    def poll(self, timeout_s: float, max_records: int = 500) -> list[Delivered]: ...
+    def poll(self, timeout_s: float, max_records: int = 500) -> list[Delivered]:
+        """What comes next in the partitions assigned to this member; empty when nothing came in time."""
 
     def close(self) -> None: ...
 
 
 class EventLog(Protocol):
-    """`publish` returns only when all records are acknowledged, in order per key, and raises `LogUnavailable`
-    otherwise. `subscribe` asks `start` where to begin in each partition; None is the beginning.
-    """
+    """Records of one key stay in order. Safe for several threads."""
 
-    def publish(self, records: Sequence[Record]) -> None: ...
+    def publish(self, records: Sequence[Record]) -> None:
+        """Return when all are acknowledged; raise `LogUnavailable` when one may not have been."""
 
-    def subscribe(self, group: str, topics: Sequence[str], start: Start) -> Subscription: ...
+    def subscribe(self, group: str, topics: Sequence[str], start: Start) -> Subscription:
+        """Join `group`; its members share the partitions. `start` is asked at every assignment."""
 
-    def check(self) -> None: ...
+    def ensure_topics(self) -> None:
+        """Make the topics that are not there yet."""
+
+    def check(self) -> None:
+        """Raise `LogUnavailable` when the log does not answer."""
 
     def close(self) -> None: ...
 
 
-def open_log(url: str) -> EventLog:
-    """The log at `sqlite:///file` or `kafka://host:port[,host:port][?prefix=name.]`."""
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite":
+def open_log(url: str, topics: Iterable[Topic] = tuple(TOPICS.values())) -> EventLog:
+    """The log at `sqlite:///file` (embedded) or `kafka://host:port[,host:port]`.
+
+    `?prefix=name.` on a Kafka URL is put before every topic and group, so that several platforms share one.
+    """
+    if url.startswith("sqlite:"):
         from isodose.events.embedded_log import EmbeddedLog  # noqa: PLC0415
 
-        return EmbeddedLog(rest.removeprefix("/"))
-    if scheme == "kafka":
+        return EmbeddedLog(make_url(url).database or "", topics)
+    if url.startswith("kafka:"):
         from isodose.events.kafka_log import KafkaLog  # noqa: PLC0415
 
-        servers, _, query = rest.partition("?")
-        return KafkaLog(servers.split(","), query.removeprefix("prefix="))
-    raise ValueError(f"event log URL names {scheme!r}: use sqlite:///file or kafka://host:port")
+        parts = urlsplit(url)
+        prefix = parse_qs(parts.query).get("prefix", [""])[0]
+        return KafkaLog(parts.netloc.split(","), topics, prefix)
+    raise ValueError(f"event log URL {url.split(':', 1)[0]!r}: use sqlite:///file or kafka://host:port")

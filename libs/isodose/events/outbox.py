@@ -1,4 +1,4 @@
-"""Nothing is lost between commit and publish: events wait in the database until the log has them.
+"""Events leave with the transaction that caused them: a row committed with the effects, published by a relay.
 
 https://microservices.io/patterns/data/transactional-outbox.html
 """
@@ -6,129 +6,125 @@ https://microservices.io/patterns/data/transactional-outbox.html
 from __future__ import annotations
 
 import datetime as dt
-import logging
+import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 
-import orjson
-from sqlalchemy import Connection, bindparam, delete, select, text, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, delete, select, update
 
-from isodose.events.contract import Event, encode
-from isodose.events.log import EventLog, LogUnavailable, Record
+from isodose.events import contract
+from isodose.events.contract import CONTENT_TYPE, Event
+from isodose.events.lease import lease_of
+from isodose.events.log import EventLog, Record
+from isodose.events.worker import Worker
 from isodose.storage.database import Database
 from isodose.storage.tables import outbox
 
-_log = logging.getLogger(__name__)
-_RELAY_LOCK = 0x150D05F
-_BATCH = 500
-_KEPT = dt.timedelta(days=7)
-_PRUNE_EVERY_S = 3600.0
-_PAUSE_S = 1.0
+BATCH = 500
+LARGEST_BYTES = 1_000_000
+KEEP_PUBLISHED = dt.timedelta(days=1)
+PRUNE_EVERY_S = 600.0
+
+
+class EventTooLarge(ValueError):  # noqa: N818
+    """An event the log would refuse; refused before it is committed, so that it never blocks the others."""
 
 
 class Outbox:
-    """Events of one transaction, published after its commit in the order of their rows."""
+    """Takes events inside the transaction of `conn`.
+
+    Events of one patient keep their order when the patient is locked (`Records.lock`) before the first `add`.
+    """
 
     def __init__(self, conn: Connection) -> None:
         self.conn = conn
 
     def add(self, topic: str, key: str | None, event: Event) -> None:
-        headers = {"traceparent": event.traceparent} if event.traceparent else {}
-        self.conn.execute(
-            outbox.insert().values(
-                topic=topic,
-                key=key,
-                value=encode(event),
-                headers=orjson.dumps(headers).decode(),
-                created_at=dt.datetime.now(dt.UTC),
-            )
-        )
+        if topic not in contract.TOPICS:
+            raise ValueError(f"no topic {topic!r}: known are {', '.join(contract.TOPICS)}")
+        value = contract.encode(event)
+        if len(value) > LARGEST_BYTES:
+            raise EventTooLarge(f"{event.type} has {len(value)} bytes; the log takes {LARGEST_BYTES}")
+        headers = {"content-type": CONTENT_TYPE}
+        if event.traceparent:
+            headers["traceparent"] = event.traceparent
+        row = {
+            "topic": topic,
+            "key": key,
+            "value": value,
+            "headers": json.dumps(headers),
+            "created_at": dt.datetime.now(dt.UTC),
+        }
+        self.conn.execute(outbox.insert(), row)
 
 
 class Relay:
-    """Publishes outbox rows in order and marks those the log acknowledged; one works per database."""
+    """Publishes what is in the outbox, in order; a row is marked only after the log acknowledged it.
+
+    One relay of a database works at a time; another waits its turn. What was published but not yet marked
+    when a relay dies is published again: at least once.
+    """
 
     def __init__(self, database: Database, log: EventLog, poll_s: float = 0.05) -> None:
         self._database = database
-        self._event_log = log
+        self._log = log
         self._poll_s = poll_s
+        self._lease = lease_of(database)
         self._woken = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._pruned = time.monotonic()
+        self._worker = Worker("relay", self._step, self._lease.release)
 
     def run_once(self) -> int:
-        """Publish one batch; how many rows. 0 also while another relay works on this database.
+        """Publish one batch; how many. 0 also while another relay has its turn."""
+        if not self._lease.acquire():
+            return 0
+        with (
+            self._lease.transaction()
+            if self._database.dialect == "postgresql"
+            else self._database.read() as conn
+        ):
+            query = select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.seq).limit(BATCH)
+            rows = conn.execute(query).all()
+        if not rows:
+            return 0
+        self._log.publish([Record(row.topic, row.key, row.value, json.loads(row.headers)) for row in rows])
+        published = [row.seq for row in rows]
+        with self._lease.transaction() as conn:
+            marked = update(outbox).where(outbox.c.seq.in_(published))
+            conn.execute(marked.values(published_at=dt.datetime.now(dt.UTC)))
+        return len(rows)
 
-        Raises `LogUnavailable`; the rows then stay as they are and are published again later.
-        """
-        with self._only_one() as mine:
-            if not mine:
-                return 0
-            with self._database.read() as conn:
-                rows = conn.execute(
-                    select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.seq).limit(_BATCH)
-                ).all()
-            if not rows:
-                return 0
-            self._event_log.publish([Record(r.topic, r.key, r.value, orjson.loads(r.headers)) for r in rows])
-            with self._database.begin() as conn:
-                mark = update(outbox).where(outbox.c.seq == bindparam("row"))
-                now = dt.datetime.now(dt.UTC)
-                conn.execute(mark.values(published_at=now), [{"row": row.seq} for row in rows])
-            return len(rows)
-
-    def prune(self) -> None:
-        """Forget rows that were published long ago."""
+    def prune(self, keep: dt.timedelta = KEEP_PUBLISHED) -> int:
+        """Remove rows published longer ago than `keep`."""
         with self._database.begin() as conn:
-            conn.execute(delete(outbox).where(outbox.c.published_at < dt.datetime.now(dt.UTC) - _KEPT))
+            old = delete(outbox).where(outbox.c.published_at < dt.datetime.now(dt.UTC) - keep)
+            return conn.execute(old).rowcount
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-        self._thread.start()
+        self._worker.start()
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._worker.stopping.set()
         self._woken.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._worker.stop()
+        self._lease.release()
 
     def wake(self) -> None:
-        """Look at once; call it after a commit."""
+        """Something was committed: look now instead of at the next interval."""
         self._woken.set()
 
     def is_alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        return self._worker.alive
 
-    def _run(self) -> None:
-        pruned = 0.0
-        while not self._stopping.is_set():
-            try:
-                if self.run_once() == _BATCH:
-                    continue
-                pruned -= self._poll_s
-                if pruned <= 0:
-                    self.prune()
-                    pruned = _PRUNE_EVERY_S
-                self._woken.wait(self._poll_s)
-                self._woken.clear()
-            except (LogUnavailable, SQLAlchemyError):
-                _log.warning("the outbox waits: the log or the database is away", exc_info=True)
-                self._stopping.wait(_PAUSE_S)
+    @property
+    def last_error(self) -> str | None:
+        return self._worker.last_error
 
-    @contextmanager
-    def _only_one(self) -> Iterator[bool]:
-        if self._database.dialect == "sqlite":
-            yield True
+    def _step(self) -> None:
+        self._woken.clear()
+        if self.run_once():
             return
-        with self._database.engine.connect() as conn:
-            mine = bool(
-                conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _RELAY_LOCK}).scalar()
-            )
-            try:
-                yield mine
-            finally:
-                if mine:
-                    conn.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _RELAY_LOCK})
-                conn.rollback()
+        if time.monotonic() - self._pruned > PRUNE_EVERY_S:
+            self._pruned = time.monotonic()
+            self.prune()
+        self._woken.wait(self._poll_s)
