@@ -14,9 +14,12 @@ import pytest
 from fastapi import FastAPI
 
 from ici_steroid_alerts.app import service
+from isodose.clinical.record import Exposure, PatientRecord
+from isodose.events import contract
 from isodose.service import build_app
 from isodose.settings import Settings
 
+TODAY = dt.date(2026, 11, 23)
 PATIENTS = Path(__file__).parents[2] / "samples" / "patients"
 
 
@@ -87,3 +90,40 @@ def test_a_call_without_the_medication_list_is_refused_by_name(call: Caller) -> 
     response = call("POST", "/cds-services/ici-steroid-sign", asked)
     assert response.status_code == 412
     assert "medicationRequests" in response.text
+
+
+def test_an_alert_is_raised_once_and_cancelled_when_the_facts_change(
+    new_sqlite: Callable[[], str], tmp_path: Path
+) -> None:
+    log = f"sqlite:///{tmp_path / 'log.db'}"
+    settings = Settings(database_url=new_sqlite(), event_log_url=log, demonstration_day=TODAY)
+    running = build_app(service(settings), settings).state.running
+    handle = service(settings).handlers["isodose.patient-record.v1"]
+
+    def statuses(version: int, *exposures: Exposure) -> list[tuple[int, str]]:
+        record = PatientRecord(patient_id="p", version=version, exposures=exposures)
+        with running.transaction() as work:
+            handle(work, contract.record_changed(record))
+        with running.reading() as work:
+            stored = [s for s in work.resources.results_of("p") if s.type == "DetectedIssue"]
+        return [(s.version, json.loads(s.body)["status"]) for s in stored]
+
+    ici = Exposure(
+        ref="MedicationRequest/k", concept="nivolumab", drug_class="ici_pd1", status="active", start=TODAY
+    )
+    steroid = Exposure(
+        ref="MedicationRequest/s",
+        concept="prednisone",
+        drug_class="corticosteroid",
+        status="active",
+        start=TODAY,
+        daily_dose_mg=20,
+        route="systemic",
+    )
+    assert statuses(1, ici, steroid) == [(1, "final")]
+    assert statuses(1, ici, steroid) == [(1, "final")], "a redelivery changes nothing"
+    assert statuses(2, ici, steroid) == [(1, "final")], "the same facts make no new version"
+    assert statuses(3, ici) == [(2, "cancelled")]
+    assert statuses(4, ici, steroid) == [(3, "final")], "raised again with its history"
+    running.database.dispose()
+    running.log.close()
