@@ -1,4 +1,4 @@
-"""Real servers for the tests: one private PostgreSQL and one private Kafka per session, fresh names per test."""
+"""Real servers for the tests: one private PostgreSQL and Kafka per session, fresh names per test."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Consumer:
     While the database or the log is away nothing is given up: the same message waits.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         group: str,
         database: Database,
@@ -59,7 +59,7 @@ class Consumer:
         self._worker = Worker(f"consumer {group}", self._step, self.close)
 
     def run_once(self, timeout_s: float = 0.5) -> int:
-        """Take what has come, or wait for it; how many messages were passed. What fails to commit stays first."""
+        """Take what has come, or wait for it; how many messages were passed. What fails stays first."""
         if not self._pending:
             if self._subscription is None:
                 self._subscription = self._log.subscribe(self._group, list(self._handlers), self._position)

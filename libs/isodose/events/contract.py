@@ -149,7 +149,7 @@ def card_feedback(
     return _make("isodose.card.feedback", source, _encode(data), None, traceparent)
 
 
-def _make(
+def _make(  # noqa: PLR0917
     type: str,
     source: str,
     data: bytes,

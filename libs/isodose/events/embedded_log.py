@@ -20,6 +20,7 @@ from isodose.events.log import Delivered, LogUnavailable, PositionBeyondEnd, Rec
 POLL_S = 0.01
 MEMBER_LIVES_S = 3.0
 CLEAN_EVERY_S = 3600.0
+COMPACT_AFTER_S = 86_400.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (
@@ -28,6 +29,12 @@ CREATE TABLE IF NOT EXISTS record (
 CREATE INDEX IF NOT EXISTS record_key ON record (topic, key, offset);
 CREATE TABLE IF NOT EXISTS part (topic TEXT, part INTEGER, next_offset INTEGER, PRIMARY KEY (topic, part));
 CREATE TABLE IF NOT EXISTS member (grp TEXT, id TEXT, seen REAL, PRIMARY KEY (grp, id));
+"""
+
+_COMPACT = """
+DELETE FROM record AS r WHERE topic = ? AND at < ? AND key IS NOT NULL AND (value IS NULL OR EXISTS (
+    SELECT 1 FROM record n
+    WHERE n.topic = r.topic AND n.key = r.key AND n.part = r.part AND n.offset > r.offset))
 """
 
 
@@ -76,12 +83,7 @@ class EmbeddedLog:
                 if "delete" in topic.cleanup:
                     conn.execute("DELETE FROM record WHERE topic = ? AND at < ?", (topic.name, expired))
                 if "compact" in topic.cleanup:
-                    newer = "SELECT 1 FROM record n WHERE n.topic = r.topic AND n.key = r.key AND n.offset > r.offset"
-                    conn.execute(
-                        "DELETE FROM record AS r WHERE topic = ? AND at < ? AND key IS NOT NULL"
-                        f" AND (EXISTS ({newer} AND n.part = r.part) OR value IS NULL)",
-                        (topic.name, time.time() - 86_400),
-                    )
+                    conn.execute(_COMPACT, (topic.name, time.time() - COMPACT_AFTER_S))
 
     def check(self) -> None:
         with self._lock, _as_unavailable():
@@ -179,7 +181,8 @@ class EmbeddedSubscription:
         end = row[0] if row else 0
         if offset > end:
             raise PositionBeyondEnd(
-                f"{self._group} stands at {offset} of {topic}/{part}, which ends at {end}: the log was replaced"
+                f"{self._group} stands at {offset} of {topic}/{part}, which ends at {end}:"
+                " the log was replaced"
             )
         return offset
 
@@ -189,17 +192,17 @@ class EmbeddedSubscription:
             "SELECT offset, key, value, headers FROM record"
             " WHERE topic = ? AND part = ? AND offset >= ? ORDER BY offset LIMIT ?"
         )
-        for (topic, part), position in list(self._next.items()):
-            rows = self._conn.execute(query, (topic, part, position, max_records - len(found))).fetchall()
+        for topic, part in list(self._next):
+            rows = self._conn.execute(
+                query, (topic, part, self._next[topic, part], max_records - len(found))
+            ).fetchall()
             for offset, key, value, headers in rows:
                 found.append(Delivered(topic, key, value, json.loads(headers), part, offset))
-                self._next[topic, part] = offset + 1
+            if rows:
+                del self._next[topic, part]
+                self._next[topic, part] = rows[-1][0] + 1
             if len(found) >= max_records:
                 break
-        if found:  # the partition read last comes first next time only if others had their turn
-            self._next = dict(
-                sorted(self._next.items(), key=lambda item: item[0] == (found[-1].topic, found[-1].partition))
-            )
         return found
 
 

@@ -116,14 +116,14 @@ class KafkaLog:
                 producer.close(timeout=2)
 
     def _new(self, topic: Topic) -> NewTopic:
-        settings = {"cleanup.policy": topic.cleanup}
+        settings: dict[str, str] = {"cleanup.policy": topic.cleanup}
         if "delete" in topic.cleanup:
             settings["retention.ms"] = str(int(topic.retention.total_seconds() * 1000))
         return NewTopic(self.prefix + topic.name, topic.partitions, -1, topic_configs=settings)
 
 
 class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
-    """One member of a group. A partition that is assigned stays paused until it was sought to its position."""
+    """One member of a group. A partition that is assigned is paused until sought to its position."""
 
     def __init__(self, log: KafkaLog, group: str, topics: Sequence[str], start: Start) -> None:
         self._prefix = log.prefix

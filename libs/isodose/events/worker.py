@@ -10,7 +10,7 @@ _log = logging.getLogger("isodose.events")
 
 
 class Worker:
-    """Calls `step` until `stop`. A step that raises is logged, shown as `last_error`, and tried again later."""
+    """Calls `step` until `stop`. A step that raises is logged, shown as `last_error`, and repeated."""
 
     def __init__(self, name: str, step: Callable[[], None], recover: Callable[[], None]) -> None:
         self.last_error: str | None = None
