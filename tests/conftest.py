@@ -20,6 +20,12 @@ from isodose.storage.database import Database
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """kafka-python reads its protocol definitions in a way that Python 3.11 calls deprecated."""
+    for name in ("read_text", "open_text", "contents", "is_resource"):
+        config.addinivalue_line("filterwarnings", f"ignore:{name} is deprecated:DeprecationWarning")
+
+
 def _script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"deploy_{name}", DEPLOY / name / f"{name}.py")
     assert spec is not None

@@ -134,6 +134,7 @@ class EmbeddedSubscription:
         self._parts = [(name, part) for name in topics for part in range(log.topics[name].partitions)]
         self._next: dict[tuple[str, int], int] = {}
         self._seen = 0.0
+        self._closed = False
         self._conn = log.connect()
 
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Delivered]:
@@ -154,6 +155,9 @@ class EmbeddedSubscription:
                 time.sleep(min(POLL_S, left))
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         with _as_unavailable(), closing(self._conn):
             self._conn.execute("DELETE FROM member WHERE grp = ? AND id = ?", (self._group, self._id))
 
