@@ -1,0 +1,37 @@
+"""What eligibility_scoring is made of."""
+
+from __future__ import annotations
+
+from eligibility_scoring import api, decision, handlers, knowledge, options, outputs
+from isodose.assessment import Decider
+from isodose.service import Service
+from isodose.settings import Settings
+
+
+def decider(settings: Settings) -> Decider:
+    """The decision of this service with its knowledge. Raises `KnowledgeError`."""
+    return Decider(
+        service="eligibility_scoring",
+        event_type="isodose.eligibility.assessed",
+        knowledge=knowledge.load(settings.knowledge_enable),
+        decide=decision.decide,
+        resources=outputs.resources,
+        options=options.options,
+        next_change=outputs.next_change,
+        today=settings.today,
+        base=settings.canonical_base,
+    )
+
+
+def service(settings: Settings) -> Service:
+    decides = decider(settings)
+    return Service(
+        name="eligibility_scoring",
+        title="Isodose: treatment options",
+        description="Which treatment options suit a patient with brain metastases, how strongly, and why",
+        port=8002,
+        decider=decides,
+        cds_services=api.cds_services(decides),
+        operations=api.operations(decides),
+        handlers=handlers.handlers(decides),
+    )
