@@ -1,0 +1,197 @@
+"""The image and compose start what the code has: its services, ports, settings, paths and commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import create_engine, make_url, text
+
+from all_in_one.command import app as command
+from all_in_one.composition import PREFIXES, SERVICES
+from isodose.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))[
+    "services"
+]
+GATEWAY = (ROOT / "deploy" / "gateway" / "nginx.conf").read_text(encoding="utf-8")
+BUILT = {name: make(Settings().for_service(name, 0)) for name, make in SERVICES.items()}
+COMMANDS = {entry.name or entry.callback.__name__ for entry in command.registered_commands if entry.callback}
+VARIABLES = {
+    str(field.validation_alias or f"ISODOSE_{name.upper()}") for name, field in Settings.model_fields.items()
+}
+
+
+def test_the_image_exposes_the_ports_of_the_services() -> None:
+    exposed = re.search(r"^EXPOSE (.*)$", DOCKERFILE, re.MULTILINE)
+    assert exposed
+    assert sorted(map(int, exposed[1].split())) == sorted(service.port for service in BUILT.values())
+
+
+def test_the_image_runs_as_an_ordinary_user_and_installs_locked_versions_only() -> None:
+    stages = DOCKERFILE.split("\nFROM ")
+    assert re.search(r"^USER 10001:10001$", stages[-1], re.MULTILINE)
+    installs = re.findall(r"pip install ([^\n&]*)", DOCKERFILE)
+    assert installs
+    assert all("--require-hashes" in line or "--no-index" in line for line in installs)
+
+
+def test_what_builds_the_image_is_locked_like_everything_else() -> None:
+    everything = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
+    for entry in re.split(r"\n(?=\w)", (ROOT / "deploy" / "build-requirements.lock").read_text().strip()):
+        assert entry in everything, entry.split()[0]
+
+
+def test_what_the_image_copies_is_let_through_by_the_ignore_file() -> None:
+    allowed = set(
+        re.findall(r"^!(.+)$", (ROOT / "deploy" / "Dockerfile.dockerignore").read_text(), re.MULTILINE)
+    )
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    assert {path for line in copied for path in line.split()} <= allowed
+    assert all((ROOT / path).exists() for path in allowed)
+
+
+def test_the_wheel_holds_the_data_that_the_code_reads(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    [wheel] = tmp_path.glob("*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    for root in (ROOT / "libs", ROOT / "services"):
+        sources = {
+            str(path.relative_to(root))
+            for path in root.rglob("*")
+            if path.is_file() and not {"__pycache__"} & set(path.parts) and ".egg-info" not in str(path)
+        }
+        assert sources - packed == set()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_compose_serves_every_service_on_its_port_with_settings_that_exist(name: str) -> None:
+    container = COMPOSE[name]
+    environment = container["environment"]
+    assert container["command"] == ["serve", name]
+    assert int(environment["ISODOSE_PORT"]) == BUILT[name].port
+    assert set(environment) <= VARIABLES
+    assert f"127.0.0.1:{BUILT[name].port}/readyz" in " ".join(container["healthcheck"]["test"])
+    if BUILT[name].keeps_state:
+        assert make_url(environment["ISODOSE_DATABASE_URL"]).database == name
+        assert environment["ISODOSE_EVENT_LOG_URL"].startswith("kafka://kafka:")
+    assert environment["ISODOSE_PUBLIC_URL"] == f"http://localhost:8000{PREFIXES[name]}"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_without_authorisation_compose_keeps_the_services_on_loopback(name: str) -> None:
+    assert COMPOSE[name]["environment"]["ISODOSE_AUTH"] == "none"
+    assert COMPOSE[name]["environment"]["ISODOSE_HOST"] == "127.0.0.1"
+    assert COMPOSE[name]["network_mode"] == "service:gateway"
+    assert "ports" not in COMPOSE[name]
+
+
+def test_only_the_gateway_is_published_and_on_this_machine_only() -> None:
+    published = {name: container["ports"] for name, container in COMPOSE.items() if "ports" in container}
+    assert published == {"gateway": ["127.0.0.1:8000:8000"]}
+
+
+def test_services_wait_for_the_schema_and_the_topics() -> None:
+    for name in SERVICES:
+        assert COMPOSE[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+        assert COMPOSE[name]["depends_on"]["topics"]["condition"] == "service_completed_successfully"
+    assert COMPOSE["topics"]["command"][0] in COMMANDS
+    stateful = [name for name, service in BUILT.items() if service.keeps_state]
+    assert f"for service in {' '.join(stateful)}; do" in COMPOSE["migrate"]["command"][0]
+    assert {"serve", "migrate", "topics", "day"} <= COMMANDS
+
+
+def test_the_collector_takes_traces_where_the_services_send_them() -> None:
+    collector = yaml.safe_load((ROOT / "deploy" / "collector.yaml").read_text(encoding="utf-8"))
+    port = collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"].rpartition(":")[2]
+    for name in SERVICES:
+        assert COMPOSE[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == f"http://collector:{port}"
+    used = collector["service"]["pipelines"]["traces"]
+    for part in ("receivers", "processors", "exporters"):
+        assert set(used[part]) <= set(collector[part])
+
+
+def upstreams() -> dict[str, tuple[str, int]]:
+    found = re.findall(r"upstream (\w+) { server ([\w-]+):(\d+);", GATEWAY)
+    return {name: (host, int(port)) for name, host, port in found}
+
+
+def test_the_gateway_knows_every_service_by_host_and_port() -> None:
+    assert upstreams() == {name: (name.replace("_", "-"), service.port) for name, service in BUILT.items()}
+    assert COMPOSE["gateway"]["extra_hosts"] == [f"{host}:127.0.0.1" for host, _ in upstreams().values()]
+
+
+def routes() -> dict[str, str]:
+    return dict(re.findall(r"location (?:= )?(\S+) { proxy_pass http://(\w+)/?; }", GATEWAY))
+
+
+def test_the_gateway_gives_each_public_path_to_its_owner() -> None:
+    assert routes()["/fhir"] == routes()["/fhir/"] == "ehr_ingestion"
+    assert routes()["/worklist"] == routes()["/worklist/"] == routes()["/cds-services"] == "worklist"
+    for name, prefix in PREFIXES.items():
+        if prefix:
+            assert routes()[f"{prefix}/"] == name
+            assert f"location {prefix}/ {{ proxy_pass http://{name}/; }}" in GATEWAY
+
+
+def test_the_gateway_gives_each_cds_service_to_its_owner() -> None:
+    for name, service in BUILT.items():
+        for cds in service.cds_services:
+            matching = [
+                path for path in routes() if f"/cds-services/{cds.id}".startswith(path) and path != "/"
+            ]
+            assert routes()[max(matching, key=len)] == name, cds.id
+
+
+@pytest.mark.postgres
+def test_each_service_gets_a_database_of_its_own_that_the_others_cannot_open(postgresql_url: str) -> None:
+    url = make_url(postgresql_url)
+    script = ROOT / "deploy" / "database" / "init.sql"
+    target = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    made = subprocess.run(
+        ["psql", "-X", "-q", "-d", target, "-f", str(script)],
+        env={"PATH": "/usr/bin:/bin:/usr/local/bin", "ISODOSE_DATABASE_PASSWORD": "it's odd"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    stateful = [name for name, service in BUILT.items() if service.keeps_state]
+    for name in stateful:
+        own = create_engine(url.set(database=name, username=name, password="it's odd"))
+        with own.begin() as conn:
+            conn.execute(text("CREATE TABLE public.x (y int)"))
+            conn.execute(text("DROP TABLE public.x"))
+            others = [other for other in stateful if other != name]
+            for other in others:
+                asked = text("SELECT has_database_privilege(:role, :database, 'CONNECT')")
+                assert not conn.execute(asked, {"role": name, "database": other}).scalar_one()
+        own.dispose()
+
+
+@pytest.mark.postgres
+def test_without_a_password_no_role_is_made(postgresql_url: str) -> None:
+    target = make_url(postgresql_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    script = ROOT / "deploy" / "database" / "init.sql"
+    made = subprocess.run(
+        ["psql", "-X", "-q", "-d", target, "-f", str(script)],
+        env={"PATH": "/usr/bin:/bin:/usr/local/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode != 0
+    assert "ISODOSE_DATABASE_PASSWORD is not set" in made.stderr
