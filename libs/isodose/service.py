@@ -1,7 +1,7 @@
 """What every service shares: one composition of routes, database, log, relay and consumer, and its life.
 
-A service says what it is made of in a `Service`; `build_app` makes the application of it. No thread runs before
-the application's lifespan is entered; leaving it stops the threads and closes what was opened.
+A service says what it is made of in a `Service`; `build_app` makes the application of it. No thread runs
+before the application's lifespan is entered; leaving it stops the threads and closes what was opened.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import orjson
 from fastapi import APIRouter, FastAPI, Response
 from sqlalchemy import func, make_url, select
@@ -26,7 +27,7 @@ from isodose.cds_hooks.router import cds_router
 from isodose.events import contract
 from isodose.events.consumer import Consumer, Handler
 from isodose.events.contract import Event
-from isodose.events.log import open_log
+from isodose.events.log import LogUnavailable, open_log
 from isodose.events.outbox import Relay
 from isodose.fhir.rest import Operation, fhir_router, install_error_handlers
 from isodose.fhir.store import Stored
@@ -52,8 +53,8 @@ class Service:
     """What one service is made of.
 
     `handlers` are by topic; `operations` are those of its FHIR API; `on_written` is called in the transaction
-    of every FHIR write with what was written. A service that keeps no state has `routers` alone: no FHIR API,
-    no database, no log.
+    of every FHIR write with what was written; `own_routes` makes routes that need the service's state. A
+    service that keeps no state has `routers` alone: no FHIR API, no database, no log.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Service:
     operations: Sequence[Operation] = ()
     on_written: Callable[[Work, Sequence[Stored]], None] | None = None
     routers: Sequence[APIRouter] = ()
+    own_routes: Callable[[Running], APIRouter] | None = None
     keeps_state: bool = True
 
 
@@ -88,6 +90,7 @@ class Running:
             work=self.work,
             retries=settings.handler_attempts,
             backoff=settings.handler_backoff_s,
+            claims=self._claim,
         )
 
     def start(self) -> None:
@@ -135,6 +138,15 @@ class Running:
         with self.database.read() as conn:
             self.telemetry.unpublished.labels(self.service.name).set(conn.execute(waiting).scalar_one())
             self.telemetry.dead_letters.labels(self.service.name).set(conn.execute(aside).scalar_one())
+
+    def _claim(self, dataref: str) -> bytes:
+        """What an event was too large to carry, from the service that keeps it."""
+        try:
+            answer = httpx.get(f"{self.settings.ehr_ingestion_url}/{dataref}", timeout=30)
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise LogUnavailable(f"the data kept by ehr_ingestion: {type(error).__name__}") from error
+        return answer.content
 
     def _observed(self, topic: str, handler: Handler) -> Handler:
         telemetry, name = self.telemetry, self.service.name
@@ -219,6 +231,8 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
         app.include_router(_fhir(service, running))
         if service.cds_services:
             app.include_router(_cds(service, running, settings))
+        if service.own_routes is not None:
+            app.include_router(service.own_routes(running))
     for router in service.routers:
         app.include_router(router)
     return app

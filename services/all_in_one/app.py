@@ -76,7 +76,7 @@ class AllInOne:
 
     def _owner(self, path: str) -> tuple[ASGIApp, str]:
         first, _, rest = path.lstrip("/").partition("/")
-        if first == "fhir":
+        if first in ("fhir", "patient-record"):
             return self.apps["ehr_ingestion"], ""
         if first == "worklist":
             return self.apps["worklist"], ""

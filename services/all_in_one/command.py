@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -12,7 +14,6 @@ import httpx
 import orjson
 import typer
 import uvicorn
-from isodose.events.log import LogUnavailable, Record, open_log
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -20,18 +21,22 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
 
+from all_in_one import demo as demonstration
 from all_in_one import loading, terminal
 from all_in_one.app import AllInOne
 from all_in_one.composition import DECIDING, SERVICES
 from isodose.assessment import Decider, assess
 from isodose.clinical.knowledge import KnowledgeError
 from isodose.events import contract
+from isodose.events import dead_letters as events_set_aside
+from isodose.events.log import LogUnavailable, Record, open_log
 from isodose.fhir.errors import FhirError
 from isodose.fhir.resources import parse
 from isodose.service import RefusalError, Service, build_app, refuse
 from isodose.settings import Settings
-from isodose.storage.database import Database
+from isodose.storage.database import Database, SchemaMismatch
 from isodose.telemetry import configure_logging
+from isodose.work import work_at
 
 app = typer.Typer(
     help="Isodose: decision support for stereotactic radiosurgery of brain metastases.",
@@ -122,6 +127,26 @@ def up(port: Annotated[int | None, typer.Option(help="port to listen on; 8000 by
 
 
 @app.command()
+def demo(
+    port: Annotated[int, typer.Option(help="port to listen on")] = 8000,
+    leave: Annotated[bool, typer.Option("--exit", help="end after the table")] = False,
+) -> None:
+    """Start everything on fresh files, load the sample patients and print what is proposed for each."""
+    try:
+        with demonstration.started(port) as address:
+            patients = demonstration.load(address, out)
+            out.print(demonstration.table(demonstration.rows(address, patients)))
+            _say(demonstration.hints(address, patients))
+            if not leave:
+                _say("Press Ctrl-C to end.")
+                signal.pause()
+    except demonstration.DemonstrationError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+@app.command()
 def serve(service: Which) -> None:
     """Start one service on the database and the log that the settings name."""
     settings = _settings()
@@ -173,7 +198,74 @@ def migrate(service: Which = "all") -> None:
 
 @app.command()
 def topics() -> None:
-    """List the topics, and make those that Kafka does not have yet."""
+    """List the topics of the contract, after making those that the log does not have yet."""
+    try:
+        log = open_log(_settings().for_service("ehr_ingestion", 0).event_log_url)
+        try:
+            log.ensure_topics()
+        finally:
+            log.close()
+    except LogUnavailable as error:
+        _fail(f"the topics were not made: {error}")
+    for topic in contract.TOPICS.values():
+        out.print(f"{topic.name}: {topic.partitions} partitions, {topic.cleanup}")
+
+
+@dead_letters.command("list")
+def list_dead_letters(service: Which = "all") -> None:
+    """List the events that were set aside and not replayed yet."""
+    for name, database in _databases(service):
+        for letter in events_set_aside.listed(database, name):
+            when = f"{letter.failed_at:%Y-%m-%d %H:%M}, {letter.attempts} attempts"
+            place = f"{letter.topic} {letter.partition}/{letter.offset}"
+            _say(f"{name} {letter.id}: {place}, {when}: {letter.error.partition(':')[0]}")
+
+
+@dead_letters.command("replay")
+def replay_dead_letters(
+    service: Which = "all",
+    id: Annotated[int | None, typer.Option("--id", help="one letter by its number; all by default")] = None,
+) -> None:
+    """Handle events again that were set aside; those that fail again stay."""
+    failed = False
+    settings = _settings()
+    for name, database in _databases(service):
+        made = _service(name, settings)
+        work = work_at(f"{settings.for_service(made.name, made.port).public_url}/fhir")
+        for letter in events_set_aside.listed(database, name):
+            if id not in (None, letter.id):
+                continue
+            try:
+                events_set_aside.replay(database, letter.id, made.handlers, work)
+            except Exception as error:
+                failed = True
+                _say(f"{name} {letter.id}: failed again, {type(error).__name__}")
+            else:
+                _say(f"{name} {letter.id}: handled")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _databases(service: str) -> Iterator[tuple[str, Database]]:
+    """The databases of a service, or of all, checked; each is closed after its turn."""
+    settings = _settings()
+    names = [name for name in SERVICES if name != "worklist"] if service == "all" else [_known(service)]
+    for name in names:
+        url = settings.for_service(name, 0).database_url
+        database = Database(url)
+        try:
+            database.check_schema()
+            yield name, database
+        except SchemaMismatch as error:
+            _fail(str(error))
+        except SQLAlchemyError as error:
+            _fail(f"{_shown(url)} cannot be opened: {type(error).__name__}")
+        finally:
+            database.dispose()
+
+
+def _say(line: str) -> None:
+    out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _shown(url: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ehr_ingestion.api import claims
 from ehr_ingestion.handlers import handlers
 from ehr_ingestion.patient_records import rebuild, touched
 from isodose.fhir.store import Stored
@@ -19,6 +20,7 @@ def service(_settings: Settings) -> Service:
         port=8001,
         handlers=handlers(),
         on_written=_follow,
+        own_routes=claims,
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+
 from isodose.events.consumer import Handler
 from isodose.events.contract import Event, GuidanceData
-
 from isodose.service import Work
 from isodose.storage.records import Guidance
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -41,10 +42,11 @@ def shared() -> Path:
     return SHARED / "samples"
 
 
-@pytest.fixture
-def platform(tmp_path: Path, serving: ModuleType) -> Iterator[Any]:
-    """A client of the running platform, whose decision day is fixed."""
-    whole = AllInOne(Settings(data_dir=tmp_path, demonstration_day="2026-11-23"))  # type: ignore[arg-type]
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, serving: ModuleType) -> Iterator[Any]:
+    """A client of the running platform, whose decision day is fixed; shared by the tests of a module."""
+    data_dir = tmp_path_factory.mktemp("platform")
+    whole = AllInOne(Settings(data_dir=data_dir, demonstration_day=dt.date(2026, 11, 23)))
     whole.migrate()
     with serving.served(whole, whole.lifespan()) as client:
         yield client

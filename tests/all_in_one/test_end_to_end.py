@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 Json = dict[str, Any]
+KARNOFSKY = "89243-0"
 PUBLIC = ("/eligibility", "/surveillance", "/alerts")
 
 
@@ -45,7 +46,7 @@ def test_results_are_the_same_where_they_were_made_and_where_they_are_gathered(
     def all_here() -> bool:
         made = [platform.get(f"{prefix}/fhir/{kind}?_count=0").json()["total"] for prefix, kind in kinds]
         gathered = [platform.get(f"/fhir/{kind}?_count=0").json()["total"] for _, kind in kinds]
-        return made == gathered and made[0] == 3
+        return made == gathered and made[0] >= 3
 
     serving.eventually(all_here)
 
@@ -56,18 +57,18 @@ def test_a_corrected_fact_corrects_the_answers(
     _load(platform, [next(file for file in patients if file.name.startswith("05-"))])
     group = "/eligibility/fhir/RequestGroup?patient=demo-05"
     before = serving.eventually(lambda: platform.get(group).json().get("entry"))
-    kps = _named_fact(platform, "demo-05", "kps")
+    kps = _observed(platform, "demo-05", KARNOFSKY)
     changed = platform.put(f"/fhir/Observation/{kps['id']}", json=kps | {"valueInteger": 20})
     assert changed.status_code == 200
     serving.eventually(lambda: platform.get(group).json()["entry"][0]["resource"] != before[0]["resource"])
     assert platform.get(group).json()["total"] == 1
 
 
-def _named_fact(client: Any, patient: str, name: str) -> Json:
+def _observed(client: Any, patient: str, name: str) -> Json:
     found = client.get(f"/fhir/Observation?patient={patient}&_count=200").json()["entry"]
     for entry in found:
         resource: Json = entry["resource"]
-        if resource["code"]["coding"][0]["code"] == name and "valueInteger" in resource:
+        if "valueInteger" in resource and name in [coding["code"] for coding in resource["code"]["coding"]]:
             return {key: value for key, value in resource.items() if key != "meta"}
     pytest.fail(f"{patient} has no {name}")
 
@@ -95,13 +96,14 @@ def test_each_service_assesses_under_its_public_path(
             {"name": "on", "valueDate": "2026-11-23"},
         ],
     }
+    before = platform.get("/fhir/Patient?_count=0").json()["total"]
     answer = platform.post(f"{prefix}/fhir/$assess", json=parameters)
     assert answer.status_code == 200, answer.text
     names = [parameter["name"] for parameter in answer.json()["parameter"]]
     assert names[-3:] == ["knowledge-version", "record-version", "on"]
     assert "finding" in names
     assert ("option" in names) == (prefix == "/eligibility")
-    assert platform.get("/fhir/Patient?_count=0").json()["total"] == 0
+    assert platform.get("/fhir/Patient?_count=0").json()["total"] == before
 
 
 def test_a_call_goes_to_the_owner_of_its_cds_service(platform: Any) -> None:
