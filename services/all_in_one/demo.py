@@ -1,4 +1,4 @@
-"""The demonstration: everything started on fresh files, a dozen patients loaded, what is advised printed as a table."""
+"""The demonstration: everything on fresh files, a dozen patients loaded, what is proposed as a table."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def started(port: int) -> Iterator[str]:
     }
     log = DATA / "isodose.log"
     with log.open("wb") as written:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "all_in_one", "up", "--port", str(port)],
             env={**chosen, **settings},
             stdout=written,
@@ -141,15 +141,14 @@ def _wait_ready(process: subprocess.Popen[bytes], address: str, log: Path) -> No
 
 
 def _concluded(address: str) -> set[str]:
-    """Patients on whom all three services have spoken: each leaves a Provenance for what it concluded."""
+    """Patients with guidance, once no service adds results any more."""
     answer = httpx.get(f"{address}/fhir/GuidanceResponse", params={"_count": "200"}, timeout=30).json()
     decided = {_patient(entry["resource"]) for entry in answer.get("entry", [])}
-    settled = _quiet(address)
-    return decided if settled else set()
+    return decided if decided and _quiet(address) else set()
 
 
 def _quiet(address: str) -> bool:
-    """Whether no event waits in an outbox and none was published within the last moment."""
+    """Whether no result was added within the last moment."""
     first = _results(address)
     time.sleep(0.5)
     return first == _results(address)
@@ -196,6 +195,11 @@ def _scan(row: Row) -> str:
         return "none planned"
     period = row.scans[0]["occurrencePeriod"]
     return f"{period['start']} to {period['end']}"
+
+
+def _is_overdue(task: dict[str, Any]) -> bool:
+    codings = task.get("businessStatus", {}).get("coding", [])
+    return any(coding.get("code") == "overdue" for coding in codings)
 
 
 def _alerts(row: Row) -> str:

@@ -68,8 +68,16 @@ def _list(items: list[str] | None) -> str:
 def _leading(row: Row) -> str:
     if row.options is None:
         return f'<span class="away">{AWAY}</span>'
-    actions = [action for group in row.options for action in group.get("action", [])]
-    return _option(actions[0]) if actions else "none yet"
+    leading = leading_option(row.options)
+    if leading is not None:
+        return _option(leading)
+    return "cannot be ranked yet: facts are missing" if row.options else "none yet"
+
+
+def leading_option(groups: Iterable[Json]) -> Json | None:
+    """The action that the RequestGroup marks as leading; None while no option can be told to lead."""
+    actions = (action for group in groups for action in group.get("action", []))
+    return next((action for action in actions if action.get("prefix") == "leading"), None)
 
 
 def _next_scan(row: Row) -> str:
