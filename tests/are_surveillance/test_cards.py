@@ -1,0 +1,134 @@
+"""What the clinic sees on opening a patient and on booking a scan, from prefetch alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from are_surveillance import cards, knowledge
+from isodose.cds_hooks.hook import HookCall
+
+KNOWN = knowledge.load()
+BASE = "https://isodose.example/fhir"
+PATIENT = {"resourceType": "Patient", "id": "p"}
+SRS = {
+    "resourceType": "Procedure",
+    "id": "srs",
+    "status": "completed",
+    "subject": {"reference": "Patient/p"},
+    "code": {"coding": [{"system": "http://snomed.info/sct", "code": "429584001"}]},
+    "bodySite": [{"coding": [{"system": "http://snomed.info/sct", "code": "12738006"}]}],
+    "performedPeriod": {"start": "2026-01-05", "end": "2026-01-05"},
+}
+MRI = {
+    "resourceType": "ImagingStudy",
+    "id": "mri",
+    "status": "available",
+    "subject": {"reference": "Patient/p"},
+    "modality": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "MR"}],
+    "procedureCode": [{"coding": [{"system": "http://loinc.org", "code": "24587-8"}]}],
+    "started": "2026-03-20T09:00:00Z",
+}
+
+
+def call(on: str, *resources: dict[str, Any], hook: str = "patient-view", **more: Any) -> HookCall:
+    return HookCall(
+        service="are-surveillance",
+        hook=hook,
+        hook_instance="d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        patient_id="p",
+        on=dt.date.fromisoformat(on),
+        context={},
+        resources=[PATIENT, *resources],
+        **more,
+    )
+
+
+def appointment(start: str, **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Appointment",
+        "id": "a1",
+        "status": "proposed",
+        "start": start,
+        "participant": [{"status": "accepted", "actor": {"reference": "Patient/p"}}],
+        "serviceType": [{"coding": [{"system": "http://loinc.org", "code": "24587-8"}]}],
+    } | more
+
+
+def test_a_due_scan_is_one_card_with_the_draft_order() -> None:
+    (card,) = cards.cards(call("2026-03-05", SRS), KNOWN, BASE)
+    assert card.indicator == "info"
+    assert "2026-03-02 to 2026-03-30" in card.summary
+    (suggestion,) = card.suggestions
+    (action,) = suggestion.actions
+    assert action.type == "create"
+    assert action.resource is not None
+    assert action.resource["resourceType"] == "ServiceRequest"
+    assert action.resource["intent"] == "proposal"
+    assert action.resource["occurrencePeriod"] == {"start": "2026-03-02", "end": "2026-03-30"}
+    assert card.detail is not None
+    assert "awaits clinical sign-off" in card.detail
+
+
+def test_an_overdue_scan_warns_and_is_proposed_from_today() -> None:
+    (card,) = cards.cards(call("2026-04-07", SRS), KNOWN, BASE)
+    assert card.indicator == "warning"
+    assert "overdue since 2026-04-07" in card.summary
+    order = card.suggestions[0].actions[0].resource
+    assert order is not None
+    assert order["occurrencePeriod"] == {"start": "2026-04-07", "end": "2026-04-14"}
+    assert order["priority"] == "urgent"
+
+
+def test_nothing_is_said_when_the_scan_was_done() -> None:
+    assert cards.cards(call("2026-03-25", SRS, MRI), KNOWN, BASE) == []
+
+
+def test_nothing_is_said_of_a_patient_without_radiosurgery() -> None:
+    assert cards.cards(call("2026-03-25"), KNOWN, BASE) == []
+
+
+def test_what_could_not_be_read_is_said() -> None:
+    (card,) = cards.cards(call("2026-03-05", SRS, unavailable=("imagingStudies",)), KNOWN, BASE)
+    assert card.detail is not None
+    assert "imagingStudies" in card.detail
+
+
+@pytest.mark.parametrize(
+    ("start", "outcome"),
+    [
+        ("2026-03-01T10:00:00Z", "before the window opens on 2026-03-02"),
+        ("2026-03-02T10:00:00Z", None),
+        ("2026-03-30T23:30:00-05:00", None),
+        ("2026-04-01T10:00:00Z", "within the slack"),
+        ("2026-04-20T10:00:00Z", "after the window closes on 2026-03-30"),
+    ],
+)
+def test_a_booking_is_measured_against_its_window(start: str, outcome: str | None) -> None:
+    proposed = appointment(start)
+    made = cards.booking_cards(
+        call("2026-02-10", SRS, proposed, hook="appointment-book", appointments=[proposed]), KNOWN, BASE
+    )
+    if outcome is None:
+        assert made == []
+    else:
+        assert outcome in made[0].summary
+        assert made[0].indicator == ("warning" if start > "2026-04-07" else "info")
+
+
+def test_a_booking_of_something_else_is_not_judged() -> None:
+    proposed = appointment("2026-04-20T10:00:00Z", serviceType=[{"text": "Dietitian"}])
+    made = cards.booking_cards(
+        call("2026-02-10", SRS, proposed, hook="appointment-book", appointments=[proposed]), KNOWN, BASE
+    )
+    assert made == []
+
+
+def test_an_mri_of_unstated_region_is_judged_with_a_reservation() -> None:
+    proposed = appointment("2026-04-20T10:00:00Z", serviceType=[{"text": "MRI"}])
+    (card,) = cards.booking_cards(
+        call("2026-02-10", SRS, proposed, hook="appointment-book", appointments=[proposed]), KNOWN, BASE
+    )
+    assert card.summary.startswith("If this is the surveillance brain MRI")

@@ -1,0 +1,157 @@
+"""What holds of every plan: order, company and the passing of days never change what was laid out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from are_surveillance import knowledge
+from are_surveillance.decision import decide, plan_of
+from are_surveillance.outputs import resources
+from are_surveillance.schedule import Plan
+from are_surveillance.turning_days import next_change
+from isodose.clinical.finding import encode
+from isodose.clinical.record import Course, Fact, PatientRecord, Scan
+
+KNOWN = knowledge.load()
+BASE = "https://isodose.example/fhir"
+START = dt.date(2024, 1, 1)
+days = st.integers(0, 1100).map(lambda n: START + dt.timedelta(days=n))
+perhaps = st.one_of(st.none(), days)
+
+
+@st.composite
+def courses(draw: Any, index: int) -> Course:
+    end = draw(perhaps)
+    length = draw(st.integers(0, 10))
+    return Course(
+        ref=f"Procedure/c{index}",
+        kind=draw(st.sampled_from(["single_srs", "fsrs", "focal", "wbrt", "unknown"])),
+        certainty=draw(st.sampled_from(["sure", "likely", "ask"])),
+        status=draw(
+            st.sampled_from(["completed", "completed", "stopped", "in-progress", "planned", "unknown"])
+        ),
+        start=end - dt.timedelta(days=length) if end else draw(perhaps),
+        end=end,
+    )
+
+
+@st.composite
+def scans(draw: Any, index: int) -> Scan:
+    return Scan(
+        ref=f"ImagingStudy/s{index}",
+        modality=draw(st.sampled_from(["MR", "MR", "MR", "CT"])),
+        region=draw(st.sampled_from(["brain", "brain", "brain", "unknown"])),
+        status=draw(st.sampled_from(["done", "done", "done", "booked", "ordered"])),
+        on=draw(perhaps),
+    )
+
+
+@st.composite
+def records(draw: Any) -> PatientRecord:
+    return PatientRecord(
+        patient_id="p",
+        facts=(Fact(name="histology", value=draw(st.sampled_from(["melanoma", "nsclc"]))),),
+        courses=tuple(draw(courses(i)) for i in range(draw(st.integers(1, 3)))),
+        scans=tuple(draw(scans(i)) for i in range(draw(st.integers(0, 6)))),
+    )
+
+
+def planned(record: PatientRecord, on: dt.date) -> Plan:
+    return plan_of(record, decide(record, KNOWN, on), KNOWN, on)
+
+
+def concluded(record: PatientRecord, on: dt.date) -> list[dict[str, Any]]:
+    return resources(record, decide(record, KNOWN, on), KNOWN, on, BASE)
+
+
+@settings(max_examples=60, deadline=None)
+@given(records(), days, st.randoms(use_true_random=False))
+def test_the_order_of_the_facts_changes_nothing(record: PatientRecord, on: dt.date, random: Any) -> None:
+    shuffled_courses, shuffled_scans = list(record.courses), list(record.scans)
+    random.shuffle(shuffled_courses)
+    random.shuffle(shuffled_scans)
+    other = replace(record, courses=tuple(shuffled_courses), scans=tuple(shuffled_scans))
+    assert encode(decide(other, KNOWN, on)) == encode(decide(record, KNOWN, on))
+    assert concluded(other, on) == concluded(record, on)
+
+
+@settings(max_examples=60, deadline=None)
+@given(records(), days)
+def test_windows_follow_each_other_without_overlap(record: PatientRecord, on: dt.date) -> None:
+    plan = planned(record, on)
+    following = [place.slot.window for place in plan.places if place.state != "completed"]
+    for earlier, later in itertools.pairwise(following):
+        assert earlier.latest < later.earliest
+    numbers = [p.slot.number for p in plan.places if p.slot.anchor == plan.anchor]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(records(), days)
+def test_nobody_treated_on_a_known_day_is_without_a_window_ahead(record: PatientRecord, on: dt.date) -> None:
+    plan = planned(record, on)
+    treated = plan.anchors.given or plan.anchors.undated or plan.anchors.ahead
+    assert (plan.status == "none") is (not treated)
+    if plan.anchors.given:
+        assert plan.active is not None
+        assert any(place.open and place.slot.window.latest >= on for place in plan.places)
+    if plan.anchors.undated:
+        assert any(question.code == "course-date" for question in plan.questions)
+
+
+@settings(max_examples=40, deadline=None)
+@given(records(), days, st.integers(1, 400))
+def test_what_was_done_is_never_due_again(record: PatientRecord, on: dt.date, later: int) -> None:
+    before = {p.slot.key: p.slot.scan for p in planned(record, on).places if p.state == "completed"}
+    after = {p.slot.key: p for p in planned(record, on + dt.timedelta(days=later)).places}
+    for key, scan in before.items():
+        assert after[key].state == "completed"
+        assert after[key].slot.scan == scan
+
+
+@settings(max_examples=40, deadline=None)
+@given(records(), st.integers(0, 500))
+def test_days_passing_move_no_window(record: PatientRecord, later: int) -> None:
+    settled = START + dt.timedelta(days=1101)
+    first, second = planned(record, settled), planned(record, settled + dt.timedelta(days=later))
+    before = {p.slot.key: p.slot.window for p in first.places}
+    after = {p.slot.key: p.slot.window for p in second.places}
+    assert before.keys() <= after.keys()
+    assert {key: after[key] for key in before} == before
+
+
+@settings(max_examples=12, deadline=None)
+@given(records(), days)
+def test_only_a_turning_day_changes_the_conclusion(record: PatientRecord, on: dt.date) -> None:
+    shown, findings = concluded(record, on), decide(record, KNOWN, on)
+    turning = next_change(KNOWN, record, findings, on)
+    said = [(f.code, f.applies_to, f.verdict, f.value, f.summary) for f in findings]
+    for passed in range(1, 120):
+        day = on + dt.timedelta(days=passed)
+        if turning is not None and day >= turning:
+            break
+        assert concluded(record, day) == shown
+        assert [
+            (f.code, f.applies_to, f.verdict, f.value, f.summary) for f in decide(record, KNOWN, day)
+        ] == said
+
+
+@settings(max_examples=10, deadline=None)
+@given(records(), days)
+def test_replaying_turning_days_ends_where_jumping_does(record: PatientRecord, on: dt.date) -> None:
+    goal, day = on + dt.timedelta(days=400), on
+    shown = concluded(record, day)
+    while True:
+        following = next_change(KNOWN, record, decide(record, KNOWN, day), day)
+        if following is None or following > goal:
+            break
+        assert following > day
+        day = following
+        shown = concluded(record, day)
+    assert shown == concluded(record, goal)

@@ -1,0 +1,81 @@
+"""The surveillance plan of patients told in rows that a clinician can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from are_surveillance.decision import SCHEDULE, decide, plan_of
+from are_surveillance.open_work import open_work
+from are_surveillance.outputs import resources
+from isodose.clinical.knowledge import Knowledge
+from isodose.fhir.validation import validate
+
+ROWS = yaml.safe_load(
+    (Path(__file__).parents[1] / "scenarios" / "surveillance" / "schedule.yaml").read_text(encoding="utf-8")
+)
+BASE = "https://isodose.example/fhir"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])
+def test_the_plan_is_the_one_expected(row: dict[str, Any], known: Knowledge, told: ModuleType) -> None:
+    record, on, expected = told.record_of(row), row["day"], row["expect"]
+    findings = decide(record, known, on)
+    plan = plan_of(record, findings, known, on)
+    assert plan.status == expected["status"]
+    if "window" in expected:
+        place = plan.active
+        assert place is not None
+        window = place.slot.window
+        assert [place.slot.number, place.state, window.earliest, window.latest] == expected["window"]
+    counts = {
+        "missed": plan.missed,
+        "completed": sum(place.state == "completed" for place in plan.places),
+        "outside": len(plan.outside),
+        "misplaced": len(plan.misplaced),
+    }
+    assert {name: counts[name] for name in counts if name in expected} == {
+        name: value for name, value in expected.items() if name in counts
+    }
+    if "questions" in expected:
+        assert [question.code for question in plan.questions] == expected["questions"]
+    if "work" in expected:
+        assert sorted(t.kind for t in open_work(plan, findings, known, on)) == sorted(expected["work"])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])
+def test_what_is_concluded_is_valid_fhir(row: dict[str, Any], known: Knowledge, told: ModuleType) -> None:
+    record, on = told.record_of(row), row["day"]
+    findings = decide(record, known, on)
+    made = resources(record, findings, known, on, BASE)
+    for resource in made:
+        validate(resource)
+    assert len({resource["id"] for resource in made}) == len(made)
+    assert sum(resource["resourceType"] == "CarePlan" for resource in made) == (
+        row["expect"]["status"] not in ("none", "ended")
+    )
+    for order in (r for r in made if r["resourceType"] == "ServiceRequest"):
+        assert order["intent"] == "proposal"
+        assert order["code"]["coding"][0]["code"] == "24587-8"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])
+def test_one_finding_states_the_plan_and_its_sources(
+    row: dict[str, Any], known: Knowledge, told: ModuleType
+) -> None:
+    record, on = told.record_of(row), row["day"]
+    stated = [
+        f for f in decide(record, known, on) if f.code == SCHEDULE and f.applies_to.startswith("Procedure/")
+    ]
+    real = [course for course in record.courses if not course.draft and course.fractions_delivered != 0]
+    assert len(stated) == bool(real and not record.deceased)
+    for finding in stated:
+        assert finding.awaits_sign_off
+        assert (finding.verdict == "met") is (row["expect"]["status"] == "active")
+        cited = {source.cite for source in finding.sources}
+        for code in ("SUP-SURV-guideline-table", "SUP-SURV-protocol", "SUP-SURV-adherence-benchmark"):
+            assert {source.cite for source in known.entry(code).evidence} <= cited
