@@ -19,7 +19,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Coding(NamedTuple):
-    """A code in a code system. `system` is the short name of code_systems.yaml where it has one, else the URI."""
+    """A code in a code system; `system` is the short name of code_systems.yaml or else the URI."""
 
     system: str
     code: str
@@ -40,7 +40,7 @@ class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Concept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One meaning with all its codes. `prefixes` are categories of ICD-10-CM; `names` are what text may call it."""
+    """One meaning with all its codes. `prefixes` are ICD-10-CM categories, `names` what text may call it."""
 
     display: str
     role: str
@@ -194,7 +194,7 @@ def coding(system: str, code: str) -> Coding:
 
 
 def codings(*concepts: Any) -> list[Coding]:
-    """The codings of FHIR CodeableConcepts (or lists of them), in order; parts that are not codings are left out."""
+    """The codings of FHIR CodeableConcepts, or lists of them, in order; what is no coding is left out."""
     found: list[Coding] = []
     for concept in concepts:
         if isinstance(concept, list):
@@ -230,7 +230,7 @@ _TO_SPACE = {ord(sign): " " for sign in "-/,;:()[]+.&|_'\"\n\t"}
 
 
 class Drug(NamedTuple):
-    """A drug as recognised. `local_code` marks a code that stands for a form which does not act systemically."""
+    """A drug as recognised. `local_code` is a code that stands for a form which does not act systemically."""
 
     concept: Concept
     certainty: Certainty

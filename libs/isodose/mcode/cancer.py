@@ -126,9 +126,9 @@ def _spread(reading: Reading, condition: Resource, given: list[Coding]) -> None:
     reason = f"A condition says {concept.display}."
     if concept.id == "leptomeningeal_disease":
         unsure = all(c.code == "C79.49" for c in given)
-        _derive(reading, condition, "lmd_present", True, reason, "ask" if unsure else "likely")
+        _derive(reading, condition, "lmd_present", True, reason, certainty="ask" if unsure else "likely")
     elif concept.role == "metastasis_extracranial":
-        _derive(reading, condition, "extracranial_metastases_present", True, reason, "likely")
+        _derive(reading, condition, "extracranial_metastases_present", True, reason, certainty="likely")
 
 
 def _brain(reading: Reading, condition: Resource, given: list[Coding]) -> None:
@@ -139,7 +139,7 @@ def _brain(reading: Reading, condition: Resource, given: list[Coding]) -> None:
     finding = value_set("neurological_findings").match(given)
     if finding is not None and finding.id == "cognitive_impairment":
         reason = "A condition says cognitive impairment."
-        _derive(reading, condition, "baseline_cognitive_impairment", True, reason, "likely")
+        _derive(reading, condition, "baseline_cognitive_impairment", True, reason, certainty="likely")
     state = value_set("pregnancy").match(given)
     values = {"pregnancy": "yes", "not_pregnant": "no", "possible_pregnancy": "unknown"}
     if state is not None:
@@ -163,9 +163,10 @@ def _derive(
     name: str,
     value: FactScalar,
     reason: str,
+    *,
     certainty: Certainty = "sure",
 ) -> None:
-    """State a fact that follows from a diagnosis. It holds from the diagnosis on, so its date may be missing."""
+    """State a fact that follows from a diagnosis, from the day of the diagnosis on."""
     on = day(condition.get("recordedDate")) or day(condition.get("onsetDateTime"))
     derived = fact(
         name, value, reference_to(condition), on, certainty=certainty, stated=False, reasons=(reason,)

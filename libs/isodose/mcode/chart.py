@@ -1,6 +1,6 @@
 """The resources of one patient, put in order and indexed, and the record being written from them.
 
-A reader takes what it understands from the `Chart` and adds it to the `Reading`. What is odd becomes a Problem.
+A reader takes what it understands from the `Chart` and adds it to the `Reading`; oddities are Problems.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def reference_to(resource: Resource) -> str:
 
 
 def target_of(reference: Any) -> str:
-    """`Type/id` of a FHIR Reference, without server and version; the reference as written where it has no such form."""
+    """`Type/id` of a FHIR Reference, without server and version; `urn:` and `#` references as written."""
     written = reference.get("reference") if isinstance(reference, dict) else None
     if not isinstance(written, str):
         return ""
@@ -69,7 +69,7 @@ def extensions(element: Resource, url_end: str) -> Iterator[dict[str, Any]]:
 
 
 class Chart:
-    """What came in: each resource once, by type, sorted by id, so that the order of arrival does not matter."""
+    """What came in: each resource once, by type, sorted by id: the order of arrival does not matter."""
 
     def __init__(self, patient_id: str, resources: Iterable[Resource]) -> None:
         self.patient_id = patient_id
@@ -114,13 +114,17 @@ def _each_once(resources: Iterable[Resource]) -> Iterator[Resource]:
         by_ref.setdefault(reference_to(resource), []).append(resource)
     for ref in sorted(by_ref):
         same = by_ref[ref]
-        if len(same) == 1:
-            yield same[0]
-        elif "/" in ref:
-            yield max(same, key=_recency)
+        if "/" in ref:
+            yield same[0] if len(same) == 1 else max(same, key=_recency)
         else:
-            written = {orjson.dumps(r, option=orjson.OPT_SORT_KEYS): r for r in same}
-            yield from (written[key] for key in sorted(written))
+            yield from _named_by_place(same)
+
+
+def _named_by_place(same: list[Resource]) -> Iterator[Resource]:
+    """Resources without an id, such as drafts, get one by their place, so that none hides another."""
+    written = {orjson.dumps(r, option=orjson.OPT_SORT_KEYS): r for r in same}
+    for number, key in enumerate(sorted(written), start=1):
+        yield {**written[key], "id": f"unnamed-{number}"}
 
 
 def _recency(resource: Resource) -> tuple[int, str, bytes]:
@@ -220,7 +224,7 @@ def fact(
 
 
 def day(written: Any, *, last: bool = False) -> dt.date | None:
-    """The day a FHIR date or dateTime names in its own time zone. Of a partial date the first day, or the `last`."""
+    """The day a FHIR date or dateTime names in its own time zone; of a partial date the first or `last`."""
     if not isinstance(written, str):
         return None
     if len(written) >= 10:

@@ -100,7 +100,7 @@ def infer(clues: Clues) -> Kind:
     return _by_words(clues) or _by_numbers(clues)
 
 
-def _by_code(codes: set[str], clues: Clues, body: bool) -> Kind:
+def _by_code(codes: set[str], clues: Clues, body: bool) -> Kind:  # noqa: PLR0911 (one return per clue)
     reason = "A procedure code says radiosurgery."
     if any(word in clues.words for word in _OTHER_DISEASE_WORDS):
         return Kind("focal", "ask", (reason, "The words name another disease than a metastasis."))
@@ -132,7 +132,7 @@ def _several(clues: Clues, certainty: Certainty, reasons: tuple[str, ...]) -> Ki
     return Kind("focal", "ask", (*reasons, "More than 5 fractions are not radiosurgery."))
 
 
-def _by_words(clues: Clues) -> Kind | None:
+def _by_words(clues: Clues) -> Kind | None:  # noqa: PLR0911 (one return per clue)
     words = clues.words
     if any(word in words for word in _SPARING_WORDS):
         return Kind("ha_wbrt", "likely", ("The words say whole brain with hippocampal avoidance.",))
@@ -156,7 +156,7 @@ def _by_words(clues: Clues) -> Kind | None:
     return Kind("single_srs", "ask", (named, "The number of fractions is not given."))
 
 
-def _by_numbers(clues: Clues) -> Kind:
+def _by_numbers(clues: Clues) -> Kind:  # noqa: PLR0911 (one return per clue)
     if clues.region == "unknown":
         return Kind("unknown", "ask", ("The treated site is not given.",))
     fractions, single, total = clues.fractions, clues.per_fraction_gy, clues.total_gy

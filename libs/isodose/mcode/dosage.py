@@ -98,7 +98,7 @@ _ATC_ROUTES: tuple[tuple[str, Route], ...] = (
 
 
 def route_of(given: list[Coding], words: str, dosages: list[Resource], local_code: str = "") -> Route:
-    """Where a drug acts. The dose's own route first, then the drug's code, then form and text; empty if not told."""
+    """Where a drug acts: by the dose's own route, the drug's code, then form and text; empty if not told."""
     for dosage in dosages:
         route = dosage.get("route")
         for coding in codings(route):

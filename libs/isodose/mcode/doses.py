@@ -121,22 +121,18 @@ def _added(one: VolumeDose, other: VolumeDose) -> VolumeDose:
 
 
 def completed(doses: list[VolumeDose], fallback: list[VolumeDose]) -> list[VolumeDose]:
-    """`doses` with what they lack taken from `fallback` for the same volume; `fallback` where there are none."""
+    """`doses` with what they lack taken from `fallback` for the same volume; `fallback` if there are none."""
     if not doses:
         return fallback
     by_volume = {dose.volume: dose for dose in fallback}
     result = []
     for dose in doses:
         other = by_volume.get(dose.volume) or by_volume.get("")
-        if other is not None:
-            dose = dose._replace(
-                total_gy=dose.total_gy if dose.total_gy is not None else other.total_gy,
-                fractions=dose.fractions if dose.fractions is not None else other.fractions,
-                per_fraction_gy=dose.per_fraction_gy
-                if dose.per_fraction_gy is not None
-                else other.per_fraction_gy,
-            )
-        result.append(dose)
+        if other is None:
+            result.append(dose)
+            continue
+        lacking = {name: value for name, value in other._asdict().items() if getattr(dose, name) is None}
+        result.append(dose._replace(**lacking))
     return result
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import datetime as dt
+from typing import Any, Literal, NamedTuple
 
 from isodose.clinical.record import Scan
 from isodose.clinical.terminology import Concept, codings, value_set, words_of
@@ -16,7 +17,7 @@ from isodose.mcode.chart import (
     reference_to,
     targets_of,
 )
-from isodose.mcode.sites import region_of, site_region
+from isodose.mcode.sites import Region, region_of, site_region
 
 Modality = Literal["MR", "CT", "PET", "other"]
 Status = Literal["proposed", "ordered", "booked", "done", "cancelled", "unknown"]
@@ -32,6 +33,14 @@ _MODALITY_WORDS: tuple[tuple[str, Modality], ...] = (
 )
 _BRAIN_WORDS = (" brain ", " head ", " cranial ", " cerebral ", " neuro ", " cranium ", " intracranial ")
 _NOT_ENOUGH = "Without contrast: not adequate to follow metastases."
+
+
+class _Found(NamedTuple):
+    modality: Modality
+    region: Region
+    status: Status
+    on: dt.date | None
+    concept: Concept | None
 
 
 def read(chart: Chart, reading: Reading) -> None:
@@ -90,7 +99,7 @@ def _study(reading: Reading, study: Resource) -> None:
     sites = [{"coding": [s["bodySite"]]} for s in series if isinstance(s.get("bodySite"), dict)]
     region = "brain" if concept or _names_brain(words) else site_region(*sites)
     status = _STUDIED.get(str(study.get("status")), "unknown")
-    _write(reading, study, kind, region, status, day(study.get("started")), concept)
+    _write(reading, study, _Found(kind, region, status, day(study.get("started")), concept))
 
 
 def _same_scan(reading: Reading, report: Resource, studies: list[str]) -> None:
@@ -110,7 +119,7 @@ def _coded(reading: Reading, resource: Resource, status: Status) -> None:
     on = effective_day(resource) or day(resource.get("performedDateTime"))
     if on is None and isinstance(period, dict):
         on = day(period.get("start"))
-    _write(reading, resource, kind, region, status, on, concept)
+    _write(reading, resource, _Found(kind, region, status, on, concept))
 
 
 def _named(resource: Resource) -> tuple[Concept | None, Modality | None, str]:
@@ -158,7 +167,7 @@ def _appointment(chart: Chart, reading: Reading, appointment: Resource) -> None:
     if start is None:
         periods = [p for p in items(appointment.get("requestedPeriod")) if isinstance(p, dict)]
         start = next((found for p in periods if (found := day(p.get("start")))), None)
-    _write(reading, appointment, _modality(concept, words), "brain", status, start, concept)
+    _write(reading, appointment, _Found(_modality(concept, words), "brain", status, start, concept))
 
 
 def _request(reading: Reading, request: Resource) -> None:
@@ -178,32 +187,26 @@ def _request(reading: Reading, request: Resource) -> None:
     on = day(request.get("occurrenceDateTime"))
     if on is None and isinstance(period, dict):
         on = day(period.get("start"))
-    _write(reading, request, kind, region, status, on, concept)
+    _write(reading, request, _Found(kind, region, status, on, concept))
 
 
-def _write(
-    reading: Reading,
-    resource: Resource,
-    modality: Modality,
-    region: Literal["brain", "other", "unknown"],
-    status: Status,
-    on: Any,
-    concept: Concept | None,
-) -> None:
+def _write(reading: Reading, resource: Resource, found: _Found) -> None:
     """Scans of other regions are left out."""
-    if region == "other":
+    if found.region == "other":
         return
     ref = reference_to(resource)
-    without = concept is not None and concept.id == "mri_brain_without_contrast"
+    without = found.concept is not None and found.concept.id == "mri_brain_without_contrast"
     scan = Scan(
         ref=ref,
-        modality=modality,
-        region=region,
-        status=status,
-        on=on,
+        modality=found.modality,
+        region=found.region,
+        status=found.status,
+        on=found.on,
         reasons=(_NOT_ENOUGH,) if without else (),
     )
     reading.scans.append(scan)
     reading.read.add(ref)
-    if region == "brain" and status == "done" and ref.startswith(("ImagingStudy/", "DiagnosticReport/")):
-        reading.subject("imaging", ref, f"{modality} brain" + (f" {on.isoformat()}" if on else ""))
+    studied = ref.startswith(("ImagingStudy/", "DiagnosticReport/"))
+    if found.region == "brain" and found.status == "done" and studied:
+        when = f" {found.on.isoformat()}" if found.on else ""
+        reading.subject("imaging", ref, f"{found.modality} brain{when}")

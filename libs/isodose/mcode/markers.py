@@ -90,7 +90,7 @@ def read(chart: Chart, reading: Reading) -> None:
             _variant(reading, observation)
 
 
-def _outcome(observation: Resource) -> bool | None:
+def _outcome(observation: Resource) -> bool | None:  # noqa: PLR0911 (one return per form of the result)
     """Whether a test found what it looked for; None where it does not say."""
     given = codings(observation.get("valueCodeableConcept"))
     for coding in given:

@@ -1,7 +1,7 @@
 """Drugs ordered, given, dispensed and taken: each an Exposure resolved to a concept of the terminology.
 
-What is ordered is not known to be taken: orders are `planned` or `active` by their status. Drugs that the value
-sets do not know are left out, antineoplastic agents by ATC excepted.
+What is ordered is not known to be taken: orders are `planned` or `active` by their status. Drugs that are
+in no value set are left out, antineoplastic agents by ATC excepted.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from isodose.mcode.chart import (
     targets_of,
 )
 from isodose.mcode.doses import VolumeDose
+from isodose.mcode.lesions import label_of
 from isodose.mcode.sites import (
     Extent,
     Region,
@@ -106,10 +107,10 @@ def read(chart: Chart, reading: Reading) -> None:
             _write(chart, reading, plan, plan)
 
 
-def _role(resource: Resource) -> str:
+def _role(resource: Resource) -> str:  # noqa: PLR0911 (one return per clue)
     """`course`, `phase`, or nothing where the resource is no radiotherapy or a finer part of it."""
     code = resource.get("code")
-    given = codings(code)
+    given = [c for c in codings(code) if c.system != "null_flavor"]
     concept = value_set("radiotherapy").match(given)
     role = concept.id if concept else ""
     if role == "rt_treatment_phase":
@@ -145,18 +146,25 @@ def _has_profile(resource: Resource, end: str) -> bool:
 
 
 def _same_course(given: list[Resource]) -> list[list[Resource]]:
-    """Summaries of one course together: they share an identifier. Each group begins with the one that counts."""
+    """Summaries that share an identifier are of one course; each group begins with the one that counts."""
     groups: list[list[Resource]] = []
     by_identifier: dict[tuple[str, str], list[Resource]] = {}
     for procedure in given:
         keys = _identifiers(procedure)
-        known = next((by_identifier[key] for key in keys if key in by_identifier), None)
+        named = (by_identifier[key] for key in keys if key in by_identifier)
+        known = next((group for group in named if _may_be_one(group[0], procedure)), None)
         if known is None:
             known = []
             groups.append(known)
         known.append(procedure)
         by_identifier.update(dict.fromkeys(keys, known))
     return [sorted(group, key=_completeness, reverse=True) for group in groups]
+
+
+def _may_be_one(one: Resource, other: Resource) -> bool:
+    """An identifier may be that of a visit or a patient: courses that began on different days are two."""
+    first, second = _period(one)[0], _period(other)[0]
+    return first is None or second is None or first == second
 
 
 def _identifiers(resource: Resource) -> list[tuple[str, str]]:
@@ -264,7 +272,7 @@ def _write(chart: Chart, reading: Reading, told: _Told, plan: _Told | None) -> N
         reading.subject("course", told.ref, _label(resource), (*lesions, course.planned_by))
         _state_reirradiation(reading, told, lesions)
     for lesion in lesions:
-        reading.subject("lesion", lesion, links=(told.ref,))
+        reading.subject("lesion", lesion, label_of(chart.by_ref.get(lesion, {})), (told.ref,))
 
 
 def _plan_status(request: Resource) -> CourseStatus:
@@ -294,13 +302,18 @@ def _where(chart: Chart, told: _Told) -> tuple[Region, Extent]:
             region_of((), words_of(told.resource.get("code"))) if _says_brain(told.resource) else "unknown"
         )
     region: Region = "brain" if "brain" in regions else "other" if "other" in regions else "unknown"
-    if region == "unknown" and any(
-        Coding("icd10cm", "C79.31") == c or c.code.startswith("C71")
-        for c in codings(told.resource.get("reasonCode"))
-    ):
+    if region == "unknown" and _brain_is_the_reason(told.resource):
         region = "brain"
     extent: Extent = "partial" if "partial" in extents else "entire" if "entire" in extents else ""
     return region, extent
+
+
+def _brain_is_the_reason(resource: Resource) -> bool:
+    reasons = codings(resource.get("reasonCode"))
+    spread = value_set("metastases").match(reasons)
+    if spread is not None:
+        return spread.id == "brain_metastasis"
+    return value_set("primary_brain_tumours").match(reasons) is not None
 
 
 def _says_brain(resource: Resource) -> bool:

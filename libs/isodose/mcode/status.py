@@ -7,6 +7,7 @@ and cancer disease status, whose LOINC code changed between releases: both are r
 from __future__ import annotations
 
 import datetime as dt
+from typing import NamedTuple
 
 from isodose.clinical.record import Certainty, FactScalar
 from isodose.clinical.terminology import Concept, codings, value_set, words_of
@@ -37,6 +38,12 @@ _TREND = {
 }
 _HIGHEST = {"kps": 100, "ecog": 5}
 _PANEL = "89262-0"
+
+
+class _Source(NamedTuple):
+    ref: str
+    on: dt.date | None
+    why: str
 
 
 def read(chart: Chart, reading: Reading) -> None:
@@ -118,38 +125,38 @@ def _lab(reading: Reading, observation: Resource, concept: Concept) -> None:
 
 
 def _disease(chart: Chart, reading: Reading, observation: Resource) -> None:
-    """The trend of what is in focus: the brain or the disease outside it. Without focus nothing is concluded."""
+    """The trend of what is in focus: the brain, or the disease outside it. Without focus it tells nothing."""
     concept = value_set("disease_status").match(codings(observation.get("valueCodeableConcept")))
     if concept is None or concept.id not in _TREND:
         return
-    ref, on = reference_to(observation), effective_day(observation)
+    ref = reference_to(observation)
     where = _focus(chart, observation)
     if not where:
         text = "The disease status does not say whether it is about the brain or about the disease elsewhere"
         reading.problem("which-subject", text, ref, "Observation.focus")
         return
     why = f"The disease status is {concept.display.partition(': ')[2]}."
+    source = _Source(ref, effective_day(observation), why)
     if where == "brain":
-        _brain_status(reading, observation, concept, why)
+        _brain_status(reading, observation, concept, source)
         return
     trend = _TREND[concept.id]
     if where == "primary" and trend == "none":
         return
     certainty: Certainty = "likely" if where == "outside" else "ask"
-    _derive(reading, "extracranial_disease_status", trend, ref, on, certainty, why)
+    _derive(reading, "extracranial_disease_status", trend, source, certainty)
 
 
-def _brain_status(reading: Reading, observation: Resource, concept: Concept, why: str) -> None:
-    ref, on = reference_to(observation), effective_day(observation)
+def _brain_status(reading: Reading, observation: Resource, concept: Concept, source: _Source) -> None:
     if concept.id == "disease_status_worsened":
-        _derive(reading, "brain_disease_stable", False, ref, on, "likely", why)
+        _derive(reading, "brain_disease_stable", False, source, "likely")
         progression = _progression(observation)
         if progression:
-            _derive(reading, "intracranial_progression_type", progression, ref, on, "likely", why)
+            _derive(reading, "intracranial_progression_type", progression, source, "likely")
         return
     if concept.id == "disease_status_stable":
-        _derive(reading, "brain_disease_stable", True, ref, on, "likely", why)
-        _derive(reading, "intracranial_progression_type", "none", ref, on, "likely", why)
+        _derive(reading, "brain_disease_stable", True, source, "likely")
+        _derive(reading, "intracranial_progression_type", "none", source, "likely")
 
 
 def _progression(observation: Resource) -> str:
@@ -181,13 +188,8 @@ def _focus(chart: Chart, observation: Resource) -> str:
     return {"brain": "brain", "other": "outside"}.get(site_region(sites), "") if sites else ""
 
 
-def _derive(
-    reading: Reading,
-    name: str,
-    value: FactScalar,
-    ref: str,
-    on: dt.date | None,
-    certainty: Certainty,
-    why: str,
-) -> None:
-    reading.state(fact(name, value, ref, on, certainty=certainty, stated=False, reasons=(why,)))
+def _derive(reading: Reading, name: str, value: FactScalar, source: _Source, certainty: Certainty) -> None:
+    derived = fact(
+        name, value, source.ref, source.on, certainty=certainty, stated=False, reasons=(source.why,)
+    )
+    reading.state(derived)
