@@ -17,7 +17,6 @@ def decider(settings: Settings) -> Decider:
         decide=decision.decide,
         resources=outputs.resources,
         options=options.options,
-        next_change=outputs.next_change,
         today=settings.today,
         base=settings.canonical_base,
     )
@@ -28,7 +27,7 @@ def service(settings: Settings) -> Service:
     return Service(
         name="eligibility_scoring",
         title="Isodose: treatment options",
-        description="Which treatment options suit a patient with brain metastases, how strongly, and why",
+        description="Which treatment options suit a patient with brain metastases, and what is missing",
         port=8002,
         decider=decides,
         cds_services=api.cds_services(decides),

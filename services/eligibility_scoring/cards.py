@@ -1,14 +1,18 @@
-"""Options at the patient's chart, and a look at a draft radiation order before it is signed."""
+"""Cards: the options when a chart is opened, and a draft radiation order checked before it is signed."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
 
 from eligibility_scoring.decision import decide
 from eligibility_scoring.options import leading, options
-from eligibility_scoring.outputs import missing, text_of
-from isodose.cds_hooks.cards import OVERRIDE_REASONS, detail, fact_words, shortened
+from eligibility_scoring.order_review import CRANIAL, Remark, remarks
+from eligibility_scoring.outputs import in_order, wanted
+from isodose.cds_hooks.cards import OVERRIDE_REASONS, detail, escaped, fact_words, shortened
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
 from isodose.cds_hooks.models import Card, Coding, Indicator, Link, Source
 from isodose.clinical.finding import Finding, Option
@@ -20,140 +24,184 @@ from isodose.mcode import build_record
 _PATIENT = "{{context.patientId}}"
 PREFETCH = {
     "patient": Prefetch(f"Patient/{_PATIENT}", required=True),
-    "conditions": Prefetch(f"Condition?patient={_PATIENT}", required=True),
-    "observations": Prefetch(f"Observation?patient={_PATIENT}", required=True),
-    "bodyStructures": Prefetch(f"BodyStructure?patient={_PATIENT}"),
+    "conditions": Prefetch(f"Condition?patient={_PATIENT}"),
+    "observations": Prefetch(f"Observation?patient={_PATIENT}"),
+    "lesions": Prefetch(f"BodyStructure?patient={_PATIENT}"),
     "procedures": Prefetch(f"Procedure?patient={_PATIENT}"),
     "serviceRequests": Prefetch(f"ServiceRequest?patient={_PATIENT}"),
     "medicationRequests": Prefetch(f"MedicationRequest?patient={_PATIENT}"),
-    "medicationAdministrations": Prefetch(f"MedicationAdministration?patient={_PATIENT}"),
-    "imagingStudies": Prefetch(f"ImagingStudy?patient={_PATIENT}"),
 }
-_SHOWN_FINDINGS = 6
-_RADIOSURGERY = ("single_srs", "fsrs")
-_WHOLE_BRAIN = ("wbrt", "ha_wbrt")
+_USAGE = "Prefetch what the EHR holds; a key given as null means that there is none."
+_SHOWN_FINDINGS = 5
+_ABOUT_METASTASES = {
+    "lesion_count",
+    "largest_diameter_cm",
+    "largest_volume_ml",
+    "citv_ml",
+    "lmd_present",
+    "intracranial_progression_type",
+    "neuro_symptomatic",
+}
 
 
 def services(knowledge: Knowledge, base: str) -> list[CdsService]:
     """`srs-eligibility` on patient-view and `srs-order-review` on order-sign."""
+
+    def show_options(call: HookCall) -> list[Card]:
+        return option_cards(call, knowledge, base)
+
+    def review_order(call: HookCall) -> list[Card]:
+        return review_cards(call, knowledge, base)
+
     return [
         CdsService(
             id="srs-eligibility",
             hook="patient-view",
             title="Treatment options for brain metastases",
-            description="Treatment options with their standing, the evidence and the missing facts.",
+            description="Options with their standing and what is missing to decide.",
             prefetch=PREFETCH,
-            answer=lambda call: cards(call, knowledge, base),
+            answer=show_options,
+            usage_requirements=_USAGE,
         ),
         CdsService(
             id="srs-order-review",
             hook="order-sign",
             title="Review of a draft radiosurgery or whole-brain order",
-            description="Whether a draft SRS, FSRS or WBRT order fits the options as they stand.",
+            description="Fractionation, number of metastases, sequence and condition, for a draft order.",
             prefetch=PREFETCH,
-            answer=lambda call: order_cards(call, knowledge, base),
+            answer=review_order,
+            usage_requirements=_USAGE,
         ),
     ]
 
 
-def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
-    """The leading option with its arguments, or what is missing; none without brain metastases."""
-    record = build_record(call.patient_id, call.resources)
-    findings = decide(record, knowledge, call.on)
-    if record.deceased or not _concerns(record):
+def option_cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
+    """The leading option, or what is missing to name one; nothing where no brain metastasis is on record."""
+    record = build_record(call.patient_id, list(call.resources))
+    if record.deceased or not _has_brain_metastases(record):
         return []
+    findings = decide(record, knowledge, call.on)
     judged = options(findings, knowledge, record)
-    first = leading(judged)
-    wanted = missing(judged, findings)
-    if first is None:
-        named = ", ".join(wanted[:3]) or "facts of the pathway"
-        return [
-            _card(
-                call,
-                base,
-                "F1-status",
-                f"Treatment options cannot be ranked yet; not known: {named}",
-                "info",
-                [*_not_known(wanted)],
-                [f for f in findings if f.code.startswith("F1-") and f.verdict == "unknown"],
-            )
-        ]
-    summary = f"{first.title}: {first.standing.replace('-', ' ')} option for the tumour board"
-    listed = [f"- **{o.title}**: {text_of(o, o is first)}" for o in _stood(judged, first)]
-    shown = [f for f in findings if f.verdict == "met" and f.code in {*first.for_, *first.against}]
-    return [_card(call, base, first.code, summary, "info", [*listed, *_not_known(wanted)], shown)]
+    lead = leading(judged)
+    if lead is None:
+        return [_undecided(call, judged, base)]
+    return [_leading(call, lead, judged, findings, base)]
 
 
-def order_cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
-    """A card for each draft course of cranial radiation whose option is not advised or cannot be judged."""
-    record = build_record(call.patient_id, call.resources)
-    drafted = {f"{d.get('resourceType')}/{d.get('id')}" for d in call.drafts}
-    courses = [c for c in record.courses if c.ref in drafted and c.kind in (*_RADIOSURGERY, *_WHOLE_BRAIN)]
-    if not courses:
+def review_cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
+    """One card per thing to think over before signing; none where the drafts are no cranial radiation."""
+    drafts = [_named(resource, place) for place, resource in enumerate(call.drafts)]
+    others = [r for r in call.resources if not any(r is draft for draft in call.drafts)]
+    drafted = {f"{draft['resourceType']}/{draft['id']}" for draft in drafts}
+    record = as_if_signed(build_record(call.patient_id, [*drafts, *others]), drafted)
+    plans = [course for course in record.courses if course.ref in drafted and course.kind in CRANIAL]
+    if not plans:
         return []
     findings = decide(record, knowledge, call.on)
-    judged = {option.code: option for option in options(findings, knowledge, record)}
-    made = []
-    for course in courses:
-        code = {"single_srs": "srs", "fsrs": "fsrs", "wbrt": "wbrt", "ha_wbrt": "ha-wbrt-memantine"}[
-            course.kind
-        ]
-        made += _order_card(call, base, judged[code], findings)
-    return made
+    return [_remark_card(call, remark, base) for remark in remarks(plans, findings)]
 
 
-def _order_card(call: HookCall, base: str, option: Option, findings: Sequence[Finding]) -> list[Card]:
-    if option.standing == "not-advised":
-        summary, indicator = f"{option.title}: not advised for this patient as recorded", "warning"
-    elif option.standing == "unknown":
-        summary, indicator = (
-            f"{option.title}: cannot be judged; not known: {', '.join(option.missing[:3])}",
-            "info",
-        )
-    else:
-        return []
-    shown = [f for f in findings if f.verdict == "met" and f.code in {*option.for_, *option.against}]
-    lines = [text_of(option, leads=False), *_not_known(list(option.missing))]
-    level: Indicator = "warning" if indicator == "warning" else "info"
-    return [_card(call, base, option.code, summary, level, lines, shown)]
+def as_if_signed(record: PatientRecord, drafted: Iterable[str]) -> PatientRecord:
+    """The record as it will be once the drafts are signed: planned courses."""
+    signed = frozenset(drafted)
+    courses = tuple(
+        msgspec.structs.replace(c, status="planned", draft=False) if c.ref in signed else c
+        for c in record.courses
+    )
+    return msgspec.structs.replace(record, courses=courses)
 
 
-def _concerns(record: PatientRecord) -> bool:
-    """Whether anything on record speaks of brain metastases: without it the card keeps quiet."""
-    named = {"lesion_count", "largest_diameter_cm", "citv_ml", "lmd_present", "intracranial_progression_type"}
-    return bool(record.of_scope("lesion")) or any(fact.name in named for fact in record.facts)
+def _has_brain_metastases(record: PatientRecord) -> bool:
+    """Something of this patient's record is about brain metastases."""
+    names = {fact.name for fact in record.facts}
+    return bool(names & _ABOUT_METASTASES or record.of_scope("lesion"))
 
 
-def _stood(judged: Sequence[Option], first: Option) -> list[Option]:
-    others = [o for o in judged if o is not first and o.standing not in ("not-advised", "unknown")]
-    return [first, *others]
-
-
-def _not_known(names: Sequence[str]) -> list[str]:
-    return [f"Not known: {'; '.join(fact_words(name) for name in names)}."] if names else []
-
-
-def _card(  # noqa: PLR0917
-    call: HookCall,
-    base: str,
-    code: str,
-    summary: str,
-    indicator: Indicator,
-    lines: Sequence[str],
-    shown: Sequence[Finding],
+def _leading(
+    call: HookCall, lead: Option, judged: Sequence[Option], findings: Sequence[Finding], base: str
 ) -> Card:
-    unavailable = [f"Not known to this service: {', '.join(call.unavailable)}."] if call.unavailable else []
-    body = "\n\n".join([*lines, *unavailable, detail(shown[:_SHOWN_FINDINGS])])
-    link = f"{call.worklist_url}/Patient/{call.patient_id}" if call.worklist_url else ""
+    deciding = [f for code in lead.for_ for f in findings if f.code == code and f.verdict == "met"]
+    against = [f for code in lead.against for f in findings if f.code == code and f.verdict == "met"]
+    shown = [*deciding[:_SHOWN_FINDINGS], *against[:_SHOWN_FINDINGS]]
+    lesions = f" for {len(lead.applies_to)} lesions" if len(lead.applies_to) > 1 else ""
+    parts = [f"**Options**\n\n{_table(judged)}", detail(shown, _notes(call, judged))]
+    grave = lead.code == "best-supportive-care" or bool(against)
+    return _card(
+        call,
+        code=lead.code,
+        summary=f"{lead.title}{lesions}: {lead.standing}",
+        text="\n\n".join(parts),
+        indicator="warning" if grave else "info",
+        base=base,
+    )
+
+
+def _undecided(call: HookCall, judged: Sequence[Option], base: str) -> Card:
+    missing = wanted(judged)
+    names = "\n".join(f"- {escaped(fact_words(name))} ({escaped(name)})" for name in missing)
+    notes = "\n\n".join(f"> {escaped(note)}" for note in _notes(call, ()))
+    return _card(
+        call,
+        code="data-required",
+        summary=f"No treatment option can be named yet: {len(missing)} facts are not known",
+        text="\n\n".join(
+            (f"Not known, most decisive first:\n{names}", f"**Options**\n\n{_table(judged)}", notes)
+        ),
+        indicator="warning",
+        base=base,
+    )
+
+
+def _remark_card(call: HookCall, remark: Remark, base: str) -> Card:
+    return _card(
+        call,
+        code=remark.code,
+        summary=remark.title,
+        text=detail(remark.findings, _notes(call, ())),
+        indicator="warning" if remark.serious else "info",
+        base=base,
+    )
+
+
+def _card(call: HookCall, *, code: str, summary: str, text: str, indicator: Indicator, base: str) -> Card:
     return Card(
         uuid=uuid.UUID(result_id(f"{call.hook_instance}/{call.service}/{code}")),
         summary=shortened(summary),
         indicator=indicator,
-        detail=body,
+        detail=text,
         source=Source(
             label="Isodose: treatment options",
-            topic=Coding(system=f"{base}/CodeSystem/option", code=code, display=shortened(summary)),
+            topic=Coding(system=f"{base}/CodeSystem/catalogue", code=code),
         ),
         override_reasons=OVERRIDE_REASONS,
-        links=(Link(label="Open the worklist page", url=link),) if link else (),
+        links=_links(call),
     )
+
+
+def _table(judged: Sequence[Option]) -> str:
+    rows = "\n".join(f"| {escaped(o.title)} | {escaped(_standing(o))} |" for o in in_order(judged))
+    return f"| option | standing |\n| --- | --- |\n{rows}"
+
+
+def _standing(option: Option) -> str:
+    return f"unknown ({' or '.join(option.possible)})" if option.possible else option.standing
+
+
+def _notes(call: HookCall, judged: Sequence[Option]) -> list[str]:
+    notes = [f"Not available for this answer: {', '.join(call.unavailable)}."] if call.unavailable else []
+    missing = wanted(judged)
+    if missing:
+        words = "; ".join(fact_words(name) for name in missing[:_SHOWN_FINDINGS])
+        notes.append(f"Options stay undecided for want of: {words}.")
+    return [*notes, "The platform proposes; a clinician decides."]
+
+
+def _links(call: HookCall) -> tuple[Link, ...]:
+    if not call.worklist_url:
+        return ()
+    return (Link(label="Open the patient's worklist page", url=call.worklist_url),)
+
+
+def _named(resource: dict[str, Any], place: int) -> dict[str, Any]:
+    """A draft may have no id yet: it gets one that holds for this call."""
+    return resource if resource.get("id") else {**resource, "id": f"draft-{place}"}

@@ -1,4 +1,4 @@
-"""Options as FHIR R4: a GuidanceResponse that names what is missing, and a RequestGroup with an action each.
+"""The decision as FHIR R4: a GuidanceResponse that says what is missing, a RequestGroup with every option.
 
 https://hl7.org/fhir/R4/guidanceresponse.html · https://hl7.org/fhir/R4/requestgroup.html
 """
@@ -6,10 +6,13 @@ https://hl7.org/fhir/R4/guidanceresponse.html · https://hl7.org/fhir/R4/request
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from eligibility_scoring.arguments import ARGUMENTS
 from eligibility_scoring.options import leading, options
+from eligibility_scoring.standing import ORDER, UNKNOWN
 from isodose.clinical import facts
 from isodose.clinical.finding import Citation, Finding, Option
 from isodose.clinical.knowledge import Knowledge
@@ -18,147 +21,131 @@ from isodose.fhir.resources import result_id
 
 Resource = dict[str, Any]
 
-DATA_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+_BACKGROUND = {argument.code: argument.background for argument in ARGUMENTS}
 
 
 def resources(
     record: PatientRecord, findings: list[Finding], knowledge: Knowledge, on: dt.date, base: str
 ) -> list[Resource]:
-    """The RequestGroup of all options, and the GuidanceResponse that refers to it."""
+    """One GuidanceResponse and the RequestGroup it results in; none after death."""
+    if record.deceased:
+        return []
     judged = options(findings, knowledge, record)
-    group = _request_group(record, judged, findings, on, base)
-    return [_guidance_response(record, judged, group, knowledge, on, base), group]
+    group = _request_group(record, _actions(judged, findings, knowledge, base), on, base)
+    return [_guidance(record, judged, on, base), group]
 
 
-def next_change(record: PatientRecord, findings: list[Finding], on: dt.date) -> dt.date | None:
-    """The next day on which a fact begins to count or grows stale; tomorrow where courses or drugs make time
-    itself a fact; None while no day changes anything.
-    """
-    if record.courses or record.exposures or record.operations:
-        return on + dt.timedelta(days=1)
-    given = [*record.facts, *(fact for subject in record.subjects for fact in subject.facts)]
-    days = [fact.on for fact in given if fact.on is not None]
-    for fact in (fact for finding in findings for fact in finding.facts):
-        good_for = facts.definition(fact.name).good_for_days
-        if good_for is not None and fact.on is not None:
-            days.append(fact.on + dt.timedelta(days=good_for + 1))
-    return min((day for day in days if day > on), default=None)
+def in_order(judged: Sequence[Option]) -> list[Option]:
+    """The leading option first; where none leads, what is undecided comes first, so that it is seen."""
+    lead = leading(judged)
+    if lead is None:
+        return sorted(judged, key=lambda o: o.standing != UNKNOWN)
+    return sorted(judged, key=lambda o: (o is not lead, ORDER.index(o.standing)))
 
 
-def missing(judged: Sequence[Option], findings: Sequence[Finding]) -> list[str]:
-    """Facts that would decide an option, then those that would decide the pathway; each once, in order."""
-    wanted = [name for option in judged for name in option.missing]
-    pathway = [name for f in findings if f.code.startswith("F1-") for name in f.missing]
-    return list(dict.fromkeys([*wanted, *pathway]))
+def wanted(judged: Iterable[Option]) -> list[str]:
+    """The missing facts, those that leave most options undecided first."""
+    counted = Counter(name for option in judged for name in option.missing)
+    return sorted(counted, key=lambda name: (-counted[name], name))
 
 
-def _guidance_response(  # noqa: PLR0917
-    record: PatientRecord,
-    judged: Sequence[Option],
-    group: Resource,
-    knowledge: Knowledge,
-    on: dt.date,
-    base: str,
-) -> Resource:
-    wanted = [name for option in judged for name in option.missing]
-    wanted = list(dict.fromkeys(wanted))
-    key = _key(record, "guidance")
-    response: Resource = {
+def _guidance(record: PatientRecord, judged: Sequence[Option], on: dt.date, base: str) -> Resource:
+    missing = wanted(judged)
+    lead = leading(judged)
+    said = f"Leading option: {lead.title} ({lead.standing})." if lead else "No option leads yet."
+    resource: Resource = {
         "resourceType": "GuidanceResponse",
-        "id": result_id(key),
-        "identifier": [_identifier(key, base)],
-        "moduleCanonical": f"{base}/PlanDefinition/eligibility-scoring|{knowledge.version}",
-        "status": "data-required" if wanted else "success",
-        "subject": _patient(record),
+        "identifier": [_identifier(record, "guidance", base)],
+        "moduleUri": f"{base}/PlanDefinition/srs-pathway",
+        "status": "success" if lead else "data-required",
+        "subject": {"reference": f"Patient/{record.patient_id}"},
         "occurrenceDateTime": on.isoformat(),
-        "result": {"reference": f"RequestGroup/{group['id']}"},
+        "note": [{"text": f"{said} The platform proposes; a clinician decides."}],
+        "result": {"reference": f"RequestGroup/{result_id(_key(record, 'options'))}"},
     }
-    if wanted:
-        response["dataRequirement"] = [_data_requirement(name, base) for name in wanted]
-    return response
+    if missing:
+        resource["dataRequirement"] = [_data_requirement(name, base) for name in missing]
+    return resource
 
 
 def _data_requirement(name: str, base: str) -> Resource:
-    """An Observation that states the fact would answer."""
-    coding = {"system": f"{base}/CodeSystem/fact", "code": name, "display": facts.definition(name).definition}
+    display = facts.definition(name).definition
+    coding = {"system": f"{base}/CodeSystem/fact", "code": name, "display": display}
     return {"type": "Observation", "codeFilter": [{"path": "code", "code": [coding]}]}
 
 
-def _request_group(
-    record: PatientRecord, judged: Sequence[Option], findings: Sequence[Finding], on: dt.date, base: str
-) -> Resource:
-    key = _key(record, "options")
-    first = leading(judged)
-    ordered = sorted(judged, key=lambda option: option is not first)
+def _request_group(record: PatientRecord, actions: list[Resource], on: dt.date, base: str) -> Resource:
     return {
         "resourceType": "RequestGroup",
-        "id": result_id(key),
-        "identifier": [_identifier(key, base)],
+        "identifier": [_identifier(record, "options", base)],
         "status": "active",
         "intent": "proposal",
-        "subject": _patient(record),
+        "code": {"text": "Treatment options for brain metastases"},
+        "subject": {"reference": f"Patient/{record.patient_id}"},
         "authoredOn": on.isoformat(),
-        "code": {"text": "Treatment options for the tumour board"},
-        "note": [{"text": "Proposed for the tumour board; the team decides."}],
-        "action": [_action(option, option is first, findings, base) for option in ordered],
+        "action": actions,
     }
 
 
-def _action(option: Option, leads: bool, findings: Sequence[Finding], base: str) -> Resource:
-    codes = {*option.for_, *option.against}
+def _actions(
+    judged: Sequence[Option], findings: Sequence[Finding], knowledge: Knowledge, base: str
+) -> list[Resource]:
+    by_code: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_code.setdefault(finding.code, []).append(finding)
+    return [_action(option, by_code, knowledge, base) for option in in_order(judged)]
+
+
+def _action(option: Option, by_code: dict[str, list[Finding]], knowledge: Knowledge, base: str) -> Resource:
+    """R4 asks of every action a resource or sub-actions (rqg-1): here the definition of the option."""
+    cited = [s for code in (*option.for_, *option.against) for s in by_code[code][0].sources]
+    cited += [s for code in _BACKGROUND[option.code] for s in knowledge.entry(code).evidence]
     action: Resource = {
-        "id": option.code,
         "title": option.title,
-        "textEquivalent": text_of(option, leads),
+        "description": in_words(option),
         "code": [
             {"coding": [{"system": f"{base}/CodeSystem/option", "code": option.code}], "text": option.title},
-            {"coding": [{"system": f"{base}/CodeSystem/standing", "code": option.standing}]},
+            {
+                "coding": [{"system": f"{base}/CodeSystem/option-standing", "code": option.standing}],
+                "text": option.standing,
+            },
         ],
+        "resource": {"reference": f"{base}/ActivityDefinition/{option.code}", "display": option.title},
     }
-    if sources := _documentation(f for f in findings if f.code in codes):
-        action["documentation"] = sources
+    if cited:
+        action["documentation"] = [artifact(source) for source in dict.fromkeys(cited)]
     return action
 
 
-def text_of(option: Option, leads: bool) -> str:
-    """The option in one or two sentences, for people."""
-    words = [f"{'Leading option. ' if leads else ''}Standing: {option.standing.replace('-', ' ')}."]
+def in_words(option: Option) -> str:
+    """The standing with its reasons on one line."""
+    parts = [
+        option.standing + (f" (still possible: {', '.join(option.possible)})" if option.possible else "")
+    ]
     if option.applies_to:
-        words.append(f"For {', '.join(option.applies_to)}.")
+        parts.append(f"concerns {', '.join(option.applies_to)}")
     if option.for_:
-        words.append(f"Speaks for it: {', '.join(option.for_)}.")
+        parts.append(f"for: {', '.join(option.for_)}")
     if option.against:
-        words.append(f"Speaks against it: {', '.join(option.against)}.")
-    if option.what_would_change:
-        words.append(f"What would change it: {option.what_would_change}")
-    return " ".join(words)
+        parts.append(f"against: {', '.join(option.against)}")
+    parts.append(f"would change it: {option.what_would_change.rstrip('.')}")
+    return "; ".join(parts) + "."
 
 
-def _documentation(findings: Iterable[Finding]) -> list[Resource]:
-    cited: dict[str, Citation] = {}
-    for finding in findings:
-        for source in finding.sources:
-            cited.setdefault(f"{source.cite} {source.figure}", source)
-    return [_artifact(source) for source in cited.values()]
-
-
-def _artifact(source: Citation) -> Resource:
-    numbers = f" (reference {', '.join(map(str, source.ref))} of the review)" if source.ref else ""
-    doubt = " (source awaits clinical sign-off)" if source.seen == "memory" else ""
+def artifact(source: Citation) -> Resource:
+    """A citation as RelatedArtifact: what is cited, its number in the review, the figure."""
+    numbers = f" [{', '.join(map(str, source.ref))}]" if source.ref else ""
     figure = f": {source.figure}" if source.figure else ""
-    artifact: Resource = {"type": "citation", "citation": f"{source.cite}{numbers}{figure}{doubt}"}
+    unseen = " (source awaits clinical sign-off)" if source.seen == "memory" else ""
+    made: Resource = {"type": "citation", "citation": f"{source.cite}{numbers}{figure}{unseen}"}
     if source.doi:
-        artifact["url"] = f"https://doi.org/{source.doi}"
-    return artifact
+        made["url"] = f"https://doi.org/{source.doi}"
+    return made
 
 
 def _key(record: PatientRecord, what: str) -> str:
     return f"eligibility_scoring/{record.patient_id}/{what}"
 
 
-def _identifier(key: str, base: str) -> Resource:
-    return {"system": f"{base}/NamingSystem/result", "value": key}
-
-
-def _patient(record: PatientRecord) -> Resource:
-    return {"reference": f"Patient/{record.patient_id}"}
+def _identifier(record: PatientRecord, what: str, base: str) -> Resource:
+    return {"system": f"{base}/NamingSystem/result", "value": _key(record, what)}

@@ -146,4 +146,4 @@ def _summary(entry: Entry, verdict: Verdict, absent: tuple[str, ...]) -> str:
 
 def _wanted(name: str) -> str:
     definition = facts.definition(name).definition
-    return definition[0].lower() + definition[1:]
+    return definition if definition[1:2].isupper() else definition[0].lower() + definition[1:]
