@@ -1,7 +1,7 @@
 """Many rows in one statement: a bundle of fifty resources costs a few round trips, not a thousand.
 
-On PostgreSQL all rows travel as one JSON parameter. Arrays or a parameter per value cost the client two to three
-times the work (measured): it escapes every text, or splits a statement of thousands of marks.
+On PostgreSQL all rows travel as one JSON parameter. Arrays or a parameter per value cost the client twice
+the work (measured): it escapes every text, or splits a statement of thousands of marks.
 https://www.postgresql.org/docs/current/functions-json.html
 """
 

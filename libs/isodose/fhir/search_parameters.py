@@ -18,7 +18,7 @@ from isodose.fhir.references import target
 
 Kind = Literal["token", "string", "date", "reference", "patient", "quantity", "uri"]
 LONGEST = 255
-# Seconds, farther than any date: periods without a start or an end. The JSON that carries rows has no infinity.
+# Seconds, farther than any date: periods without start or end. The JSON that carries rows has no infinity.
 ENDLESS = 1e15
 
 

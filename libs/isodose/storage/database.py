@@ -84,10 +84,12 @@ class Database:
 
 
 def insert(conn: Connection, table: Table) -> postgresql.Insert:
-    """An INSERT that knows `on_conflict_do_update` and `on_conflict_do_nothing` on either dialect."""
-    if conn.dialect.name == "sqlite":
-        return cast(postgresql.Insert, sqlite.insert(table))
-    return postgresql.insert(table)
+    """An INSERT that knows `on_conflict_do_update` and `on_conflict_do_nothing` on either dialect.
+
+    Its result tells `rowcount`, which SQLAlchemy otherwise does not keep for an INSERT on PostgreSQL.
+    """
+    statement = sqlite.insert(table) if conn.dialect.name == "sqlite" else postgresql.insert(table)
+    return cast(postgresql.Insert, statement.execution_options(preserve_rowcount=True))
 
 
 def is_transient(error: BaseException) -> bool:
