@@ -102,9 +102,9 @@ def _questions(course: Course) -> Iterable[Question]:
     if course.status == "unknown":
         yield Question("course-status", course.ref, "Was this course completed? Its status is not known.")
     if last_day(course) is None:
-        wanted = "The last day of this course is not known"
+        wanted = "The last day of this course is not known exactly"
         rest = (
-            f"; windows count from its first day, {course.start.isoformat()}."
+            f"; windows count from the first day it may have been, {course.start.isoformat()}."
             if course.start
             else ("; no window can be laid out until it is.")
         )

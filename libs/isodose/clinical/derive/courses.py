@@ -36,8 +36,17 @@ def course_facts(record: PatientRecord, on: dt.date) -> PatientRecord:
 
 
 def last_day(course: Course) -> dt.date | None:
-    """The day of the last fraction, as far as it is known."""
-    return timeline.course_period(course).last
+    """The day of the last fraction; None where it is not known, or only to the month or the year."""
+    period = timeline.course_period(course)
+    return None if _is_rough(course, period) else period.last
+
+
+def _is_rough(course: Course, period: timeline.Period) -> bool:
+    """Read from a partial date, which stands for whole months; a single session has a single day."""
+    if period.first is None or period.last is None or period.first == period.last:
+        return False
+    whole_months = period.first.day == 1 and (period.last + timeline.DAY).day == 1
+    return whole_months or course.kind == "single_srs"
 
 
 def was_given(course: Course, on: dt.date) -> bool:
