@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from all_in_one.command import app as command
 from all_in_one.composition import PREFIXES, SERVICES
+from isodose.events.contract import TOPICS
 from isodose.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,6 +123,13 @@ def test_the_collector_takes_traces_where_the_services_send_them() -> None:
     used = collector["service"]["pipelines"]["traces"]
     for part in ("receivers", "processors", "exporters"):
         assert set(used[part]) <= set(collector[part])
+
+
+def test_no_deployable_names_a_topic_that_the_contract_does_not_have() -> None:
+    files = [ROOT / "docker-compose.yml", *(ROOT / "k8s").rglob("*.yaml"), *(ROOT / "deploy").glob("*/*.sql")]
+    named = {topic for f in files for topic in re.findall(r"isodose\.[a-z-]+\.v\d+", f.read_text())}
+    assert named <= TOPICS.keys()
+    assert COMPOSE["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
 
 
 def upstreams() -> dict[str, tuple[str, int]]:
