@@ -24,6 +24,7 @@ from isodose.clinical.record import (
     Scope,
     Subject,
 )
+from isodose.clinical.terminology import Coding, codings, words_of
 from isodose.clinical.timeline import possible_days
 
 Resource = Mapping[str, Any]
@@ -76,6 +77,8 @@ class Chart:
         self.by_ref: dict[str, Resource] = {}
         self.of_other_patients: list[str] = []
         self._by_type: dict[str, list[Resource]] = {}
+        self._codes: dict[int, list[Coding]] = {}
+        self._words: dict[int, str] = {}
         for resource in _each_once(resources):
             if _is_result(resource):
                 continue
@@ -89,6 +92,20 @@ class Chart:
     def of(self, kind: str) -> list[Resource]:
         """The resources of one type that are not entered in error."""
         return [r for r in self._by_type.get(kind, ()) if r.get("status") != "entered-in-error"]
+
+    def codes(self, resource: Resource) -> list[Coding]:
+        """The codings of `resource.code`, worked out once however many readers ask."""
+        key = id(resource)
+        if key not in self._codes:
+            self._codes[key] = codings(resource.get("code"))
+        return self._codes[key]
+
+    def words(self, resource: Resource) -> str:
+        """The words of `resource.code`, worked out once."""
+        key = id(resource)
+        if key not in self._words:
+            self._words[key] = words_of(resource.get("code"))
+        return self._words[key]
 
     def at(self, owner: Resource, reference: Any) -> Resource | None:
         """The resource that `reference`, found in `owner`, points to, contained ones included."""

@@ -54,14 +54,14 @@ def read(chart: Chart, reading: Reading) -> None:
         if studies:
             _same_scan(reading, report, studies)
         else:
-            _coded(reading, report, _REPORTED.get(str(report.get("status")), "unknown"))
+            _coded(chart, reading, report, _REPORTED.get(str(report.get("status")), "unknown"))
     for procedure in chart.of("Procedure"):
         if reference_to(procedure) not in told:
-            _coded(reading, procedure, _PERFORMED.get(str(procedure.get("status")), "unknown"))
+            _coded(chart, reading, procedure, _PERFORMED.get(str(procedure.get("status")), "unknown"))
     for appointment in chart.of("Appointment"):
         _appointment(chart, reading, appointment)
     for request in chart.of("ServiceRequest"):
-        _request(reading, request)
+        _request(chart, reading, request)
 
 
 _REPORTED: dict[str, Status] = {
@@ -109,9 +109,9 @@ def _same_scan(reading: Reading, report: Resource, studies: list[str]) -> None:
     reading.read.add(ref)
 
 
-def _coded(reading: Reading, resource: Resource, status: Status) -> None:
+def _coded(chart: Chart, reading: Reading, resource: Resource, status: Status) -> None:
     """A report or procedure whose code or words name imaging of the brain."""
-    concept, kind, words = _named(resource)
+    concept, kind, words = _named(chart, resource)
     if kind is None:
         return
     region = "brain" if concept or _names_brain(words) else site_region(*items(resource.get("bodySite")))
@@ -122,13 +122,12 @@ def _coded(reading: Reading, resource: Resource, status: Status) -> None:
     _write(reading, resource, _Found(kind, region, status, on, concept))
 
 
-def _named(resource: Resource) -> tuple[Concept | None, Modality | None, str]:
-    code = resource.get("code")
-    given = codings(code)
+def _named(chart: Chart, resource: Resource) -> tuple[Concept | None, Modality | None, str]:
+    given = chart.codes(resource)
     concept = value_set("brain_imaging").match(given)
     if concept is not None and concept.role != "imaging":
         return None, None, ""
-    words = words_of(code)
+    words = chart.words(resource)
     if concept is None and any(word in words for word in (" guidance ", " guided ", " stereotactic ")):
         return None, None, words
     return concept, _modality(concept, words) if concept or _imaging_words(words) else None, words
@@ -170,9 +169,9 @@ def _appointment(chart: Chart, reading: Reading, appointment: Resource) -> None:
     _write(reading, appointment, _Found(_modality(concept, words), "brain", status, start, concept))
 
 
-def _request(reading: Reading, request: Resource) -> None:
+def _request(chart: Chart, reading: Reading, request: Resource) -> None:
     """An order for a scan. A completed order is no scan: the study tells when it was made."""
-    concept, kind, words = _named(request)
+    concept, kind, words = _named(chart, request)
     if kind is None or request.get("doNotPerform") is True:
         return
     status: Status = "ordered"

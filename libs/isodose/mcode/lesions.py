@@ -25,7 +25,7 @@ def read(chart: Chart, reading: Reading) -> None:
             reading.read.add(reference_to(structure))
     measured = value_set("tumour_measurements")
     for observation in chart.of("Observation"):
-        concept = measured.match(codings(observation.get("code")))
+        concept = measured.match(chart.codes(observation))
         if concept is None or observation.get("status") in _NOT_READ:
             continue
         if concept.id == "number_of_lesions":

@@ -80,7 +80,7 @@ def read(chart: Chart, reading: Reading) -> None:
     for observation in chart.of("Observation"):
         if observation.get("status") == "cancelled":
             continue
-        given = codings(observation.get("code"))
+        given = chart.codes(observation)
         if (marker := value_set("tumour_markers").match(given)) is not None:
             if marker.id == "pd_l1":
                 _tumour_proportion(reading, observation)

@@ -85,14 +85,14 @@ class _Told:
 
 def read(chart: Chart, reading: Reading) -> None:
     """All courses, their plans, and the facts that follow for plans and lesions."""
-    phases = [p for p in chart.of("Procedure") if _role(p) == "phase" and p.get("status") != "not-done"]
-    planned_phases = [s for s in chart.of("ServiceRequest") if _role(s) == "phase"]
-    given = [p for p in chart.of("Procedure") if _role(p) == "course" and p.get("status") != "not-done"]
-    ordered = [
-        s
+    done = [(_role(chart, p), p) for p in chart.of("Procedure") if p.get("status") != "not-done"]
+    asked = [
+        (_role(chart, s), s)
         for s in chart.of("ServiceRequest")
-        if _role(s) == "course" and s.get("status") != "revoked" and not s.get("doNotPerform")
+        if s.get("status") != "revoked" and not s.get("doNotPerform")
     ]
+    phases, planned_phases = _with_role("phase", done), _with_role("phase", asked)
+    given, ordered = _with_role("course", done), _with_role("course", asked)
     plans = {reference_to(s): _planned(s, planned_phases, reading) for s in ordered}
     linked: set[str] = set()
     for same in _same_course(given):
@@ -107,10 +107,13 @@ def read(chart: Chart, reading: Reading) -> None:
             _write(chart, reading, plan, plan)
 
 
-def _role(resource: Resource) -> str:  # noqa: PLR0911 (one return per clue)
+def _with_role(role: str, roles: list[tuple[str, Resource]]) -> list[Resource]:
+    return [resource for given, resource in roles if given == role]
+
+
+def _role(chart: Chart, resource: Resource) -> str:  # noqa: PLR0911 (one return per clue)
     """`course`, `phase`, or nothing where the resource is no radiotherapy or a finer part of it."""
-    code = resource.get("code")
-    given = [c for c in codings(code) if c.system != "null_flavor"]
+    given = [c for c in chart.codes(resource) if c.system != "null_flavor"]
     concept = value_set("radiotherapy").match(given)
     role = concept.id if concept else ""
     if role == "rt_treatment_phase":
@@ -123,7 +126,7 @@ def _role(resource: Resource) -> str:  # noqa: PLR0911 (one return per clue)
         return "course"
     if _has_profile(resource, "radiotherapy-course-summary"):
         return "course"
-    words = _own_words(code, given)
+    words = _own_words(resource.get("code"), given)
     if any(word in words for word in _SAYS_RADIOTHERAPY) and not any(w in words for w in _NOT_THE_TREATMENT):
         return "course"
     if not given and not words.strip() and Coding("snomed", "108290001") in codings(resource.get("category")):

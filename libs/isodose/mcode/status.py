@@ -51,7 +51,7 @@ def read(chart: Chart, reading: Reading) -> None:
     for observation in chart.of("Observation"):
         if observation.get("status") == "cancelled":
             continue
-        given = codings(observation.get("code"))
+        given = chart.codes(observation)
         if (score := value_set("performance_status").match(given)) is not None:
             _score(reading, observation, score)
         elif (lab := value_set("labs").match(given)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from isodose.clinical.record import Operation
-from isodose.clinical.terminology import Coding, codings, value_set, words_of
+from isodose.clinical.terminology import Coding, codings, value_set
 from isodose.mcode.chart import Chart, Reading, Resource, day, fact, reference_to, target_of
 from isodose.mcode.sites import body_structures_of
 
@@ -33,11 +33,11 @@ _WORDS = (
 def read(chart: Chart, reading: Reading) -> None:
     """Operations on the brain: Procedures, and ServiceRequests as planned ones."""
     for procedure in chart.of("Procedure"):
-        kind = _kind(procedure)
+        kind = _kind(chart, procedure)
         if kind:
             _write(reading, procedure, kind, _STATUS.get(str(procedure.get("status")), "unknown"))
     for request in chart.of("ServiceRequest"):
-        kind = _kind(request)
+        kind = _kind(chart, request)
         if (
             kind
             and request.get("status") in ("draft", "active", "on-hold")
@@ -46,15 +46,14 @@ def read(chart: Chart, reading: Reading) -> None:
             _write(reading, request, kind, "planned")
 
 
-def _kind(resource: Resource) -> str:
-    code = resource.get("code")
-    given = codings(code)
+def _kind(chart: Chart, resource: Resource) -> str:
+    given = chart.codes(resource)
     concept = value_set("neurosurgery").match(given)
     if concept is not None:
         return concept.id
     if any(c.system in ("snomed", "cpt", "icd10pcs") for c in given):
         return ""
-    words = words_of(code)
+    words = chart.words(resource)
     return next((kind for word, kind in _WORDS if word in words), "")
 
 
