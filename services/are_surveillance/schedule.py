@@ -181,11 +181,15 @@ def fit(places: Sequence[Place], day: dt.date) -> Fit:
     if not begun:
         place = open_places[0]
         days = (place.slot.window.earliest - day).days
-        return Fit(False, place, f"{days} days before the window opens on {place.slot.window.earliest}")
+        return Fit(False, place, f"{_in_days(days)} before the window opens on {place.slot.window.earliest}")
     place = begun[-1]
     days = (day - place.slot.window.latest).days
-    text = f"{days} days after the window closes on {place.slot.window.latest}"
+    text = f"{_in_days(days)} after the window closes on {place.slot.window.latest}"
     return Fit(False, place, text + (", within the slack" if day < place.overdue_from else ""))
+
+
+def _in_days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count} days"
 
 
 def _scan_questions(record: PatientRecord, on: dt.date) -> Iterator[Question]:
