@@ -21,6 +21,9 @@ from isodose.fhir.resources import result_id
 
 Resource = dict[str, Any]
 
+LEADING = "leading"
+"""The prefix of the one action that leads; no action has it while that is unknown."""
+
 _BACKGROUND = {argument.code: argument.background for argument in ARGUMENTS}
 
 
@@ -93,7 +96,11 @@ def _actions(
     by_code: dict[str, list[Finding]] = {}
     for finding in findings:
         by_code.setdefault(finding.code, []).append(finding)
-    return [_action(option, by_code, knowledge, base) for option in in_order(judged)]
+    lead = leading(judged)
+    return [
+        {**({"prefix": LEADING} if option is lead else {}), **_action(option, by_code, knowledge, base)}
+        for option in in_order(judged)
+    ]
 
 
 def _action(option: Option, by_code: dict[str, list[Finding]], knowledge: Knowledge, base: str) -> Resource:
