@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import Connection, Row, delete, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Text, cast, delete, func, select, tuple_
 
 from isodose.fhir import errors
 from isodose.fhir.dates import bounds
@@ -183,7 +183,7 @@ class ResourceStore:
         found: dict[Key, Row[Any]] = {}
         for start in range(0, len(wanted), _PAGE):
             part = wanted[start : start + _PAGE]
-            statement = select(current).where(tuple_(current.c.type, current.c.id).in_(part))
+            statement = select(current).where(_among(self.conn, part))
             if lock:
                 statement = statement.order_by(current.c.type, current.c.id).with_for_update()
             found |= {(row.type, row.id): row for row in self.conn.execute(statement)}
@@ -298,6 +298,15 @@ class _Batch:
             raise errors.OvertakenError(409, [errors.Issue("conflict", said)])
         insert_rows(conn, versions, _VERSION, self.versions)
         insert_rows(conn, search_index, _INDEX, self.index)
+
+
+def _among(conn: Connection, keys: Sequence[Key]) -> ColumnElement[bool]:
+    """The rows of these keys. Two arrays cost PostgreSQL a tenth of a hundred parameters."""
+    pair = tuple_(current.c.type, current.c.id)
+    if conn.dialect.name != "postgresql":
+        return pair.in_(keys)
+    columns = (cast([key[part] for key in keys], ARRAY(Text)) for part in (0, 1))
+    return pair.in_(select(*map(func.unnest, columns)))
 
 
 def new_id() -> str:
