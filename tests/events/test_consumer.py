@@ -1,0 +1,298 @@
+"""Effects happen once, in order, and a message that cannot be handled stops nobody."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from isodose.events import dead_letters
+from isodose.events.consumer import Consumer
+from isodose.events.contract import Event, encode, record_changed
+from isodose.events.log import Delivered, EventLog, LogUnavailable, Record
+from isodose.events.outbox import Outbox, Relay
+from msgspec.structs import replace
+from sqlalchemy import Connection, select, text
+
+from isodose.clinical.record import PatientRecord
+from isodose.storage.database import Database
+from isodose.storage.tables import outbox
+
+TOPIC = "isodose.patient-record.v1"
+Consume = Callable[..., Consumer]
+
+
+def changed(patient_id: str, version: int = 1) -> Event:
+    return record_changed(PatientRecord(patient_id=patient_id, version=version))
+
+
+def publish(log: EventLog, *patient_ids: str) -> None:
+    log.publish([Record(TOPIC, one, encode(changed(one))) for one in patient_ids])
+
+
+def note(conn: Connection, event: Event) -> None:
+    conn.execute(text("INSERT INTO effect VALUES (:subject)"), {"subject": event.subject})
+
+
+def poisoned_for(*patient_ids: str) -> Callable[[Connection, Event], None]:
+    """A handler that writes and then fails for some patients."""
+
+    def handler(conn: Connection, event: Event) -> None:
+        note(conn, event)
+        if event.subject in patient_ids:
+            raise ValueError("cannot be handled")
+
+    return handler
+
+
+@pytest.fixture
+def noting(database: Database) -> Database:
+    with database.begin() as conn:
+        conn.execute(text("CREATE TABLE effect (subject TEXT)"))
+    return database
+
+
+@pytest.fixture
+def consume(noting: Database, event_log: EventLog) -> Iterator[Consume]:
+    opened: list[Consumer] = []
+
+    def make(handler: Any = note, log: Any = None, **more: Any) -> Consumer:
+        more = {"retries": 2, "backoff": 0.001} | more
+        consumer = Consumer("g", noting, log or event_log, {TOPIC: handler}, lambda conn: conn, **more)
+        opened.append(consumer)
+        return consumer
+
+    yield make
+    for consumer in opened:
+        consumer.stop()
+
+
+def run(consumer: Consumer, count: int, within_s: float = 20) -> None:
+    done, until = 0, time.monotonic() + within_s
+    while done < count and time.monotonic() < until:
+        done += consumer.run_once(0.2)
+    assert done == count
+
+
+def effects(database: Database) -> list[str]:
+    with database.read() as conn:
+        return list(conn.execute(text("SELECT subject FROM effect ORDER BY subject")).scalars())
+
+
+def test_each_message_takes_effect_once_although_all_are_delivered_again(noting, event_log, consume):
+    publish(event_log, "a", "b", "c")
+    first = consume()
+    run(first, 3)
+    first.close()
+    publish(event_log, "d")
+    run(consume(), 1)
+    assert effects(noting) == ["a", "b", "c", "d"]
+
+
+class Repeating:
+    """A log whose subscription delivers the same records over and over."""
+
+    def __init__(self, delivered: Sequence[Delivered]) -> None:
+        self.delivered = list(delivered)
+
+    def subscribe(self, *_: object) -> Repeating:
+        return self
+
+    def poll(self, timeout_s: float, max_records: int = 500) -> list[Delivered]:
+        return self.delivered
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def delivered(patient_id: str, offset: int) -> Delivered:
+    return Delivered(TOPIC, patient_id, encode(changed(patient_id)), {}, partition=0, offset=offset)
+
+
+def test_a_redelivery_does_nothing(noting):
+    log = Repeating([delivered("a", 0), delivered("b", 1)])
+    consumer = Consumer("g", noting, log, {TOPIC: note}, lambda conn: conn)  # type: ignore[arg-type]
+    for _ in range(3):
+        consumer.run_once()
+    assert effects(noting) == ["a", "b"]
+
+
+def test_groups_take_effect_independently(noting):
+    log = Repeating([delivered("a", 0)])
+    for group in ("g", "h"):
+        Consumer(group, noting, log, {TOPIC: note}, lambda conn: conn).run_once()  # type: ignore[arg-type]
+    assert effects(noting) == ["a", "a"]
+
+
+def test_a_poison_message_is_set_aside_whole_and_the_others_go_on(noting, event_log, consume):
+    publish(event_log, "a", "poison", "b", "c")
+    run(consume(poisoned_for("poison")), 4)
+    assert effects(noting) == ["a", "b", "c"]
+    [letter] = dead_letters.listed(noting, "g")
+    assert (letter.topic, letter.attempts) == (TOPIC, 2)
+    assert letter.error == "ValueError: cannot be handled"
+
+
+def test_what_is_not_an_event_is_set_aside_without_trying_again(noting, event_log, consume):
+    event_log.publish([Record(TOPIC, "a", b"\xff not an event"), Record(TOPIC, "b", b'{"id": 1}')])
+    publish(event_log, "c")
+    run(consume(), 3)
+    assert effects(noting) == ["c"]
+    assert [letter.attempts for letter in dead_letters.listed(noting)] == [1, 1]
+
+
+def test_a_tombstone_is_passed(noting, event_log, consume):
+    event_log.publish([Record(TOPIC, "a", None)])
+    run(consume(), 1)
+    assert effects(noting) == []
+    assert dead_letters.listed(noting) == []
+
+
+def test_a_dead_letter_is_replayed_once_the_cause_is_mended(noting, event_log, consume):
+    publish(event_log, "poison", "a")
+    run(consume(poisoned_for("poison")), 2)
+    [letter] = dead_letters.listed(noting)
+    with pytest.raises(ValueError, match="cannot be handled"):
+        dead_letters.replay(noting, letter.id, {TOPIC: poisoned_for("poison")}, lambda conn: conn)
+    assert effects(noting) == ["a"]
+    assert dead_letters.listed(noting) == [letter]
+    assert dead_letters.replay(noting, letter.id, {TOPIC: note}, lambda conn: conn)
+    assert effects(noting) == ["a", "poison"]
+    assert dead_letters.listed(noting) == []
+    assert not dead_letters.replay(noting, letter.id, {TOPIC: note}, lambda conn: conn)
+    assert effects(noting) == ["a", "poison"]
+
+
+def test_while_something_is_away_the_message_waits_and_is_not_given_up(noting, event_log, consume):
+    away = ["once", "twice", "three times"]
+
+    def handler(conn: Connection, event: Event) -> None:
+        note(conn, event)
+        if away:
+            raise LogUnavailable(away.pop())
+
+    publish(event_log, "a", "b")
+    consumer = consume(handler)
+    for _ in range(3):
+        with pytest.raises(LogUnavailable):
+            while True:
+                consumer.run_once(0.2)
+    run(consumer, 2)
+    assert effects(noting) == ["a", "b"]
+    assert dead_letters.listed(noting) == []
+
+
+def test_data_that_went_by_claim_check_are_there_for_the_handler(noting):
+    large = replace(changed("a"), dataref="patient-record/a/1")
+    message = Delivered(TOPIC, "a", encode(large), {}, partition=0, offset=0)
+    seen: list[bytes] = []
+    consumer = Consumer(
+        "g",
+        noting,
+        Repeating([message]),  # type: ignore[arg-type]
+        {TOPIC: lambda _conn, event: seen.append(bytes(event.data))},
+        lambda conn: conn,
+        claims=lambda ref: f'{{"claimed": "{ref}"}}'.encode(),
+    )
+    consumer.run_once()
+    assert seen == [b'{"claimed": "patient-record/a/1"}']
+
+
+def test_from_commit_to_effect_takes_well_under_a_second(noting, event_log, consume):
+    relay, consumer = Relay(noting, event_log), consume()
+    relay.start()
+    consumer.start()
+    took = []
+    for n in range(6):
+        with noting.begin() as conn:
+            Outbox(conn).add(TOPIC, f"p{n}", changed(f"p{n}"))
+        started = time.monotonic()
+        relay.wake()
+        while f"p{n}" not in effects(noting):
+            assert time.monotonic() - started < 20
+            time.sleep(0.005)
+        took.append(time.monotonic() - started)
+    assert relay.is_alive()
+    assert (relay.last_error, consumer.last_error) == (None, None)
+    relay.stop()
+    consumer.stop()
+    assert not relay.is_alive()
+    assert not consumer.is_alive()
+    assert sorted(took)[3] < 0.5
+
+
+def test_a_rolled_back_transaction_publishes_nothing(noting, event_log):
+    with pytest.raises(RuntimeError), noting.begin() as conn:
+        Outbox(conn).add(TOPIC, "a", changed("a"))
+        raise RuntimeError
+    assert Relay(noting, event_log).run_once() == 0
+
+
+class Deaf:
+    """A log that takes records and acknowledges none while it is deaf."""
+
+    def __init__(self) -> None:
+        self.deaf = True
+        self.taken: list[str | None] = []
+
+    def publish(self, records: Sequence[Record]) -> None:
+        self.taken += [one.key for one in records]
+        if self.deaf:
+            raise LogUnavailable("no acknowledgement")
+
+
+def test_rows_are_marked_only_after_the_log_acknowledged_them(noting):
+    with noting.begin() as conn:
+        for key in ("a", "b", "a"):
+            Outbox(conn).add(TOPIC, key, changed(key))
+    log = Deaf()
+    relay = Relay(noting, log)  # type: ignore[arg-type]
+    with pytest.raises(LogUnavailable):
+        relay.run_once()
+    with noting.read() as conn:
+        assert conn.execute(select(outbox.c.published_at)).scalars().all() == [None, None, None]
+    log.deaf = False
+    assert (relay.run_once(), relay.run_once()) == (3, 0)
+    assert log.taken == ["a", "b", "a", "a", "b", "a"]
+    assert relay.prune(keep=dt.timedelta(days=1)) == 0
+    assert relay.prune(keep=dt.timedelta(0)) == 3
+    relay.stop()
+
+
+def test_a_relay_outlives_a_log_that_is_away_and_says_so(noting):
+    with noting.begin() as conn:
+        Outbox(conn).add(TOPIC, "a", changed("a"))
+    log = Deaf()
+    relay = Relay(noting, log, poll_s=0.01)  # type: ignore[arg-type]
+    relay.start()
+    until = time.monotonic() + 10
+    while relay.last_error is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert relay.last_error == "LogUnavailable"
+    assert relay.is_alive()
+    log.deaf = False
+    while relay.last_error is not None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert relay.last_error is None
+    relay.stop()
+
+
+def test_an_event_for_an_unknown_topic_or_too_large_is_refused_before_it_is_committed(noting):
+    large = replace(changed("a"), source="x" * 1_100_000)
+    with noting.begin() as conn:
+        with pytest.raises(ValueError, match="no topic"):
+            Outbox(conn).add("unknown", "a", changed("a"))
+        with pytest.raises(ValueError, match="the log takes"):
+            Outbox(conn).add(TOPIC, "a", large)
+
+
+def test_a_mistake_in_a_statement_is_set_aside_and_not_waited_out(noting):
+    def mistaken(conn: Connection, event: Event) -> None:
+        conn.execute(text("INSERT INTO no_such_table VALUES (1)"))
+
+    log = Repeating([delivered("a", 0)])
+    Consumer("g", noting, log, {TOPIC: mistaken}, lambda conn: conn, retries=1).run_once()  # type: ignore[arg-type]
+    [letter] = dead_letters.listed(noting)
+    assert letter.error.split(":")[0] in {"OperationalError", "ProgrammingError"}
