@@ -102,7 +102,7 @@ def format_storage(data_dir: Path, port: int) -> None:
     if (logs / "meta.properties").exists():
         return
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = _command("kafka.tools.StorageTool", "format", "-t", cluster, "-c")
+    command = _command("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c")
     done = subprocess.run(
         [*command, str(data_dir / "server.properties")], capture_output=True, text=True, check=False
     )
@@ -131,6 +131,7 @@ def start(data_dir: Path, port: int | None = None, wait_s: float = 60.0) -> int:
         with socket.socket() as probe:
             probe.settimeout(1)
             if probe.connect_ex(("127.0.0.1", port)) == 0:
+                process.returncode = 0  # it is meant to outlive this call, and is stopped by its pid
                 return port
         time.sleep(0.1)
     stop(data_dir)
