@@ -1,4 +1,4 @@
-"""A process that a test starts and kills: one relay or one consumer at work, told by its arguments what to await.
+"""A process that a test starts and kills: one relay or one consumer at work, stalling where it is told.
 
     python driven.py relay   DATABASE_URL LOG_URL stall-before|stall-after|go
     python driven.py consume DATABASE_URL LOG_URL stall|go

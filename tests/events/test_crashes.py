@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from isodose.events.contract import decode, record_changed
-from isodose.events.log import open_log
-from isodose.events.outbox import Outbox
 from sqlalchemy import func, select, text
 
 from isodose.clinical.record import PatientRecord
+from isodose.events.contract import decode, record_changed
+from isodose.events.log import open_log
+from isodose.events.outbox import Outbox
 from isodose.storage.database import Database
 from isodose.storage.tables import outbox
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from isodose.events.log import Delivered, EventLog, PositionBeyondEnd, Record, Subscription, open_log
 
 TOPIC = "isodose.patient-record.v1"

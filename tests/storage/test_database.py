@@ -53,9 +53,8 @@ def test_a_database_of_another_kind_is_refused():
 
 
 def test_a_transaction_that_raises_leaves_nothing(database):
-    with pytest.raises(RuntimeError), database.begin() as conn:
-        conn.execute(plain_insert(tables.consumed_position).values(ROW))
-        raise RuntimeError
+    with pytest.raises(DBAPIError), database.begin() as conn:
+        conn.execute(plain_insert(tables.consumed_position), [ROW, ROW | {"partition": 1}, ROW])
     with database.read() as conn:
         assert conn.execute(select(tables.consumed_position)).all() == []
 

@@ -58,11 +58,14 @@ class KafkaLog:
         with _as_unavailable():
             admin = KafkaAdminClient(bootstrap_servers=self.servers, request_timeout_ms=REQUEST_MS)
             try:
-                there = set(admin.list_topics())
-                for topic in self.topics.values():
-                    if self.prefix + topic.name not in there:
-                        with contextlib.suppress(TopicAlreadyExistsError):
-                            admin.create_topics([self._new(topic)])
+                missing = self._missing(admin)
+                for topic in missing:
+                    with contextlib.suppress(TopicAlreadyExistsError):
+                        admin.create_topics([self._new(topic)])
+                until = time.monotonic() + REQUEST_MS / 1000
+                while missing and time.monotonic() < until:
+                    time.sleep(0.05)
+                    missing = self._missing(admin)
             finally:
                 admin.close()
         self._ensured = True
@@ -115,6 +118,10 @@ class KafkaLog:
             with contextlib.suppress(KafkaError):
                 producer.close(timeout=2)
 
+    def _missing(self, admin: KafkaAdminClient) -> list[Topic]:
+        there = set(admin.list_topics())
+        return [topic for topic in self.topics.values() if self.prefix + topic.name not in there]
+
     def _new(self, topic: Topic) -> NewTopic:
         settings: dict[str, str] = {"cleanup.policy": topic.cleanup}
         if "delete" in topic.cleanup:
@@ -138,7 +145,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             request_timeout_ms=REQUEST_MS,
             session_timeout_ms=REQUEST_MS,
             heartbeat_interval_ms=1000,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=5_000,
             allow_auto_create_topics=False,
         )
         self._consumer.subscribe([log.prefix + name for name in topics], listener=self)
