@@ -72,6 +72,17 @@ def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> byte
     return content
 
 
+def get(port: int, path: str) -> bytes:
+    """The body of one GET answered with 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    content = response.read()
+    if response.status != http.client.OK:
+        raise RuntimeError(f"{path} answered {response.status}: {content[:500]!r}")
+    return content
+
+
 def quantile(values: list[float], q: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(q * len(ordered)))]

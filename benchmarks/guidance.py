@@ -1,0 +1,89 @@
+"""From HTTP 200 on ingestion to guidance readable, over Kafka and PostgreSQL with every service a process."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from contextlib import ExitStack
+
+import orjson
+
+from benchmarks import load, servers
+from benchmarks.data import transaction
+from benchmarks.report import Line
+
+PER_SECOND = 20
+SECONDS = 10
+P99_S = 1.0
+DECIDERS = ("eligibility_scoring", "are_surveillance", "ici_steroid_alerts")
+KIND = "GuidanceResponse"
+
+
+def measure() -> list[Line]:
+    """p50 and p99 at 20 patients/s; readable means found by a search on the ingestion service's /fhir."""
+    with ExitStack() as stack:
+        log = stack.enter_context(servers.kafka())
+        urls = stack.enter_context(servers.postgresql("ehr_ingestion", *DECIDERS))
+        ports = {
+            name: stack.enter_context(servers.isodose(name, database_url=urls[name], event_log_url=log))
+            for name in ("ehr_ingestion", *DECIDERS)
+        }
+        _readable(ports["ehr_ingestion"], _send(ports["ehr_ingestion"], 0), within_s=30)
+        taken = _run(ports["ehr_ingestion"])
+    p50, p99 = load.quantile(taken, 0.5), load.quantile(taken, 0.99)
+    return [
+        _line("p50", p50, None),
+        _line("p99", p99, P99_S),
+    ]
+
+
+def _run(port: int) -> list[float]:
+    taken: list[float] = []
+    failures: list[Exception] = []
+    begin = time.perf_counter() + 0.5
+
+    def one(number: int) -> None:
+        try:
+            time.sleep(max(0.0, begin + number / PER_SECOND - time.perf_counter()))
+            taken.append(_readable(port, _send(port, number), within_s=30))
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(1, PER_SECOND * SECONDS + 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return taken
+
+
+def _send(port: int, number: int) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    load.post(connection, "/fhir", orjson.dumps(transaction(number)))
+    return number
+
+
+def _readable(port: int, number: int, *, within_s: float) -> float:
+    """Seconds until the guidance of patient `number` is found."""
+    begin = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    while time.perf_counter() - begin < within_s:
+        connection.request("GET", f"/fhir/{KIND}?patient=bench-{number}&_count=1")
+        if orjson.loads(connection.getresponse().read()).get("entry"):
+            return time.perf_counter() - begin
+        time.sleep(0.04)
+    raise RuntimeError(f"no guidance within {within_s} s")
+
+
+def _line(name: str, seconds: float, target: float | None) -> Line:
+    return Line(
+        what=f"guidance readable after HTTP 200, {name}, {PER_SECOND} patients/s, Kafka",
+        ours=f"{seconds * 1000:.0f} ms",
+        reference="",
+        ratio=None,
+        target="" if target is None else f"under {target:.0f} s",
+        met=None if target is None else seconds < target,
+    )
