@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/search.html#date
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -26,12 +27,12 @@ def bounds(text: str) -> tuple[datetime, datetime]:
         return _midnight(first), _before(_midnight(first), _DAY)
     if len(text) == 7:
         first = date.fromisoformat(f"{text}-01")
-        after = (first.replace(day=28) + timedelta(days=4)).replace(day=1) if text < "9999-12" else date.max
-        return _midnight(first), _before(_midnight(after), timedelta())
+        return _midnight(first), _before(
+            _midnight(first), timedelta(days=monthrange(first.year, first.month)[1])
+        )
     if len(text) == 4:
         year = int(text)
-        after = date(year + 1, 1, 1) if year < date.max.year else date.max
-        return _midnight(date(year, 1, 1)), _before(_midnight(after), timedelta())
+        return _midnight(date(year, 1, 1)), _before(_midnight(date(year, 12, 31)), _DAY)
     raise ValueError("not a FHIR date")
 
 

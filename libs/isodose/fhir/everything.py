@@ -35,7 +35,7 @@ def _referred(store: ResourceStore, compartment: list[Stored]) -> list[Stored]:
     wanted = {
         found
         for one in compartment
-        for reference in pointers(one.resource()).references
+        for reference in pointers(one.resource())
         if (found := target(reference, store.base)) is not None
         and found not in here
         and found[0] != "Patient"

@@ -26,7 +26,6 @@ _WANTED = {
     "uri": "must be a URI without white space",
     "url": "must be a URL without white space",
     "uuid": "must be a URN of the form urn:uuid:…",
-    "xhtml": "holds active content; a narrative may not run anything",
 }
 
 

@@ -50,7 +50,7 @@ def _needed(kind: str, data: dict[str, Any], base: str) -> tuple[set[Key], bool]
     """What must be there, and whether something cannot be: a `urn:` that no entry of the bundle has."""
     needed: set[Key] = set()
     hopeless = False
-    for reference in pointers(data).references:
+    for reference in pointers(data):
         if reference.startswith("urn:"):
             hopeless = True
         elif "Patient/" in reference:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import orjson
+
 from isodose.fhir.errors import Issue
+from isodose.fhir.narrative import is_active
 from isodose.fhir.references import located, pointers
 
 Json = dict[str, Any]
@@ -16,12 +19,14 @@ Json = dict[str, Any]
 
 def broken(resource: Json, path: str) -> Iterator[Issue]:
     """Issues of one resource that already fits its schema. Warnings are told, not refused."""
-    found = pointers(resource)
-    if found.maybe_null:
+    text = orjson.dumps(resource)
+    if b"[null" in text or b",null" in text:
         yield from _nulls_without_reason(resource, path)
-    local = {reference[1:] for reference in found.references if reference[0] == "#"} - {""}
-    if local or "contained" in resource:
+    if b'"reference":"#' in text or "contained" in resource:
+        local = {reference[1:] for reference in pointers(resource) if reference[0] == "#"} - {""}
         yield from _contained(resource, path, local)
+    if "text" in resource:
+        yield from _narrative(resource["text"], f"{path}.text")
     rule = _RULES.get(resource["resourceType"])
     if rule is not None:
         yield from rule(resource, path)
@@ -44,7 +49,7 @@ def _contained(resource: Json, path: str, local: set[str]) -> Iterator[Issue]:
             yield Issue(
                 "invariant", "A contained resource has no version of its own (dom-4).", (f"{where}.meta",)
             )
-        if one.get("id") not in local and "#" not in pointers(one).references:
+        if one.get("id") not in local and "#" not in pointers(one):
             yield Issue(
                 "invariant", "Nothing refers to this contained resource (dom-3).", (where,), "warning"
             )
@@ -71,6 +76,21 @@ def _unexplained(values: list[Any], others: Any, path: str) -> Iterator[Issue]:
 
 def _sibling(name: str) -> str:
     return name[1:] if name.startswith("_") else f"_{name}"
+
+
+def _narrative(text: Any, path: str) -> Iterator[Issue]:
+    if isinstance(text, dict) and is_active(text.get("div", "")):
+        yield Issue(
+            "invariant",
+            "A narrative holds no script, form or link to code (txt-1); take it out.",
+            (f"{path}.div",),
+        )
+
+
+def _composition(resource: Json, path: str) -> Iterator[Issue]:
+    for index, section in enumerate(resource.get("section", [])):
+        yield from _narrative(section.get("text"), f"{path}.section[{index}].text")
+        yield from _composition(section, f"{path}.section[{index}]")
 
 
 def _condition(resource: Json, path: str) -> Iterator[Issue]:
@@ -145,6 +165,7 @@ def _codings(concept: Json) -> set[tuple[Any, Any]]:
 
 _RULES: dict[str, Callable[[Json, str], Iterator[Issue]]] = {
     "Bundle": _bundle,
+    "Composition": _composition,
     "Condition": _condition,
     "Observation": _observation,
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -18,19 +18,9 @@ LITERAL = re.compile(
 _REFERENCE = re.compile(rb'"reference":"([^"\\]+)"')
 
 
-class Pointers(NamedTuple):
-    """All `reference` strings, contained resources included, and whether a null may stand in a list."""
-
-    references: list[str]
-    maybe_null: bool
-
-
-def pointers(resource: dict[str, Any]) -> Pointers:
-    """Found in the compact text rather than by walking the tree: six times faster."""
-    text = orjson.dumps(resource)
-    return Pointers(
-        [found.decode() for found in _REFERENCE.findall(text)], b"[null" in text or b",null" in text
-    )
+def pointers(resource: dict[str, Any]) -> list[str]:
+    """All references, contained resources included; found in the compact text, faster than in the tree."""
+    return [found.decode() for found in _REFERENCE.findall(orjson.dumps(resource))]
 
 
 def located(node: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NoReturn
 
 import msgspec
@@ -98,6 +99,7 @@ def with_meta(raw: bytes, id: str, version: int, last_updated: datetime) -> byte
     return _encoder.encode(head | {"meta": msgspec.Raw(_encoder.encode(kept))} | members)
 
 
+@lru_cache(maxsize=64)
 def instant(moment: datetime) -> str:
     """A FHIR instant in UTC with milliseconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -50,7 +50,7 @@ class Rewriter:
 
     def _conditional(self, resource: Resource, raw: bytes, path: str) -> bytes:
         """References by search, such as `Practitioner?identifier=…`; exactly one resource must fit."""
-        for reference in set(pointers(resource.data).references):
+        for reference in set(pointers(resource.data)):
             if _CONDITIONAL.fullmatch(reference):
                 meant = orjson.dumps(self._resolved(resource, reference, path))
                 spelled = rb'("reference"\s*:\s*)' + re.escape(orjson.dumps(reference))

@@ -16,6 +16,7 @@ import yaml
 from isodose.fhir import dates
 from isodose.fhir.references import target
 
+_Make = Callable[[str, Any, str], Iterator["Row"]]
 Kind = Literal["token", "string", "date", "reference", "patient", "quantity", "uri"]
 LONGEST = 255
 # Seconds, farther than any date: periods without start or end. The JSON that carries rows has no infinity.
@@ -73,20 +74,28 @@ def patient_of(resource_type: str, data: dict[str, Any], base: str) -> str | Non
 
 def rows(resource_type: str, data: dict[str, Any], base: str) -> Iterator[Row]:
     """The index rows of one resource. The patient is a column of the resource and needs none."""
-    for parameter in parameters(resource_type).values():
-        if parameter.kind == "patient":
-            continue
-        make = _ROWS[parameter.kind]
-        for path in parameter.paths:
-            if path[0] in data:
-                for value in _follow(data, path):
-                    yield from make(parameter.name, value, base)
+    plan = _plan(resource_type)
+    for member in data:
+        for name, path, make in plan.get(member, ()):
+            for value in _follow(data, path):
+                yield from make(name, value, base)
 
 
 def folded(text: str) -> str:
     """Text as string search compares it: without case and accents."""
     plain = text if text.isascii() else unicodedata.normalize("NFKD", text)
     return "".join(c for c in plain if not unicodedata.combining(c)).casefold()[:LONGEST]
+
+
+@cache
+def _plan(resource_type: str) -> dict[str, list[tuple[str, tuple[str, ...], _Make]]]:
+    """What to index for each member that a resource may have at its top."""
+    plan: dict[str, list[tuple[str, tuple[str, ...], _Make]]] = {}
+    for parameter in parameters(resource_type).values():
+        if parameter.kind != "patient":
+            for path in parameter.paths:
+                plan.setdefault(path[0], []).append((parameter.name, path, _ROWS[parameter.kind]))
+    return plan
 
 
 def _parameter(name: str, row: list[str]) -> Parameter:
@@ -184,7 +193,7 @@ def _cut(value: Any) -> str | None:
     return value[:LONGEST] if isinstance(value, str) else None
 
 
-_ROWS: dict[str, Callable[[str, Any, str], Iterator[Row]]] = {
+_ROWS: dict[str, _Make] = {
     "token": _token,
     "string": _string,
     "date": _date,

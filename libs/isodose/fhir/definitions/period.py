@@ -24,6 +24,8 @@ class StartBeforeEnd:
         start, end = period.get("start"), period.get("end")
         if not isinstance(start, str) or not isinstance(end, str) or start[:SAME_DAY] < end[:SAME_DAY]:
             return
+        if start == end:
+            return
         try:
             after = bounds(start)[0] > bounds(end)[1]
         except ValueError:
