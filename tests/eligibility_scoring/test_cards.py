@@ -1,0 +1,170 @@
+"""Cards: short, specific, sourced; none when there is nothing to say."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from eligibility_scoring import cards
+from eligibility_scoring import knowledge as service_knowledge
+from isodose.cds_hooks.hook import HookCall
+from isodose.cds_hooks.models import Card
+from isodose.clinical import facts
+
+ON = dt.date(2026, 11, 23)
+BASE = "https://isodose.example/fhir"
+KNOWLEDGE = service_knowledge.load()
+SCENARIOS = Path(__file__).parents[1] / "scenarios" / "eligibility"
+TOLD = yaml.safe_load((SCENARIOS / "pathway.yaml").read_text(encoding="utf-8"))
+PATIENT = {"resourceType": "Patient", "id": "p"}
+LESION = {"resourceType": "BodyStructure", "id": "l1", "patient": {"reference": "Patient/p"}}
+
+
+def observation(name: str, value: Any) -> dict[str, Any]:
+    definition = facts.definition(name)
+    made: dict[str, Any] = {
+        "resourceType": "Observation",
+        "id": name.replace("_", "-").replace(".", "-"),
+        "status": "final",
+        "code": {"coding": [{"system": f"{BASE}/CodeSystem/fact", "code": name}]},
+        "subject": {"reference": "Patient/p"},
+        "effectiveDateTime": "2026-11-01",
+    }
+    if definition.scope == "lesion":
+        made["focus"] = [{"reference": "BodyStructure/l1"}]
+    match definition.type:
+        case "boolean":
+            made["valueBoolean"] = value
+        case "integer":
+            made["valueInteger"] = value
+        case "number":
+            made["valueQuantity"] = {
+                "value": value,
+                "system": "http://unitsofmeasure.org",
+                "code": definition.unit,
+                "unit": definition.unit,
+            }
+        case _:
+            made["valueString"] = value
+    return made
+
+
+def usual(*without: str, **changed: Any) -> list[dict[str, Any]]:
+    known = {**TOLD["usual_patient"], **TOLD["usual_lesion"], **changed}
+    return [PATIENT, LESION, *(observation(n, v) for n, v in known.items() if n not in without)]
+
+
+def call(resources: list[dict[str, Any]], *drafts: dict[str, Any], **more: Any) -> HookCall:
+    return HookCall(
+        service="srs-order-review" if drafts else "srs-eligibility",
+        hook="order-sign" if drafts else "patient-view",
+        hook_instance="h",
+        patient_id="p",
+        on=ON,
+        context={},
+        resources=[*drafts, *resources],
+        drafts=drafts,
+        **more,
+    )
+
+
+def shown(*without: str, **changed: Any) -> list[Card]:
+    return cards.option_cards(call(usual(*without, **changed)), KNOWLEDGE, BASE)
+
+
+def draft(text: str) -> dict[str, Any]:
+    return {
+        "resourceType": "ServiceRequest",
+        "id": "d1",
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": "Patient/p"},
+        "code": {"text": text},
+    }
+
+
+SRS = draft("Stereotactic radiosurgery of brain, single fraction, 20 Gy in 1 fraction")
+WBRT = draft("Whole brain radiotherapy 30 Gy in 10 fractions")
+
+
+def reviewed(order: dict[str, Any], *without: str, **changed: Any) -> dict[str, str]:
+    made = cards.review_cards(call(usual(*without, **changed), order), KNOWLEDGE, BASE)
+    return {card.source.topic.code if card.source.topic else "": card.indicator for card in made}
+
+
+def test_the_leading_option_is_one_card_with_facts_dates_and_sources() -> None:
+    (card,) = shown()
+    assert card.summary == "Stereotactic radiosurgery in one fraction: standard"
+    assert len(card.summary) < 140
+    assert card.indicator == "info"
+    assert card.detail is not None
+    for word in (
+        "2026-11-01",
+        "references 3, 4, 5, 8, 12, 14, 19",
+        "Strength: standard of care",
+        "| option |",
+    ):
+        assert word in card.detail
+
+
+def test_no_card_where_no_brain_metastasis_is_on_record() -> None:
+    assert cards.option_cards(call([PATIENT, observation("kps", 80)]), KNOWLEDGE, BASE) == []
+
+
+def test_what_is_missing_is_the_card_while_nothing_leads() -> None:
+    (card,) = shown("kps")
+    assert card.indicator == "warning"
+    assert "facts are not known" in card.summary
+    assert card.detail is not None
+    assert "Karnofsky" in card.detail
+
+
+def test_poor_status_warns() -> None:
+    (card,) = shown(kps=50)
+    assert card.summary.startswith("Best supportive care")
+    assert card.indicator == "warning"
+
+
+def test_a_prefetch_key_that_was_not_available_is_said() -> None:
+    (card,) = cards.option_cards(call(usual(), unavailable=("procedures",)), KNOWLEDGE, BASE)
+    assert card.detail is not None
+    assert "procedures" in card.detail
+
+
+def test_an_order_that_fits_brings_no_card() -> None:
+    assert reviewed(SRS) == {}
+
+
+def test_an_order_that_is_no_cranial_radiation_brings_no_card() -> None:
+    assert reviewed(draft("Complete blood count"), kps=50) == {}
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"kps": 50}, "F1-status"),
+        ({"lesion_near_oar": True}, "F1-fraction"),
+        ({"lesion_diameter_cm": 3.0}, "F1-fraction"),
+        ({"lesion_count": 11}, "ELIG-poly-over-10"),
+        ({"histology": "lymphoma"}, "ELIG-histology-exceptions"),
+        ({"urgent_surgery_needed": True}, "F1-urgent"),
+        ({"new_or_growing_enhancement": True}, "ARE-DX-trigger"),
+    ],
+)
+def test_a_single_fraction_order_is_checked(changed: dict[str, Any], code: str) -> None:
+    assert reviewed(SRS, **changed) == {code: "warning"}
+
+
+def test_a_whole_brain_order_is_checked() -> None:
+    few = reviewed(WBRT)
+    assert few == {"ELIG-srs-over-wbrt-cognition": "warning", "ELIG-wbrt-use-ha-memantine": "warning"}
+    assert reviewed(WBRT, lesion_count=12) == {"ELIG-wbrt-use-ha-memantine": "warning"}
+
+
+def test_what_could_not_be_checked_is_said_last() -> None:
+    made = reviewed(SRS, "kps", lesion_near_oar=True)
+    assert list(made.items()) == [("F1-fraction", "warning"), ("order-unchecked", "info")]

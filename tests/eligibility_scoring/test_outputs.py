@@ -1,0 +1,93 @@
+"""What leaves the service as FHIR: valid R4, in a stable place, with what is missing and its sources."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+from fhir.resources.R4B import get_fhir_model_class
+
+from eligibility_scoring import definitions, outputs
+from eligibility_scoring.decision import decide
+from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.record import PatientRecord
+from isodose.fhir.validation import validate
+
+BASE = "https://isodose.example/fhir"
+ON = dt.date(2026, 11, 23)
+Row = dict[str, Any]
+Made = Callable[..., dict[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def resources(record_of: Callable[[Row], PatientRecord], knowledge: Knowledge) -> Made:
+    def made(row: Row, on: dt.date = ON, **changed: Any) -> dict[str, dict[str, Any]]:
+        record = msgspec.structs.replace(record_of(row), **changed)
+        found = outputs.resources(record, decide(record, knowledge, on), knowledge, on, BASE)
+        return {resource["resourceType"]: resource for resource in found}
+
+    return made
+
+
+@pytest.mark.parametrize("row", [{}, {"without": ["kps"]}, {"facts": {"kps": 50}}, {"lesions": [{}, {}]}])
+def test_every_resource_is_valid_r4(row: Row, resources: Made) -> None:
+    for kind, resource in resources(row).items():
+        validate(resource)
+        get_fhir_model_class(kind).model_validate(resource)
+
+
+def test_the_leading_option_comes_first_and_every_option_has_its_standing(
+    resources: Made,
+) -> None:
+    made = resources({})
+    assert made["GuidanceResponse"]["status"] == "success"
+    actions = made["RequestGroup"]["action"]
+    assert len(actions) == 14
+    assert actions[0]["code"][0]["coding"][0]["code"] == "srs"
+    assert actions[0]["code"][1]["coding"][0]["code"] == "standard"
+    assert all(a["documentation"] for a in actions[:1])
+    assert all("resource" in a for a in actions)
+
+
+def test_what_is_missing_is_a_data_requirement_by_fact(resources: Made) -> None:
+    guidance = resources({"without": ["kps"]})["GuidanceResponse"]
+    assert guidance["status"] == "data-required"
+    codes = [r["codeFilter"][0]["code"][0] for r in guidance["dataRequirement"]]
+    assert codes[0]["code"] == "kps"
+    assert codes[0]["system"] == f"{BASE}/CodeSystem/fact"
+
+
+def test_keys_stay_the_same_over_days_and_facts(resources: Made) -> None:
+    def keys(row: dict[str, Any], on: dt.date) -> list[str]:
+        return [r["identifier"][0]["value"] for r in resources(row, on).values()]
+
+    assert keys({}, ON) == keys({"without": ["kps"]}, ON + dt.timedelta(days=30))
+    assert len(set(keys({}, ON))) == 2
+
+
+def test_sources_carry_their_reference_numbers(resources: Made) -> None:
+    group = resources({})["RequestGroup"]
+    cited = [d["citation"] for a in group["action"] for d in a.get("documentation", [])]
+    assert any("[3, 4, 5, 8, 12, 14, 19]" in text for text in cited)
+
+
+def test_nothing_is_proposed_after_death(resources: Made) -> None:
+    assert resources({}, deceased=True) == {}
+
+
+def test_the_knowledge_is_valid_fhir_and_every_option_points_to_it(
+    resources: Made, knowledge: Knowledge
+) -> None:
+    bundle = definitions.bundle(knowledge, BASE)
+    validate(bundle)
+    urls = set()
+    for entry in bundle["entry"]:
+        validate(entry["resource"])
+        get_fhir_model_class(entry["resource"]["resourceType"]).model_validate(entry["resource"])
+        urls.add(entry["fullUrl"])
+    made = resources({})
+    assert made["GuidanceResponse"]["moduleUri"] in urls
+    assert {a["resource"]["reference"] for a in made["RequestGroup"]["action"]} <= urls

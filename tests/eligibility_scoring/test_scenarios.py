@@ -1,0 +1,79 @@
+"""The scenarios a clinician can read and correct: facts, a day, expected verdicts and options."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from eligibility_scoring.arguments import ARGUMENTS
+from eligibility_scoring.decision import RULES, decide
+from eligibility_scoring.options import leading, options
+from isodose.clinical.finding import Finding, Option
+from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.record import PatientRecord
+
+ON = dt.date(2026, 11, 23)
+SCENARIOS = Path(__file__).parents[1] / "scenarios" / "eligibility"
+ROWS = yaml.safe_load((SCENARIOS / "pathway.yaml").read_text(encoding="utf-8"))["rows"]
+Row = dict[str, Any]
+
+
+Judged = tuple[list[Finding], dict[str, Option], Option | None]
+
+
+@pytest.fixture
+def judged(record_of: Callable[[Row], PatientRecord], knowledge: Knowledge) -> Callable[[Row], Judged]:
+    def judge(row: Row) -> Judged:
+        record = record_of(row)
+        findings = decide(record, knowledge, ON)
+        found = options(findings, knowledge, record)
+        return findings, {option.code: option for option in found}, leading(found)
+
+    return judge
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])
+def test_the_scenario_comes_out_as_told(row: Row, judged: Callable[[Row], Judged]) -> None:
+    findings, found, lead = judged(row)
+    verdicts = {f.code: f for f in reversed(findings)}
+    told = {code: verdicts[code].verdict for code in row.get("verdicts", {})}
+    assert told == row.get("verdicts", {})
+    assert {c: verdicts[c].value for c in row.get("values", {})} == row.get("values", {})
+    assert {c: found[c].standing for c in row.get("options", {})} == row.get("options", {})
+    for code, names in row.get("missing", {}).items():
+        assert set(names) <= set(found[code].missing)
+    assert {c: list(found[c].possible) for c in row.get("possible", {})} == row.get("possible", {})
+    assert {c: list(found[c].applies_to) for c in row.get("applies_to", {})} == row.get("applies_to", {})
+    if "leading" in row:
+        assert (lead.code if lead else None) == row["leading"]
+
+
+def test_every_scenario_has_a_name_of_its_own() -> None:
+    assert len({row["name"] for row in ROWS}) == len(ROWS) >= 30
+
+
+def test_every_option_of_the_contract_is_judged_in_its_order(judged: Callable[[Row], Judged]) -> None:
+    _, found, _ = judged({})
+    assert list(found) == [argument.code for argument in ARGUMENTS]
+    assert len(found) == 14
+
+
+def test_every_argument_is_an_entry_and_what_has_no_rule_is_background(
+    knowledge: Knowledge,
+) -> None:
+    ruled = {rule.code for rule in RULES}
+    for argument in ARGUMENTS:
+        spoken = {code.removeprefix("~") for code in (*argument.speaks_for, *argument.speaks_against)}
+        assert spoken <= ruled
+    shown = {code for argument in ARGUMENTS for code in argument.background}
+    assert knowledge.entries.keys() - ruled == shown
+
+
+def test_no_score_is_given_and_the_reason_is_said(judged: Callable[[Row], Judged]) -> None:
+    _, found, _ = judged({})
+    assert all(option.score is None and option.score_withheld for option in found.values())
