@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from eligibility_scoring.arguments import ARGUMENTS, Argument
 from eligibility_scoring.branches import BRANCHES
@@ -40,7 +40,9 @@ _AFTER_LOCAL_PROGRESSION = ("biopsy", "salvage-srs")
 def options(findings: list[Finding], knowledge: Knowledge, record: PatientRecord) -> list[Option]:
     """Every option of the contract, in its order. Pure."""
     judged = Judged(findings, _radiation_effect_excluded(findings, knowledge, record))
-    return [_option(argument, judged, findings) for argument in ARGUMENTS]
+    met = {f.code for f in findings if f.verdict == "met"}
+    not_met = {f"~{f.code}" for f in findings if f.verdict == "not-met" and f.code not in met}
+    return [_option(argument, judged, met | not_met) for argument in ARGUMENTS]
 
 
 def leading(judged_options: Iterable[Option]) -> Option | None:
@@ -58,7 +60,7 @@ def _lead(option: Option) -> tuple[bool, bool, int, int]:
     return (not option.on_pathway, later, ORDER.index(option.standing), _LEADS.index(option.code))
 
 
-def _option(argument: Argument, judged: Judged, findings: Sequence[Finding]) -> Option:
+def _option(argument: Argument, judged: Judged, said: Set[str]) -> Option:
     branch = BRANCHES[argument.code]
     each = branch.standings(judged)
     whole = best(each.values())
@@ -69,8 +71,8 @@ def _option(argument: Argument, judged: Judged, findings: Sequence[Finding]) -> 
         title=argument.title,
         standing=whole.standing,
         score_withheld=SCORE_WITHHELD,
-        for_=_speaking(argument.speaks_for, findings),
-        against=_speaking(argument.speaks_against, findings),
+        for_=_speaking(argument.speaks_for, said),
+        against=_speaking(argument.speaks_against, said),
         missing=absent,
         possible=whole.in_order if whole.standing == UNKNOWN else (),
         applies_to=tuple(ref for ref, one in each.items() if ref and one.possible == whole.possible),
@@ -79,10 +81,8 @@ def _option(argument: Argument, judged: Judged, findings: Sequence[Finding]) -> 
     )
 
 
-def _speaking(wanted: Sequence[str], findings: Sequence[Finding]) -> tuple[str, ...]:
-    met = {f.code for f in findings if f.verdict == "met"}
-    not_met = {f"~{f.code}" for f in findings if f.verdict == "not-met" and f.code not in met}
-    return tuple(code.removeprefix("~") for code in wanted if code in met or code in not_met)
+def _speaking(wanted: Sequence[str], said: Set[str]) -> tuple[str, ...]:
+    return tuple(code.removeprefix("~") for code in wanted if code in said)
 
 
 def _radiation_effect_excluded(

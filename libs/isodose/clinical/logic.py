@@ -8,6 +8,7 @@ is known only to be unknown: it equals "unknown" and is undecided against every 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import operator
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
@@ -79,9 +80,11 @@ class Term:
 
     def __truediv__(self, other: Any) -> Term:
         right = term(other)
+        no_value = Term(None, self.used | right.used, self.missing | right.missing)
         if right.known and right.value == 0:
-            return Term(None, self.used | right.used, self.missing | right.missing)
-        return _lift(operator.truediv, self, right)
+            return no_value
+        ratio = _lift(operator.truediv, self, right)
+        return ratio if ratio.value is None or math.isfinite(_number(ratio.value)) else no_value
 
     def __abs__(self) -> Term:
         return Term(None if self.value is None else abs(_number(self.value)), self.used, self.missing)
@@ -202,11 +205,14 @@ def _equal(left: Term, right: Term) -> Term:
 
 
 def _kleene(left: Term, right: Term, *, decisive: bool) -> Term:
-    deciding = [side for side in (left, right) if side.known and bool(side.value) is decisive]
-    if deciding:
-        return Term(decisive, frozenset[Fact]().union(*(side.used for side in deciding)))
+    left_decides = left.value is not None and bool(left.value) is decisive
+    right_decides = right.value is not None and bool(right.value) is decisive
+    if left_decides:
+        return Term(decisive, left.used | right.used if right_decides else left.used)
+    if right_decides:
+        return Term(decisive, right.used)
     used = left.used | right.used
-    if left.known and right.known:
+    if left.value is not None and right.value is not None:
         return Term(not decisive, used)
     return Term(None, used, left.missing | right.missing)
 

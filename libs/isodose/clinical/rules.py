@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from isodose.clinical import facts, logic
 from isodose.clinical.facts import current as current  # noqa: PLC0414
@@ -137,11 +138,16 @@ def as_used(fact: Fact, on: dt.date) -> FactUsed:
 
 def _summary(entry: Entry, verdict: Verdict, absent: tuple[str, ...]) -> str:
     if verdict == "unknown":
-        wanted = "; ".join(_wanted(name) for name in absent)
-        return f"Cannot be judged yet. Not known: {wanted}." if wanted else "Cannot be judged yet."
+        return _not_judged(absent)
     if verdict == "met":
         return entry.met or entry.statement
     return entry.not_met or f"Does not apply: {entry.statement}"
+
+
+@lru_cache(maxsize=4096)
+def _not_judged(absent: tuple[str, ...]) -> str:
+    wanted = "; ".join(_wanted(name) for name in absent)
+    return f"Cannot be judged yet. Not known: {wanted}." if wanted else "Cannot be judged yet."
 
 
 def _wanted(name: str) -> str:
