@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import islice, takewhile
 from typing import Any
 
 import msgspec
@@ -17,11 +19,16 @@ from isodose.events.contract import Event
 from isodose.events.log import Delivered, EventLog, LogUnavailable, Subscription
 from isodose.events.worker import Worker
 from isodose.storage.database import Database, insert, is_transient
+from isodose.storage.records import Records
 from isodose.storage.tables import consumed_position, dead_letter
 
 Handler = Callable[[Any, Event], None]
 Claims = Callable[[str], bytes]
 """Of a `dataref`: the data as JSON. Raises `LogUnavailable` when they cannot be had now."""
+
+TOGETHER = 50
+TOGETHER_S = 0.05
+"""One transaction takes up to so many messages and starts none after so long: commits are what costs."""
 
 _log = logging.getLogger("isodose.events")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
@@ -55,6 +62,7 @@ class Consumer:
         self._backoff = backoff
         self._claims = claims
         self._pending: deque[Delivered] = deque()
+        self._alone = 0
         self._subscription: Subscription | None = None
         self._worker = Worker(f"consumer {group}", self._step, self.close)
 
@@ -66,9 +74,7 @@ class Consumer:
             self._pending.extend(self._subscription.poll(timeout_s))
         passed = 0
         while self._pending and not self._worker.stopping.is_set():
-            self._take(self._pending[0])
-            self._pending.popleft()
-            passed += 1
+            passed += self._next()
         return passed
 
     def start(self) -> None:
@@ -99,6 +105,38 @@ class Consumer:
         with self._database.read() as conn:
             return position(conn, self._group, topic, partition)
 
+    def _next(self) -> int:
+        """Pass what stands first: several messages in one transaction, or one alone after a failure."""
+        together = list(islice(takewhile(lambda one: one.key is not None, self._pending), TOGETHER))
+        taken = self._take_together(together) if len(together) > 1 and not self._alone else 0
+        if not taken:
+            self._alone = max(self._alone - 1, 0)
+            self._take(self._pending[0])
+            taken = 1
+        for _ in range(taken):
+            self._pending.popleft()
+        return taken
+
+    def _take_together(self, messages: list[Delivered]) -> int:
+        """How many took effect in one transaction; 0 when one failed and all are to be taken alone."""
+        until = time.monotonic() + TOGETHER_S
+        taken = 0
+        try:
+            with self._database.begin() as conn:
+                Records(conn).lock(*(one.key for one in messages if one.key is not None))
+                for message in messages:
+                    if advance(conn, self._group, message):
+                        self._handle(conn, message)
+                    taken += 1
+                    if time.monotonic() > until:
+                        break
+        except Exception as error:
+            if _passes(error):
+                raise
+            self._alone = len(messages)
+            return 0
+        return taken
+
     def _take(self, message: Delivered) -> None:
         attempt = 1
         while True:
@@ -108,7 +146,7 @@ class Consumer:
                         self._handle(conn, message)
                 return
             except Exception as error:
-                if is_transient(error) or isinstance(error, LogUnavailable | ConnectionError | TimeoutError):
+                if _passes(error):
                     raise
                 if attempt >= self._retries or isinstance(error, _UNREADABLE):
                     self._set_aside(message, error, attempt)
@@ -141,6 +179,11 @@ class Consumer:
                 },
             )
         _log.error("event set aside", exc_info=error, extra={"topic": message.topic, "attempt": attempts})
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether the cause is an outage, which is waited out and never the message's fault."""
+    return is_transient(error) or isinstance(error, LogUnavailable | ConnectionError | TimeoutError)
 
 
 def handle(
