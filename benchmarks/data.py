@@ -60,7 +60,11 @@ def _as_exported(resource: Resource) -> Resource:
     lines = "".join(f"<tr><td>{name}</td><td>as recorded in the source system</td></tr>" for name in resource)
     return {
         **resource,
-        "meta": {**resource.get("meta", {}), "versionId": "1", "lastUpdated": "2026-11-20T10:00:00.000+00:00"},
+        "meta": {
+            **resource.get("meta", {}),
+            "versionId": "1",
+            "lastUpdated": "2026-11-20T10:00:00.000+00:00",
+        },
         "text": {
             "status": "generated",
             "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><table>{lines}</table></div>',
@@ -81,7 +85,9 @@ def _condition(identity: str, subject: Resource, system: str, code: str) -> Reso
         "resourceType": "Condition",
         "id": identity,
         "clinicalStatus": {
-            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]
+            "coding": [
+                {"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}
+            ]
         },
         "code": {"coding": [{"system": system, "code": code}]},
         "subject": subject,
@@ -153,7 +159,10 @@ def _radiotherapy(identity: str, subject: Resource, number: int) -> Resource:
             {
                 "url": f"{mcode}/mcode-radiotherapy-dose-delivered-to-volume",
                 "extension": [
-                    {"url": "totalDoseDelivered", "valueQuantity": {"value": 20, "system": UCUM, "code": "Gy"}},
+                    {
+                        "url": "totalDoseDelivered",
+                        "valueQuantity": {"value": 20, "system": UCUM, "code": "Gy"},
+                    },
                     {"url": "fractionsDelivered", "valueUnsignedInt": 1},
                 ],
             }

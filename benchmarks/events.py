@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import uuid
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
 
 from benchmarks import servers
 from benchmarks.data import patient_resources
@@ -71,7 +72,7 @@ def _ours(url: str, producing: Database, consuming: Database) -> tuple[float, fl
     first, begin = handled, time.perf_counter()
     while handled < COUNT:
         consumer.run_once(0.2)
-    consumed = (COUNT - first) / (time.perf_counter() - begin) if COUNT > first else float("nan")
+    consumed = (COUNT - first) / (time.perf_counter() - begin) if first < COUNT else float("nan")
     consumer.close()
     log.close()
     return published, consumed
@@ -88,9 +89,17 @@ def replace_id(event: contract.Event, key: str) -> contract.Event:
     )
 
 
+def make_topic(server: str, topic: str) -> None:
+    """A topic of one partition; the broker makes none by itself."""
+    admin = KafkaAdminClient(bootstrap_servers=server)
+    admin.create_topics([NewTopic(topic, 1, 1)])
+    admin.close()
+
+
 def _bare(server: str) -> tuple[float, float]:
     value = contract.encode(_event(1))
     topic = f"bare-{uuid.uuid4().hex}"
+    make_topic(server, topic)
     producer = KafkaProducer(bootstrap_servers=server, acks="all", linger_ms=5)
     producer.send(topic, value).get(30)
     begin = time.perf_counter()

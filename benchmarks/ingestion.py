@@ -54,7 +54,11 @@ def _bare(url: str, bodies: list[bytes]) -> float:
         begin = time.perf_counter()
         for body in bodies[5:]:
             rows = [
-                (entry["resource"]["resourceType"], entry["resource"]["id"], orjson.dumps(entry["resource"]).decode())
+                (
+                    entry["resource"]["resourceType"],
+                    entry["resource"]["id"],
+                    orjson.dumps(entry["resource"]).decode(),
+                )
                 for entry in orjson.loads(body)["entry"]
             ]
             with conn.cursor() as cursor:

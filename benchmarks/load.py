@@ -94,7 +94,7 @@ def _run(worker: Callable[[], None], threads: int) -> None:
     def guarded() -> None:
         try:
             worker()
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             failures.append(error)
 
     running = [threading.Thread(target=guarded) for _ in range(threads)]
