@@ -83,6 +83,7 @@ def test_arithmetic_with_an_unknown_is_unknown_and_division_by_zero_has_no_value
     assert (t(None) + 1).value is None
     assert (Term(6) / Term(3)).value == 2
     assert (Term(6) / Term(0)).value is None
+    assert (Term(6.0) / Term(5e-324)).value is None
     assert (10 - Term(4)).value == 6
     assert abs(Term(-3)).value == 3
 
