@@ -1,4 +1,4 @@
-"""Events from outbox rows through relay and Kafka into a consumer's transaction, against a bare kafka-python loop."""
+"""Events from outbox rows over Kafka into a consumer's transaction, against a bare kafka-python loop."""
 
 from __future__ import annotations
 

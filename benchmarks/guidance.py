@@ -42,7 +42,7 @@ def measure() -> list[Line]:
 
 
 def _round_trips(server: str, count: int = 100) -> list[float]:
-    """Seconds from sending to reading one message over Kafka: two of these are the least guidance can take."""
+    """Seconds from sending to reading one message over Kafka; guidance takes two of these at least."""
     topic = f"bare-{uuid.uuid4().hex}"
     make_topic(server, topic)
     producer = KafkaProducer(bootstrap_servers=server, acks="all", linger_ms=0)

@@ -1,4 +1,4 @@
-"""Real servers for the measurements: PostgreSQL, Kafka, our services and the bare references, each stopped again."""
+"""Real servers for the measurements: PostgreSQL, Kafka, our services, bare references; each stopped again."""
 
 from __future__ import annotations
 
