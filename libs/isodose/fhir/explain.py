@@ -25,6 +25,7 @@ _WANTED = {
     "time": "is not a time; write hh:mm:ss",
     "uri": "must be a URI without white space",
     "url": "must be a URL without white space",
+    "xhtml": "holds script, a form or a link to code; a narrative may not run anything (txt-1)",
     "uuid": "must be a URN of the form urn:uuid:…",
 }
 
