@@ -77,3 +77,19 @@ def test_every_argument_is_an_entry_and_what_has_no_rule_is_background(
 def test_no_score_is_given_and_the_reason_is_said(judged: Callable[[Row], Judged]) -> None:
     _, found, _ = judged({})
     assert all(option.score is None and option.score_withheld for option in found.values())
+
+
+@pytest.mark.parametrize(
+    ("node", "entry"),
+    [
+        ("F1-status", "ELIG-bsc-poor-status"),
+        ("F1-size", "SYS-small-lesion-cutoffs"),
+        ("F1-poly", "ELIG-poly-5-10-conditional"),
+        ("F1-accessible", "NEOADJ-candidate-profile"),
+        ("F1-fraction", "DOSE-fsrs-practice-indications"),
+    ],
+)
+def test_a_node_of_the_pathway_uses_the_limits_of_its_entry(
+    node: str, entry: str, knowledge: Knowledge
+) -> None:
+    assert dict(knowledge.values(node, ON)) == dict(knowledge.values(entry, ON))

@@ -1,0 +1,113 @@
+"""The service as it runs: `$assess`, the knowledge and the cards over HTTP."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import orjson
+import pytest
+
+from eligibility_scoring import app
+from isodose.service import build_app
+from isodose.settings import Settings
+from isodose.storage.database import Database
+
+Client = Any
+TESTS = Path(__file__).parents[1]
+PATIENTS = TESTS.parent / "samples" / "patients"
+
+
+def _serving() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("served", TESTS / "served.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder = tmp_path_factory.mktemp("eligibility")
+    settings = Settings(database_url=f"sqlite:///{folder}/db", event_log_url=f"sqlite:///{folder}/events")
+    database = Database(settings.database_url)
+    database.migrate()
+    database.dispose()
+    with _serving().served(build_app(app.service(settings), settings)) as running:
+        yield running
+
+
+def bundle(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = orjson.loads((PATIENTS / name).read_bytes())
+    return loaded
+
+
+def test_assess_answers_with_findings_options_and_resources(client: Client) -> None:
+    asked = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "record", "resource": bundle("05-oligometastatic-upfront-srs.json")},
+            {"name": "on", "valueDate": "2026-11-23"},
+        ],
+    }
+    answer = client.post("/fhir/$assess", json=asked, headers={"content-type": "application/fhir+json"})
+    assert answer.status_code == 200, answer.text
+    options = {}
+    for parameter in answer.json()["parameter"]:
+        if parameter["name"] == "option":
+            parts = {part["name"]: part for part in parameter["part"]}
+            options[parts["code"]["valueCode"]] = parts["standing"]["valueCode"]
+    assert len(options) == 14
+    assert options["srs"] == "standard"
+
+
+def test_the_knowledge_is_served(client: Client) -> None:
+    answer = client.get("/fhir/$knowledge")
+    assert answer.status_code == 200, answer.text
+    kinds = {entry["resource"]["resourceType"] for entry in answer.json()["entry"]}
+    assert kinds == {"PlanDefinition", "Library", "ActivityDefinition"}
+
+
+def test_both_card_services_are_discovered(client: Client) -> None:
+    found = client.get("/cds-services").json()["services"]
+    assert {(s["id"], s["hook"]) for s in found} == {
+        ("srs-eligibility", "patient-view"),
+        ("srs-order-review", "order-sign"),
+    }
+
+
+def test_a_card_is_answered_from_prefetch_alone(client: Client) -> None:
+    resources = [e["resource"] for e in bundle("01-best-supportive-care.json")["entry"]]
+    (patient,) = (r for r in resources if r["resourceType"] == "Patient")
+    found = {"resourceType": "Bundle", "type": "searchset"}
+    call = {
+        "hook": "patient-view",
+        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "context": {"userId": "Practitioner/1", "patientId": patient["id"]},
+        "prefetch": {
+            "patient": patient,
+            "observations": {
+                **found,
+                "entry": [{"resource": r} for r in resources if r["resourceType"] == "Observation"],
+            },
+            "conditions": {
+                **found,
+                "entry": [{"resource": r} for r in resources if r["resourceType"] == "Condition"],
+            },
+            "lesions": {
+                **found,
+                "entry": [{"resource": r} for r in resources if r["resourceType"] == "BodyStructure"],
+            },
+            "procedures": None,
+            "serviceRequests": None,
+            "medicationRequests": None,
+        },
+    }
+    answer = client.post("/cds-services/srs-eligibility", json=call)
+    assert answer.status_code == 200, answer.text
+    (card,) = answer.json()["cards"]
+    assert card["summary"].startswith("Best supportive care")
