@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 import uvicorn
@@ -15,7 +17,12 @@ from typer.testing import CliRunner
 
 from all_in_one.app import AllInOne
 from all_in_one.command import app
+from isodose.clinical.record import PatientRecord
+from isodose.events import contract
 from isodose.settings import Settings
+from isodose.storage.database import Database
+from isodose.storage.records import Records
+from isodose.storage.tables import dead_letter
 
 run = CliRunner(env={"COLUMNS": "160"})
 
@@ -157,3 +164,61 @@ def test_a_service_is_refused_on_an_empty_database_and_served_once_it_is_migrate
         "eligibility_scoring",
         "ici_steroid_alerts",
     ]
+
+
+def test_a_day_renews_the_answers_that_depend_on_it(
+    listening: str, patients: list[Path], tmp_path: Path
+) -> None:
+    overdue = next(file for file in patients if file.name.startswith("13-"))
+    assert run.invoke(app, ["load", str(overdue), "--server", listening]).exit_code == 0
+    provenance = f"{listening}/surveillance/fhir/Provenance?_count=1"
+
+    def decided_on(day: str) -> bool:
+        found = httpx.get(provenance).json().get("entry", [])
+        return any(entry["resource"]["occurredDateTime"] == day for entry in found)
+
+    _until(lambda: bool(httpx.get(provenance).json().get("entry")))
+    assert not decided_on("2031-01-02")
+    done = run.invoke(app, ["day", "--on", "2031-01-02"], env={"ISODOSE_DATA_DIR": str(tmp_path / "data")})
+    assert (done.exit_code, done.stdout) == (0, "2031-01-02: published\n")
+    _until(lambda: decided_on("2031-01-02"))
+
+
+def test_dead_letters_are_listed_and_replayed(tmp_path: Path) -> None:
+    place = {"ISODOSE_DATA_DIR": str(tmp_path)}
+    assert run.invoke(app, ["migrate"], env=place).exit_code == 0
+    database = Database(f"sqlite:///{tmp_path / 'are_surveillance.db'}")
+    record = PatientRecord(patient_id="p1", version=1)
+    letter = {
+        "group": "are_surveillance",
+        "topic": "isodose.patient-record.v1",
+        "partition": 0,
+        "offset": 7,
+        "key": "p1",
+        "value": contract.encode(contract.record_changed(record)),
+        "headers": "{}",
+        "error": "ValueError: about p1",
+        "attempts": 5,
+        "failed_at": dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC),
+    }
+    with database.begin() as conn:
+        conn.execute(dead_letter.insert(), letter)
+    listed = run.invoke(app, ["dead-letters", "list"], env=place)
+    assert (
+        "are_surveillance 1: isodose.patient-record.v1 0/7, 2026-11-23 08:30, 5 attempts: ValueError"
+        in listed.stdout
+    )
+    assert "p1" not in listed.stdout
+    replayed = run.invoke(app, ["dead-letters", "replay"], env=place)
+    assert (replayed.exit_code, replayed.stdout) == (0, "are_surveillance 1: handled\n")
+    with database.read() as conn:
+        assert Records(conn).get("p1") == record
+    assert run.invoke(app, ["dead-letters", "list"], env=place).stdout == ""
+    database.dispose()
+
+
+def _until(seen: Callable[[], bool], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -108,6 +108,19 @@ def test_a_new_day_decides_for_those_who_are_due_and_for_nobody_else(
     assert days == {"p1": "2026-11-30", "p2": "2026-11-26"}
 
 
+def test_a_new_day_renews_what_was_decided_with_other_knowledge(
+    work: Work, decider: Decider, a_record: Any
+) -> None:
+    on_record_changed(decider)(work, contract.record_changed(a_record(1, 80)))
+    entry = msgspec.structs.replace(decider.knowledge.entries["FIT"], statement="KPS of 70 or more")
+    changed = replace(decider, knowledge=Knowledge({"FIT": entry}))
+    on_day_started(changed)(work, contract.day_started(TODAY))
+    assert [told["knowledgeVersion"] for told in _published(work)] == [
+        decider.knowledge.version,
+        changed.knowledge.version,
+    ]
+
+
 def test_same_record_knowledge_and_day_give_the_same_bytes(decider: Decider, a_record: Any) -> None:
     first, second = (decide(decider, a_record(1, 80), TODAY) for _ in range(2))
     assert finding.encode(first.findings) == finding.encode(second.findings)

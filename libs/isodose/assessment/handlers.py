@@ -18,6 +18,7 @@ from isodose.clinical.record import PatientRecord
 from isodose.events import contract
 from isodose.events.consumer import Handler
 from isodose.storage.records import Guidance
+from isodose.telemetry import current_traceparent
 from isodose.work import Work
 
 WITHDRAWN = {
@@ -63,7 +64,9 @@ def reassess(work: Work, decider: Decider, record: PatientRecord, on: dt.date) -
             due_on=decider.next_change(record, decision.findings, on),
         )
     )
-    event = contract.guidance(decider.event_type, decider.service, data, record.patient_id)
+    event = contract.guidance(
+        decider.event_type, decider.service, data, record.patient_id, current_traceparent()
+    )
     work.outbox.add("isodose.guidance.v1", record.patient_id, event)
     return True
 
@@ -83,13 +86,17 @@ def on_record_changed(decider: Decider) -> Handler:
 
 
 def on_day_started(decider: Decider) -> Handler:
-    """Handle `isodose.day.started`: decide again for the patients whose answer may differ on that day."""
+    """Handle `isodose.day.started`: decide again where the answer may differ on that day.
+
+    That is where it depends on the day, and where it was given with knowledge that has changed since.
+    """
 
     def reassess_due(work: Work, event: contract.Event) -> None:
         day = msgspec.json.decode(bytes(event.data), type=contract.DayStarted).on
-        due = list(work.guidance.due(decider.service, day))
+        due = set(work.guidance.due(decider.service, day))
+        due |= set(work.guidance.decided_otherwise(decider.service, decider.knowledge.version))
         work.records.lock(*due)
-        for patient_id in due:
+        for patient_id in sorted(due):
             record = work.records.get(patient_id)
             if record is not None:
                 reassess(work, decider, record, day)

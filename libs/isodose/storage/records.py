@@ -127,6 +127,15 @@ class GuidanceStore:
         )
         return self.conn.execute(statement).rowcount == 1
 
+    def decided_otherwise(self, service: str, knowledge_version: str) -> Iterator[str]:
+        """Patients whose last decision rests on other knowledge, in order of id."""
+        query = (
+            select(guidance.c.patient_id)
+            .where(guidance.c.service == service, guidance.c.knowledge_version != knowledge_version)
+            .order_by(guidance.c.patient_id)
+        )
+        yield from self.conn.execute(query).scalars().all()
+
     def due(self, service: str, on: dt.date) -> Iterator[str]:
         """Patients whose answer may have changed by `on` although their record did not, in order of id."""
         query = (
