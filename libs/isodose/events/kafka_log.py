@@ -148,7 +148,10 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             metadata_max_age_ms=5_000,
             allow_auto_create_topics=False,
         )
-        self._consumer.subscribe([log.prefix + name for name in topics], listener=self)
+        names = [log.prefix + name for name in topics]
+        self._consumer.subscribe(names, listener=self)
+        for name in names:  # known before joining: a leader shares out only what it knows of
+            self._consumer.partitions_for_topic(name)
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         fresh = set(assigned)
