@@ -6,6 +6,7 @@ Each field `x` is the variable `ISODOSE_X`, except where an alias says otherwise
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,23 +24,37 @@ class Settings(BaseSettings):
         env_prefix="ISODOSE_", frozen=True, extra="ignore", populate_by_name=True
     )
 
-    database_url: str = Field(default="", description="sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME")
-    event_log_url: str = Field(default="", description="sqlite:///FILE or kafka://HOST:PORT[,HOST:PORT]")
+    database_url: str = Field(
+        default="",
+        description="sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME; empty: a file per service in the data "
+        "directory",
+    )
+    event_log_url: str = Field(
+        default="",
+        description="sqlite:///FILE or kafka://HOST:PORT[,HOST:PORT]; empty: events.db in the data directory",
+    )
     data_dir: Path = Field(default=Path("var/isodose"), description="where SQLite files are kept")
     auth: Literal["none", "smart"] = Field(
-        default="none", description="none: on loopback only; smart: tokens"
+        default="none",
+        description="none: on loopback only; smart: nothing about patients is answered until tokens can be checked",
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
-    port: int | None = Field(default=None, description="port to listen on; each service has one of its own")
+    port: int | None = Field(
+        default=None,
+        description="port to listen on; empty: 8000 for all in one, else 8001 to 8005 by service",
+    )
     public_url: str = Field(
-        default="", description="address under which this service is reached, without /fhir"
+        default="",
+        description="address under which this service is reached, without /fhir; empty: host and port",
     )
     canonical_base: str = Field(default=CANONICAL_BASE, description="base of the code systems defined here")
     knowledge_enable: Names = Field(default=(), description="knowledge entries to run beyond the default")
-    ehr_fhir_servers: Names = Field(default=(), description="FHIR servers of EHRs that CDS calls may name")
+    ehr_fhir_servers: Names = Field(
+        default=(), description="FHIR servers of EHRs that CDS calls may name; empty: none is asked"
+    )
     ehr_timeout_s: float = Field(default=2.0, gt=0, description="how long a CDS call waits for the EHR")
     demonstration_day: dt.date | None = Field(
-        default=None, description="fixed decision day, for demonstrations"
+        default=None, description="fixed decision day, for demonstrations; empty: today"
     )
     max_body_bytes: int = Field(default=20_000_000, gt=0, description="larger requests are refused with 413")
     relay_interval_s: float = Field(default=0.05, gt=0, description="how often the outbox is looked at")
@@ -47,14 +62,25 @@ class Settings(BaseSettings):
     handler_backoff_s: float = Field(
         default=0.2, ge=0, description="wait after the first failed try; doubles each time"
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    ehr_ingestion_url: str = Field(
-        default="http://127.0.0.1:8001", description="for the worklist, without /fhir"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="least serious message that is logged"
     )
-    eligibility_scoring_url: str = "http://127.0.0.1:8002"
-    are_surveillance_url: str = "http://127.0.0.1:8003"
-    ici_steroid_alerts_url: str = "http://127.0.0.1:8004"
-    worklist_url: str = Field(default="", description="where cards link to; public_url/worklist by default")
+    ehr_ingestion_url: str = Field(
+        default="http://127.0.0.1:8001",
+        description="for the worklist, and for events that were too large to send; without /fhir",
+    )
+    eligibility_scoring_url: str = Field(
+        default="http://127.0.0.1:8002", description="for the worklist, without /fhir"
+    )
+    are_surveillance_url: str = Field(
+        default="http://127.0.0.1:8003", description="for the worklist, without /fhir"
+    )
+    ici_steroid_alerts_url: str = Field(
+        default="http://127.0.0.1:8004", description="for the worklist, without /fhir"
+    )
+    worklist_url: str = Field(
+        default="", description="where cards link to; empty: /worklist under the public address"
+    )
     otlp_endpoint: str = Field(
         default="",
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -94,3 +120,30 @@ class Settings(BaseSettings):
                 "worklist_url": self.worklist_url or f"{public}/worklist",
             }
         )
+
+
+def as_markdown() -> str:
+    """The page of all settings: variable, default, meaning. `python -m isodose.settings` prints it."""
+    lines = [
+        "# Settings",
+        "",
+        "Every setting is an environment variable; nothing else is read from the environment. A value that does",
+        "not fit stops the start with a line that names the variable. Lists are written with commas.",
+        "",
+        "Written by `python -m isodose.settings > docs/settings.md`; a test holds it to the code.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        variable = field.validation_alias or f"ISODOSE_{name.upper()}"
+        lines.append(f"| `{variable}` | {_default(field.default)} | {field.description} |")
+    return "\n".join([*lines, ""])
+
+
+def _default(value: Any) -> str:
+    return "" if value in ("", (), None) else f"`{value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(as_markdown())
