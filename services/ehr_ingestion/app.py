@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ehr_ingestion.api import claims
 from ehr_ingestion.handlers import handlers
 from ehr_ingestion.patient_records import rebuild, touched
+from ehr_ingestion.stated_facts import refuse_unreadable
 from isodose.fhir.store import Stored
 from isodose.service import Service, Work
 from isodose.settings import Settings
@@ -25,4 +26,5 @@ def service(_settings: Settings) -> Service:
 
 
 def _follow(work: Work, written: Sequence[Stored]) -> None:
+    refuse_unreadable(written)
     rebuild(work, touched(written))

@@ -68,6 +68,21 @@ def fact_name(observation: Resource) -> str | None:
     return None
 
 
+def fault(observation: Resource) -> UnfitError | None:
+    """Why an Observation in the fact vocabulary's code system states no value; None where it states one."""
+    name = fact_name(observation)
+    if name is None or observation.get("status") in _NOT_READ:
+        return None
+    definition = facts.vocabulary().get(name)
+    if definition is None:
+        return UnfitError("unknown-fact", "there is no fact of this name", "code")
+    try:
+        value_of(name, definition, observation)
+    except UnfitError as unfit:
+        return unfit
+    return None
+
+
 def read(chart: Chart, reading: Reading) -> None:
     """Every fact Observation, those that name their subject first: the others need to know who is there."""
     unfocused: list[tuple[Fact, Scope]] = []
