@@ -18,6 +18,7 @@ from isodose.clinical import finding, record
 from isodose.mcode import build_record, resources_of
 from isodose.settings import Settings
 
+deciders = [SERVICES[name](Settings()).decider for name in DECIDING]
 shuffle = random.Random(int(sys.argv[1])).shuffle
 for file in sys.argv[2:]:
     resources = resources_of(orjson.loads(pathlib.Path(file).read_bytes()))
@@ -25,8 +26,8 @@ for file in sys.argv[2:]:
     shuffle(resources)
     built = build_record(patient, resources, 1)
     sys.stdout.buffer.write(record.encode(built))
-    for name in DECIDING:
-        decided = decide(SERVICES[name](Settings()).decider, built, dt.date(2026, 11, 23))
+    for decider in deciders:
+        decided = decide(decider, built, dt.date(2026, 11, 23))
         sys.stdout.buffer.write(finding.encode(decided.findings) + orjson.dumps(decided.resources))
 """
 
