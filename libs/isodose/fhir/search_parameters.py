@@ -16,7 +16,7 @@ import yaml
 from isodose.fhir import dates
 from isodose.fhir.references import target
 
-_Make = Callable[[str, Any, str], Iterator["Row"]]
+_Make = Callable[[str, Any, str], list["Row"]]
 Kind = Literal["token", "string", "date", "reference", "patient", "quantity", "uri"]
 LONGEST = 255
 # Seconds, farther than any date: periods without start or end. The JSON that carries rows has no infinity.
@@ -72,13 +72,15 @@ def patient_of(resource_type: str, data: dict[str, Any], base: str) -> str | Non
     return None
 
 
-def rows(resource_type: str, data: dict[str, Any], base: str) -> Iterator[Row]:
+def rows(resource_type: str, data: dict[str, Any], base: str) -> set[Row]:
     """The index rows of one resource. The patient is a column of the resource and needs none."""
     plan = _plan(resource_type)
+    found: set[Row] = set()
     for member in data:
         for name, path, make in plan.get(member, ()):
             for value in _follow(data, path):
-                yield from make(name, value, base)
+                found.update(make(name, value, base))
+    return found
 
 
 def folded(text: str) -> str:
@@ -111,32 +113,34 @@ def _table() -> dict[str, dict[str, list[str]]]:
     return table
 
 
-def _follow(node: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    value = node.get(path[0]) if isinstance(node, dict) else None
-    for item in value if isinstance(value, list) else [value]:
-        if item is None:
-            continue
-        if len(path) == 1:
-            yield item
-        else:
-            yield from _follow(item, path[1:])
+def _follow(node: dict[str, Any], path: tuple[str, ...]) -> list[Any]:
+    """What stands at the end of the path, lists on the way opened."""
+    value = node.get(path[0])
+    if value is None:
+        return []
+    values = value if isinstance(value, list) else [value]
+    if len(path) == 1:
+        return values
+    return [found for one in values if isinstance(one, dict) for found in _follow(one, path[1:])]
 
 
-def _token(name: str, value: Any, _base: str) -> Iterator[Row]:
+def _token(name: str, value: Any, _base: str) -> list[Row]:
     if isinstance(value, bool):
-        yield Row(name, value="true" if value else "false")
-    elif isinstance(value, str):
-        yield Row(name, value=value[:LONGEST])
-    elif isinstance(value, dict):
-        for coding in value.get("coding", [value]):
-            code = coding.get("code", coding.get("value"))
-            if isinstance(code, str):
-                yield Row(name, system=_cut(coding.get("system")), value=code[:LONGEST])
+        return [Row(name, None, "true" if value else "false")]
+    if isinstance(value, str):
+        return [Row(name, None, value[:LONGEST])]
+    if not isinstance(value, dict):
+        return []
+    found = []
+    for coding in value.get("coding", (value,)):
+        code = coding.get("code", coding.get("value"))
+        if isinstance(code, str):
+            found.append(Row(name, _cut(coding.get("system")), code[:LONGEST]))
+    return found
 
 
-def _string(name: str, value: Any, _base: str) -> Iterator[Row]:
-    for part in _texts(value):
-        yield Row(name, value=folded(part), text=part[:LONGEST])
+def _string(name: str, value: Any, _base: str) -> list[Row]:
+    return [Row(name, value=folded(part), text=part[:LONGEST]) for part in _texts(value)]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -151,42 +155,40 @@ def _texts(value: Any) -> Iterator[str]:
             yield from [value[member]] if member in value else []
 
 
-def _date(name: str, value: Any, _base: str) -> Iterator[Row]:
-    low, high = -ENDLESS, ENDLESS
+def _date(name: str, value: Any, _base: str) -> list[Row]:
     if isinstance(value, str):
         start, end = dates.bounds(value)
-        low, high = start.timestamp(), end.timestamp()
-    elif isinstance(value, dict):
-        if "start" in value:
-            low = dates.bounds(value["start"])[0].timestamp()
-        if "end" in value:
-            high = dates.bounds(value["end"])[1].timestamp()
-    yield Row(name, low=low, high=high)
-
-
-def _reference(name: str, value: Any, base: str) -> Iterator[Row]:
+        return [Row(name, None, None, start.timestamp(), end.timestamp())]
     if not isinstance(value, dict):
-        return
+        return []
+    low = dates.bounds(value["start"])[0].timestamp() if "start" in value else -ENDLESS
+    high = dates.bounds(value["end"])[1].timestamp() if "end" in value else ENDLESS
+    return [Row(name, None, None, low, high)]
+
+
+def _reference(name: str, value: Any, base: str) -> list[Row]:
+    if not isinstance(value, dict):
+        return []
+    found = []
     reference = value.get("reference")
     if isinstance(reference, str):
-        found = target(reference, base)
-        kind, key = found if found else (None, reference[:LONGEST])
-        yield Row(name, system=kind, value=key)
-    identifier = value.get("identifier")
-    if isinstance(identifier, dict):
-        yield from _token(f"{name}:identifier", identifier, base)
+        kind, key = target(reference, base) or (None, reference[:LONGEST])
+        found.append(Row(name, kind, key))
+    if isinstance(value.get("identifier"), dict):
+        found += _token(f"{name}:identifier", value["identifier"], base)
+    return found
 
 
-def _quantity(name: str, value: Any, _base: str) -> Iterator[Row]:
-    if isinstance(value, dict) and isinstance(value.get("value"), int | float):
-        number = float(value["value"])
-        unit = value.get("code", value.get("unit"))
-        yield Row(name, system=_cut(value.get("system")), value=_cut(unit), low=number, high=number)
+def _quantity(name: str, value: Any, _base: str) -> list[Row]:
+    if not isinstance(value, dict) or not isinstance(value.get("value"), int | float):
+        return []
+    number = float(value["value"])
+    unit = value.get("code", value.get("unit"))
+    return [Row(name, _cut(value.get("system")), _cut(unit), number, number)]
 
 
-def _uri(name: str, value: Any, _base: str) -> Iterator[Row]:
-    if isinstance(value, str):
-        yield Row(name, value=value[:LONGEST])
+def _uri(name: str, value: Any, _base: str) -> list[Row]:
+    return [Row(name, None, value[:LONGEST])] if isinstance(value, str) else []
 
 
 def _cut(value: Any) -> str | None:

@@ -284,7 +284,7 @@ class _Batch:
 
     def _index(self, stored: Stored, data: dict[str, Any]) -> None:
         key = (stored.type, stored.id)
-        self.index.extend((*key, *row) for row in set(rows(stored.type, data, self.store.base)))
+        self.index.extend((*key, *row) for row in rows(stored.type, data, self.store.base))
 
     def flush(self) -> None:
         conn = self.store.conn
