@@ -26,17 +26,18 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         default="",
-        description="sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME; empty: a file per service in the data "
-        "directory",
+        description="sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME; empty: a file per service",
     )
     event_log_url: str = Field(
         default="",
-        description="sqlite:///FILE or kafka://HOST:PORT[,HOST:PORT]; empty: events.db in the data directory",
+        description="sqlite:///FILE or kafka://HOST:PORT[,HOST:PORT]; empty: events.db",
     )
-    data_dir: Path = Field(default=Path("var/isodose"), description="where SQLite files are kept")
+    data_dir: Path = Field(
+        default=Path("var/isodose"), description="where SQLite files are kept when no URL is given"
+    )
     auth: Literal["none", "smart"] = Field(
         default="none",
-        description="none: on loopback only; smart: nothing about patients is answered until tokens can be checked",
+        description="none: on loopback only; smart: 401 for patient data until tokens can be checked",
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int | None = Field(
@@ -127,8 +128,8 @@ def as_markdown() -> str:
     lines = [
         "# Settings",
         "",
-        "Every setting is an environment variable; nothing else is read from the environment. A value that does",
-        "not fit stops the start with a line that names the variable. Lists are written with commas.",
+        "Every setting is an environment variable; nothing else is read from the environment. A value that",
+        "does not fit stops the start with a line that names the variable. Lists are written with commas.",
         "",
         "Written by `python -m isodose.settings > docs/settings.md`; a test holds it to the code.",
         "",
