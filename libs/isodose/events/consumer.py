@@ -119,11 +119,11 @@ class Consumer:
 
     def _take_together(self, messages: list[Delivered]) -> int:
         """How many took effect in one transaction; 0 when one failed and all are to be taken alone."""
-        until = time.monotonic() + TOGETHER_S
         taken = 0
         try:
             with self._database.begin() as conn:
                 Records(conn).lock(*(one.key for one in messages if one.key is not None))
+                until = time.monotonic() + TOGETHER_S
                 for message in messages:
                     if advance(conn, self._group, message):
                         self._handle(conn, message)

@@ -6,12 +6,18 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, or_, select, text
 
 from isodose.clinical import record as clinical_record
 from isodose.clinical.record import PatientRecord
 from isodose.storage.database import insert
 from isodose.storage.tables import guidance, patient_record
+
+_LOCK = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('patient:' || id, 0))"
+    " FROM unnest(CAST(:ids AS text[])) AS id"
+)
+"""An array is unnested in its order, so locks are taken in that order."""
 
 
 class Records:
@@ -28,9 +34,7 @@ class Records:
         """
         if self.conn.dialect.name != "postgresql":
             return
-        for patient_id in sorted(set(patient_ids)):
-            key = func.hashtextextended(f"patient:{patient_id}", 0)
-            self.conn.execute(select(func.pg_advisory_xact_lock(key)))
+        self.conn.execute(_LOCK, {"ids": sorted(set(patient_ids))})
 
     def get(self, patient_id: str) -> PatientRecord | None:
         query = select(patient_record.c.content).where(patient_record.c.patient_id == patient_id)
