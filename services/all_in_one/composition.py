@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import are_surveillance.app
-import eligibility_scoring.app
-
 import ehr_ingestion.app
+import eligibility_scoring.app
 import ici_steroid_alerts.app
 import worklist.app
 from isodose.service import Service

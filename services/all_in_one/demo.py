@@ -197,10 +197,5 @@ def _scan(row: Row) -> str:
     return f"{period['start']} to {period['end']}"
 
 
-def _is_overdue(task: dict[str, Any]) -> bool:
-    codings = task.get("businessStatus", {}).get("coding", [])
-    return any(coding.get("code") == "overdue" for coding in codings)
-
-
 def _alerts(row: Row) -> str:
     return "\n".join(f"{a.get('severity', '')}: {a['code']['text']}" for a in row.alerts or []) or "none"

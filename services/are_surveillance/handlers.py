@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from isodose.events.consumer import Handler
-
 from isodose.assessment import Decider, on_day_started, on_record_changed
+from isodose.events.consumer import Handler
 
 
 def handlers(decider: Decider) -> Mapping[str, Handler]:

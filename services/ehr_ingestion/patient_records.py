@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 import orjson
-from isodose.events.contract import record_changed
 
 from isodose.clinical.record import PatientRecord
+from isodose.events.contract import record_changed
 from isodose.fhir.store import Stored
 from isodose.mcode import build_record
 from isodose.service import Work

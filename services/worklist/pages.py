@@ -83,7 +83,16 @@ def leading_option(groups: Iterable[Json]) -> Json | None:
 def _next_scan(row: Row) -> str:
     if row.scans is None:
         return f'<span class="away">{AWAY}</span>'
-    return _scan(row.scans[0]) if row.scans else "none planned"
+    if not row.scans:
+        return "none planned"
+    late = '<span class="high">overdue</span> ' if any(map(is_overdue, row.tasks or [])) else ""
+    return late + _scan(row.scans[0])
+
+
+def is_overdue(task: Json) -> bool:
+    """Whether a Task says that a scan's window has passed."""
+    codings = task.get("businessStatus", {}).get("coding", [])
+    return any(coding.get("code") == "overdue" for coding in codings)
 
 
 def _alerts(row: Row) -> str:
