@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ehr_ingestion.patient_records import rebuild, touched
@@ -116,7 +116,7 @@ def _without_version(resource: Json) -> bytes:
 def test_order_repetition_and_batching_change_nothing(sqlite_template: Path) -> None:
     expected = _ended(sqlite_template, list(MESSAGES), set())
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25, deadline=None, phases=(Phase.explicit, Phase.generate))
     @given(messages=orders, cuts=st.sets(st.integers(0, 2 * len(MESSAGES))))
     def whichever(messages: list[Json], cuts: set[int]) -> None:
         assert _ended(sqlite_template, messages, cuts) == expected
