@@ -37,15 +37,15 @@ def patient_resources(number: int) -> list[Resource]:
     return [_as_exported(resource) for resource in resources]
 
 
-def transaction(number: int) -> Resource:
-    """The same 50 resources as a transaction of updates."""
+def transaction(number: int, size: int = 50) -> Resource:
+    """The first `size` of the same resources as a transaction of updates."""
     entries = [
         {
             "fullUrl": f"https://ehr.example/fhir/{r['resourceType']}/{r['id']}",
             "resource": r,
             "request": {"method": "PUT", "url": f"{r['resourceType']}/{r['id']}"},
         }
-        for r in patient_resources(number)
+        for r in patient_resources(number)[:size]
     ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 

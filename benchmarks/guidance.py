@@ -17,6 +17,9 @@ from benchmarks.events import make_topic
 from benchmarks.report import Line
 
 PER_SECOND = 20
+RESOURCES = 15
+SAMPLE = 5
+"""Every fifth patient is watched: watching all of them would be most of the load."""
 SECONDS = 10
 P99_S = 1.0
 DECIDERS = ("eligibility_scoring", "are_surveillance", "ici_steroid_alerts")
@@ -70,7 +73,9 @@ def _run(port: int) -> list[float]:
     def one(number: int) -> None:
         try:
             time.sleep(max(0.0, begin + number / PER_SECOND - time.perf_counter()))
-            taken.append(_readable(port, _send(port, number), within_s=30))
+            _send(port, number)
+            if number % SAMPLE == 0:
+                taken.append(_readable(port, number, within_s=30))
         except Exception as error:
             failures.append(error)
 
@@ -86,25 +91,25 @@ def _run(port: int) -> list[float]:
 
 def _send(port: int, number: int) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    load.post(connection, "/fhir", orjson.dumps(transaction(number)))
+    load.post(connection, "/fhir", orjson.dumps(transaction(number, RESOURCES)))
     return number
 
 
 def _readable(port: int, number: int, *, within_s: float) -> float:
-    """Seconds until the guidance of patient `number` is found."""
+    """Seconds until the guidance of patient `number` is found; infinite when it was not within `within_s`."""
     begin = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     while time.perf_counter() - begin < within_s:
         connection.request("GET", f"/fhir/{KIND}?patient=bench-{number}&_count=1")
         if orjson.loads(connection.getresponse().read()).get("entry"):
             return time.perf_counter() - begin
-        time.sleep(0.04)
-    raise RuntimeError(f"no guidance within {within_s} s")
+        time.sleep(0.1)
+    return float("inf")
 
 
 def _line(name: str, seconds: float, bare: float, target: float | None) -> Line:
     return Line(
-        what=f"guidance readable after HTTP 200, {name}, {PER_SECOND} patients/s, Kafka",
+        what=f"guidance readable after HTTP 200, {name}, {PER_SECOND} patients/s of {RESOURCES}, Kafka",
         ours=f"{seconds * 1000:.0f} ms",
         reference=f"Kafka round trip {bare * 1000:.0f} ms",
         ratio=seconds / bare,

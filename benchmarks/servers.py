@@ -58,11 +58,13 @@ def postgresql(*names: str) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def kafka() -> Iterator[str]:
-    """A private single-node Apache Kafka; yields `kafka://host:port`."""
+    """A private single-node Apache Kafka with the topics of the contract; yields `kafka://host:port`."""
     script = _script("kafka")
     with directory() as place:
         try:
-            yield f"kafka://127.0.0.1:{script.start(place)}"
+            url = f"kafka://127.0.0.1:{script.start(place)}"
+            _isodose(["topics"], {"ISODOSE_EVENT_LOG_URL": url})
+            yield url
         finally:
             script.stop(place)
 
@@ -78,10 +80,14 @@ def isodose(service: str, **settings: str) -> Iterator[int]:
             "ISODOSE_LOG_LEVEL": "WARNING",
             **{f"ISODOSE_{name.upper()}": value for name, value in settings.items()},
         }
-        command = [sys.executable, "-m", "all_in_one"]
-        subprocess.run([*command, "migrate", service], env={**os.environ, **environment}, check=True)
-        with _process([*command, "serve", service], environment, port):
+        _isodose(["migrate", service], environment)
+        with _process([sys.executable, "-m", "all_in_one", "serve", service], environment, port):
             yield port
+
+
+def _isodose(arguments: list[str], environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "all_in_one", *arguments]
+    subprocess.run(command, env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextmanager
