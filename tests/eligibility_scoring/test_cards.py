@@ -19,7 +19,7 @@ ON = dt.date(2026, 11, 23)
 BASE = "https://isodose.example/fhir"
 KNOWLEDGE = service_knowledge.load()
 SCENARIOS = Path(__file__).parents[1] / "scenarios" / "eligibility"
-TOLD = yaml.safe_load((SCENARIOS / "pathway.yaml").read_text(encoding="utf-8"))
+TOLD = yaml.safe_load((SCENARIOS / "usual.yaml").read_text(encoding="utf-8"))
 PATIENT = {"resourceType": "Patient", "id": "p"}
 LESION = {"resourceType": "BodyStructure", "id": "l1", "patient": {"reference": "Patient/p"}}
 

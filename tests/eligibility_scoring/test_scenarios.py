@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from eligibility_scoring.arguments import ARGUMENTS
 from eligibility_scoring.decision import RULES, decide
@@ -18,11 +17,7 @@ from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 
 ON = dt.date(2026, 11, 23)
-SCENARIOS = Path(__file__).parents[1] / "scenarios" / "eligibility"
-ROWS = yaml.safe_load((SCENARIOS / "pathway.yaml").read_text(encoding="utf-8"))["rows"]
 Row = dict[str, Any]
-
-
 Judged = tuple[list[Finding], dict[str, Option], Option | None]
 
 
@@ -37,24 +32,13 @@ def judged(record_of: Callable[[Row], PatientRecord], knowledge: Knowledge) -> C
     return judge
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])
-def test_the_scenario_comes_out_as_told(row: Row, judged: Callable[[Row], Judged]) -> None:
-    findings, found, lead = judged(row)
-    verdicts = {f.code: f for f in reversed(findings)}
-    told = {code: verdicts[code].verdict for code in row.get("verdicts", {})}
-    assert told == row.get("verdicts", {})
-    assert {c: verdicts[c].value for c in row.get("values", {})} == row.get("values", {})
-    assert {c: found[c].standing for c in row.get("options", {})} == row.get("options", {})
-    for code, names in row.get("missing", {}).items():
-        assert set(names) <= set(found[code].missing)
-    assert {c: list(found[c].possible) for c in row.get("possible", {})} == row.get("possible", {})
-    assert {c: list(found[c].applies_to) for c in row.get("applies_to", {})} == row.get("applies_to", {})
-    if "leading" in row:
-        assert (lead.code if lead else None) == row["leading"]
+def test_the_scenario_comes_out_as_told(row: Row, differs: Callable[[Row], list[str]]) -> None:
+    assert differs(row) == []
 
 
-def test_every_scenario_has_a_name_of_its_own() -> None:
-    assert len({row["name"] for row in ROWS}) == len(ROWS) >= 30
+def test_every_scenario_has_a_name_of_its_own(rows: tuple[Row, ...]) -> None:
+    assert [name for name, times in Counter(row["name"] for row in rows).items() if times > 1] == []
+    assert len(rows) >= 80
 
 
 def test_every_option_of_the_contract_is_judged_in_its_order(judged: Callable[[Row], Judged]) -> None:
