@@ -30,7 +30,7 @@ from isodose.events.contract import Event
 from isodose.events.log import LogUnavailable, open_log
 from isodose.events.outbox import Relay
 from isodose.fhir.rest import Operation, fhir_router, install_error_handlers
-from isodose.fhir.store import Stored
+from isodose.fhir.stored import Stored
 from isodose.security.guard import Closed
 from isodose.security.listening import OpenDoorError, refuse_open_door
 from isodose.settings import Settings

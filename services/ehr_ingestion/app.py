@@ -8,7 +8,7 @@ from ehr_ingestion.api import claims
 from ehr_ingestion.handlers import handlers
 from ehr_ingestion.patient_records import rebuild, touched
 from ehr_ingestion.stated_facts import refuse_unreadable
-from isodose.fhir.store import Stored
+from isodose.fhir.stored import Stored
 from isodose.service import Service, Work
 from isodose.settings import Settings
 

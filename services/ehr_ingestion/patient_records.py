@@ -10,7 +10,7 @@ import orjson
 
 from isodose.clinical.record import PatientRecord
 from isodose.events.contract import record_changed
-from isodose.fhir.store import Stored
+from isodose.fhir.stored import Stored
 from isodose.mcode import build_record
 from isodose.service import Work
 from isodose.telemetry import current_traceparent

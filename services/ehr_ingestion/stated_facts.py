@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import orjson
 
 from isodose.fhir.errors import FhirError, Issue
-from isodose.fhir.store import Stored
+from isodose.fhir.stored import Stored
 from isodose.mcode.statements import fault
 
 

@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from sqlalchemy import Connection, text
 
 from isodose.fhir.rest import fhir_router, install_error_handlers
-from isodose.fhir.store import ResourceStore, Stored
+from isodose.fhir.store import ResourceStore
+from isodose.fhir.stored import Stored
 from isodose.storage.database import Database
 
 BASE = "http://ehr.test/fhir"

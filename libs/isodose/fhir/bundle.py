@@ -19,7 +19,8 @@ from isodose.fhir.identity import criteria_of, lock_identities, the_match
 from isodose.fhir.interactions import Answer
 from isodose.fhir.resources import Resource, instant, is_id, resource_of
 from isodose.fhir.rewriting import Rewriter
-from isodose.fhir.store import Change, ResourceStore, Stored, new_id
+from isodose.fhir.store import Change, ResourceStore, new_id
+from isodose.fhir.stored import Stored
 from isodose.fhir.validation import validate
 
 

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from isodose.fhir.references import pointers, target
 from isodose.fhir.search import searchset
-from isodose.fhir.store import ResourceStore, Stored
+from isodose.fhir.store import ResourceStore
+from isodose.fhir.stored import Stored
 
 
 def everything(

@@ -18,7 +18,8 @@ from isodose.fhir.identity import criteria_of, lock_identities, the_match
 from isodose.fhir.resources import Resource, instant, is_id
 from isodose.fhir.search import search
 from isodose.fhir.search_query import Pairs
-from isodose.fhir.store import ResourceStore, Stored, new_id
+from isodose.fhir.store import ResourceStore, new_id
+from isodose.fhir.stored import Stored
 from isodose.fhir.validation import issues, validate
 
 Return = Literal["representation", "minimal", "OperationOutcome"]

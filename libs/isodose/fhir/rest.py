@@ -35,7 +35,7 @@ from isodose.fhir.negotiation import (
 from isodose.fhir.operations import Call, HasResources, Operation, Outcome
 from isodose.fhir.resources import MAX_BODY, Resource, is_id, parse
 from isodose.fhir.search_query import Pairs
-from isodose.fhir.store import Stored
+from isodose.fhir.stored import Stored
 from isodose.storage.database import is_transient
 
 __all__ = ["Call", "HasResources", "Operation", "fhir_router", "install_error_handlers"]

@@ -18,7 +18,8 @@ from isodose.fhir.errors import bad_request
 from isodose.fhir.references import target
 from isodose.fhir.search_parameters import parameters
 from isodose.fhir.search_query import Pairs, Query, parse
-from isodose.fhir.store import ResourceStore, Stored, as_stored
+from isodose.fhir.store import ResourceStore
+from isodose.fhir.stored import Stored, as_stored
 from isodose.storage.tables import search_index
 
 _encode = msgspec.json.Encoder().encode

@@ -6,26 +6,24 @@ https://hl7.org/fhir/R4/http.html#versioning
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
-import orjson
-from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Text, cast, delete, func, select, tuple_
+from sqlalchemy import Row, delete, select, tuple_
 
 from isodose.fhir import errors
 from isodose.fhir.dates import bounds
 from isodose.fhir.insertion import insert_rows
 from isodose.fhir.integrity import refuse_dangling
+from isodose.fhir.reading import PAGE, Key, Origin, Reading
 from isodose.fhir.resources import Resource, dump, instant, resource_of, result_id, result_key, with_meta
 from isodose.fhir.search_parameters import patient_of, rows
+from isodose.fhir.stored import Stored, as_stored
 from isodose.storage.tables import resource as current
 from isodose.storage.tables import resource_version as versions
 from isodose.storage.tables import search_index
-
-Origin = Literal["ehr", "result"]
-Key = tuple[str, str]
 
 _CURRENT = (
     "type", "id", "version", "last_version", "last_updated", "source_updated", "patient_id", "deleted",
@@ -36,36 +34,6 @@ _INDEX = ("type", "id", "param", "system", "value", "low", "high", "text")
 _REPLACE = "ON CONFLICT (type, id) DO UPDATE SET " + ", ".join(f"{c} = excluded.{c}" for c in _CURRENT[2:])
 # A row that somebody else made since it was read is not overwritten: the count of rows then tells.
 _ADVANCE = f"{_REPLACE} WHERE resource.last_version < excluded.last_version"
-_PAGE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One version of a resource as it is in the store. `changed` tells whether this write made it current;
-    `left` is the patient whose compartment it was in before, where that is another one.
-    """
-
-    type: str
-    id: str
-    version: int
-    last_updated: datetime
-    body: bytes
-    deleted: bool = False
-    changed: bool = False
-    created: bool = False
-    method: str = "PUT"
-    patient_id: str | None = None
-    origin: str = "ehr"
-    left: str | None = None
-
-    @property
-    def reference(self) -> str:
-        return f"{self.type}/{self.id}"
-
-    def resource(self) -> dict[str, Any]:
-        """A parsed copy, to read."""
-        data: dict[str, Any] = orjson.loads(self.body)
-        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,65 +49,8 @@ class Change:
     path: str = ""
 
 
-class ResourceStore:
-    """The resources behind one connection, in its transaction. `base` is this server's own FHIR base URL."""
-
-    def __init__(
-        self, conn: Connection, base: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self.conn = conn
-        self.base = base.rstrip("/")
-        self.clock = clock
-
-    # Reading
-
-    def get(self, type: str, id: str) -> Stored | None:
-        """The current version, deleted or not; None when there never was one."""
-        return self.get_many([(type, id)]).get((type, id))
-
-    def get_many(self, keys: Iterable[Key], lock: bool = False) -> dict[Key, Stored]:
-        return {key: as_stored(row) for key, row in self._rows(keys, lock).items()}
-
-    def read(self, type: str, id: str) -> Stored:
-        """The current version. Raises 404 when there is none, 410 when it is deleted."""
-        found = self.get(type, id)
-        if found is None:
-            raise errors.not_found(f"There is no {type} with this id.", f"{type}.id")
-        if found.deleted:
-            raise errors.gone(f"This {type} was deleted; its history remains.")
-        return found
-
-    def vread(self, type: str, id: str, version: str) -> Stored:
-        """One version. Raises 404 when there is none, 410 when it is the deletion."""
-        statement = select(versions).where(versions.c.type == type, versions.c.id == id)
-        row = self.conn.execute(statement.where(versions.c.version == _number(version))).first()
-        if row is None:
-            raise errors.not_found(f"There is no such version of this {type}.", f"{type}.meta.versionId")
-        if row.deleted:
-            raise errors.gone(f"This {type} was deleted in this version.")
-        return _version(row)
-
-    def history(self, type: str, id: str, since: datetime | None = None, limit: int = _PAGE) -> list[Stored]:
-        """Newest first, deletions included. Raises 404 when there never was such a resource."""
-        statement = select(versions).where(versions.c.type == type, versions.c.id == id)
-        if since is not None:
-            statement = statement.where(versions.c.last_updated >= instant(since))
-        found = self.conn.execute(statement.order_by(versions.c.version.desc()).limit(limit)).all()
-        if not found and self.get(type, id) is None:
-            raise errors.not_found(f"There is no {type} with this id.", f"{type}.id")
-        return [_version(row) for row in found]
-
-    def of_patient(self, patient_id: str, origin: Origin | None = None) -> list[Stored]:
-        """Everything current in the patient's compartment, the Patient included, in a stable order."""
-        statement = select(current).where(current.c.patient_id == patient_id, current.c.deleted.is_(False))
-        if origin is not None:
-            statement = statement.where(current.c.origin == origin)
-        return [as_stored(row) for row in self.conn.execute(statement.order_by(current.c.type, current.c.id))]
-
-    def results_of(self, patient_id: str) -> list[Stored]:
-        return self.of_patient(patient_id, "result")
-
-    # Writing
+class ResourceStore(Reading):
+    """The resources behind one connection, to read and to write."""
 
     def create(self, resource: Resource) -> Stored:
         return self.write([Change(resource.type, new_id(), resource, "POST", path=resource.type)])[0]
@@ -177,17 +88,6 @@ class ResourceStore:
         results = [batch.add(change, before.get((change.type, change.id))) for change in changes]
         batch.flush()
         return results
-
-    def _rows(self, keys: Iterable[Key], lock: bool = False) -> dict[Key, Row[Any]]:
-        wanted = sorted(set(keys))
-        found: dict[Key, Row[Any]] = {}
-        for start in range(0, len(wanted), _PAGE):
-            part = wanted[start : start + _PAGE]
-            statement = select(current).where(_among(self.conn, part))
-            if lock:
-                statement = statement.order_by(current.c.type, current.c.id).with_for_update()
-            found |= {(row.type, row.id): row for row in self.conn.execute(statement)}
-        return found
 
 
 class _Batch:
@@ -288,9 +188,9 @@ class _Batch:
 
     def flush(self) -> None:
         conn = self.store.conn
-        for start in range(0, len(self.unindexed), _PAGE):
+        for start in range(0, len(self.unindexed), PAGE):
             keys = tuple_(search_index.c.type, search_index.c.id)
-            conn.execute(delete(search_index).where(keys.in_(self.unindexed[start : start + _PAGE])))
+            conn.execute(delete(search_index).where(keys.in_(self.unindexed[start : start + PAGE])))
         insert_rows(conn, current, _CURRENT, self.restamped, _REPLACE)
         written = insert_rows(conn, current, _CURRENT, self.current, _ADVANCE)
         if written != len(self.current):
@@ -300,21 +200,8 @@ class _Batch:
         insert_rows(conn, search_index, _INDEX, self.index)
 
 
-def _among(conn: Connection, keys: Sequence[Key]) -> ColumnElement[bool]:
-    """The rows of these keys. Two arrays cost PostgreSQL a tenth of a hundred parameters."""
-    pair = tuple_(current.c.type, current.c.id)
-    if conn.dialect.name != "postgresql":
-        return pair.in_(keys)
-    columns = (cast([key[part] for key in keys], ARRAY(Text)) for part in (0, 1))
-    return pair.in_(select(*map(func.unnest, columns)))
-
-
 def new_id() -> str:
     return str(uuid.uuid4())
-
-
-def _number(version: str) -> int:
-    return int(version) if version.isascii() and version.isdigit() and len(version) < 10 else -1
 
 
 def _source_updated(data: dict[str, Any]) -> str | None:
@@ -327,18 +214,3 @@ def _source_updated(data: dict[str, Any]) -> str | None:
 
 def _older(source: str | None, stored: str | None) -> bool:
     return source is not None and stored is not None and source < stored
-
-
-def as_stored(row: Row[Any]) -> Stored:
-    """A row of `resource` as what it stands for."""
-    return Stored(
-        row.type, row.id, row.version, datetime.fromisoformat(row.last_updated), row.body.encode(),
-        deleted=row.deleted, patient_id=row.patient_id, origin=row.origin,
-    )  # fmt: skip
-
-
-def _version(row: Row[Any]) -> Stored:
-    return Stored(
-        row.type, row.id, row.version, datetime.fromisoformat(row.last_updated), row.body.encode(),
-        deleted=row.deleted, method=row.method,
-    )  # fmt: skip
