@@ -1,24 +1,20 @@
-"""Cards: the options when a chart is opened, and a draft radiation order checked before it is signed."""
+"""The two CDS services, and the cards with the options when a chart is opened."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
-
+from eligibility_scoring.card import PROPOSES, card, not_available
 from eligibility_scoring.decision import decide
 from eligibility_scoring.options import leading, options
-from eligibility_scoring.order_review import CRANIAL, Remark, remarks
 from eligibility_scoring.outputs import in_order, wanted
-from isodose.cds_hooks.cards import OVERRIDE_REASONS, detail, escaped, fact_words, shortened
+from eligibility_scoring.review_cards import review_cards
+from isodose.cds_hooks.cards import detail, escaped, fact_words
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
-from isodose.cds_hooks.models import Card, Coding, Indicator, Link, Source
+from isodose.cds_hooks.models import Card
 from isodose.clinical.finding import Finding, Option
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
-from isodose.fhir.resources import result_id
 from isodose.mcode import build_record
 
 _PATIENT = "{{context.patientId}}"
@@ -88,29 +84,6 @@ def option_cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
     return [_leading(call, lead, judged, findings, base)]
 
 
-def review_cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
-    """One card per thing to think over before signing; none where the drafts are no cranial radiation."""
-    drafts = [_named(resource, place) for place, resource in enumerate(call.drafts)]
-    others = [r for r in call.resources if not any(r is draft for draft in call.drafts)]
-    drafted = {f"{draft['resourceType']}/{draft['id']}" for draft in drafts}
-    record = as_if_signed(build_record(call.patient_id, [*drafts, *others]), drafted)
-    plans = [course for course in record.courses if course.ref in drafted and course.kind in CRANIAL]
-    if not plans:
-        return []
-    findings = decide(record, knowledge, call.on)
-    return [_remark_card(call, remark, base) for remark in remarks(plans, findings)]
-
-
-def as_if_signed(record: PatientRecord, drafted: Iterable[str]) -> PatientRecord:
-    """The record as it will be once the drafts are signed: planned courses."""
-    signed = frozenset(drafted)
-    courses = tuple(
-        msgspec.structs.replace(c, status="planned", draft=False) if c.ref in signed else c
-        for c in record.courses
-    )
-    return msgspec.structs.replace(record, courses=courses)
-
-
 def _has_brain_metastases(record: PatientRecord) -> bool:
     """Something of this patient's record is about brain metastases."""
     names = {fact.name for fact in record.facts}
@@ -126,7 +99,7 @@ def _leading(
     lesions = f" for {len(lead.applies_to)} lesions" if len(lead.applies_to) > 1 else ""
     parts = [f"**Options**\n\n{_table(judged)}", detail(shown, _notes(call, judged))]
     grave = lead.code == "best-supportive-care" or bool(against)
-    return _card(
+    return card(
         call,
         code=lead.code,
         summary=f"{lead.title}{lesions}: {lead.standing}",
@@ -140,7 +113,7 @@ def _undecided(call: HookCall, judged: Sequence[Option], base: str) -> Card:
     missing = wanted(judged)
     names = "\n".join(f"- {escaped(fact_words(name))} ({escaped(name)})" for name in missing)
     notes = "\n\n".join(f"> {escaped(note)}" for note in _notes(call, ()))
-    return _card(
+    return card(
         call,
         code="data-required",
         summary=f"No treatment option can be named yet: {len(missing)} facts are not known",
@@ -149,32 +122,6 @@ def _undecided(call: HookCall, judged: Sequence[Option], base: str) -> Card:
         ),
         indicator="warning",
         base=base,
-    )
-
-
-def _remark_card(call: HookCall, remark: Remark, base: str) -> Card:
-    return _card(
-        call,
-        code=remark.code,
-        summary=remark.title,
-        text=detail(remark.findings, _notes(call, ())),
-        indicator="warning" if remark.serious else "info",
-        base=base,
-    )
-
-
-def _card(call: HookCall, *, code: str, summary: str, text: str, indicator: Indicator, base: str) -> Card:
-    return Card(
-        uuid=uuid.UUID(result_id(f"{call.hook_instance}/{call.service}/{code}")),
-        summary=shortened(summary),
-        indicator=indicator,
-        detail=text,
-        source=Source(
-            label="Isodose: treatment options",
-            topic=Coding(system=f"{base}/CodeSystem/catalogue", code=code),
-        ),
-        override_reasons=OVERRIDE_REASONS,
-        links=_links(call),
     )
 
 
@@ -188,20 +135,9 @@ def _standing(option: Option) -> str:
 
 
 def _notes(call: HookCall, judged: Sequence[Option]) -> list[str]:
-    notes = [f"Not available for this answer: {', '.join(call.unavailable)}."] if call.unavailable else []
+    notes = not_available(call)
     missing = wanted(judged)
     if missing:
         words = "; ".join(fact_words(name) for name in missing[:_SHOWN_FINDINGS])
         notes.append(f"Options stay undecided for want of: {words}.")
-    return [*notes, "The platform proposes; a clinician decides."]
-
-
-def _links(call: HookCall) -> tuple[Link, ...]:
-    if not call.worklist_url:
-        return ()
-    return (Link(label="Open the patient's worklist page", url=call.worklist_url),)
-
-
-def _named(resource: dict[str, Any], place: int) -> dict[str, Any]:
-    """A draft may have no id yet: it gets one that holds for this call."""
-    return resource if resource.get("id") else {**resource, "id": f"draft-{place}"}
+    return [*notes, PROPOSES]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from eligibility_scoring import cards
+from eligibility_scoring import cards, review_cards
 from eligibility_scoring import knowledge as service_knowledge
 from isodose.cds_hooks.hook import HookCall
 from isodose.cds_hooks.models import Card
@@ -92,7 +92,7 @@ WBRT = draft("Whole brain radiotherapy 30 Gy in 10 fractions")
 
 
 def reviewed(order: dict[str, Any], *without: str, **changed: Any) -> dict[str, str]:
-    made = cards.review_cards(call(usual(*without, **changed), order), KNOWLEDGE, BASE)
+    made = review_cards.review_cards(call(usual(*without, **changed), order), KNOWLEDGE, BASE)
     return {card.source.topic.code if card.source.topic else "": card.indicator for card in made}
 
 
