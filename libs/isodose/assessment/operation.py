@@ -125,6 +125,7 @@ def _finding(finding: Finding) -> list[Json]:
         parts.append({"name": "severity", "valueCode": finding.severity})
     parts += [{"name": "missing", "valueCode": name} for name in finding.missing]
     parts.append({"name": "summary", "valueString": finding.summary})
+    parts += [{"name": "evidence", "valueCode": code} for code in finding.evidence]
     return parts
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from isodose.cds_hooks.models import SUMMARY_LIMIT, OverrideReason
 from isodose.clinical import facts
 from isodose.clinical.finding import Citation, FactUsed, Finding
+from isodose.clinical.knowledge import Entry, Knowledge
 
 AWAITS_SIGN_OFF = "source awaits clinical sign-off"
 
@@ -42,15 +43,18 @@ def shortened(text: str, limit: int = SUMMARY_LIMIT - 1) -> str:
     return (cut[: cut.rfind(" ")] if " " in cut else cut).rstrip(" ,;:.") + "…"
 
 
-def detail(findings: Sequence[Finding], notes: Iterable[str] = ()) -> str:
-    """The findings one after the other, then `notes`, as Markdown."""
-    blocks = [finding_detail(finding) for finding in findings]
+def detail(findings: Sequence[Finding], notes: Iterable[str] = (), knowledge: Knowledge | None = None) -> str:
+    """The findings one after the other, then `notes`, as Markdown; with `knowledge`, their evidence too."""
+    blocks = [finding_detail(finding, knowledge) for finding in findings]
     blocks.extend(f"> {escaped(note)}" for note in notes)
     return "\n\n".join(blocks)
 
 
-def finding_detail(finding: Finding) -> str:
-    """One finding: what it says and how strongly, the facts, what is missing, where it comes from."""
+def finding_detail(finding: Finding, knowledge: Knowledge | None = None) -> str:
+    """One finding: what it says and how strongly, the facts, what is missing, where it comes from.
+
+    `knowledge` gives the words of the entries that stand beside it as evidence.
+    """
     parts = [f"**{escaped(finding.summary)}**", _standing(finding)]
     if finding.action:
         parts.append(f"To consider: {escaped(finding.action)}")
@@ -68,7 +72,18 @@ def finding_detail(finding: Finding) -> str:
             parts.append(f"{word}: {escaped(text)}")
     if finding.sources:
         parts.append("Sources:\n" + "\n".join(f"- {citation_line(source)}" for source in finding.sources))
+    if knowledge is not None and finding.evidence:
+        beside = (evidence_line(code, knowledge.entry(code)) for code in finding.evidence)
+        parts.append("Evidence beside it:\n" + "\n".join(f"- {line}" for line in beside))
     return "\n\n".join(parts)
+
+
+def evidence_line(code: str, entry: Entry) -> str:
+    """An entry that stands beside a finding: its statement, how strong it is, and its sources."""
+    doubts = "".join(f" {escaped(text)}" for text in (entry.conflicts, entry.suspect) if text)
+    cited = "; ".join(citation_line(source) for source in entry.evidence)
+    strength = entry.strength.replace("_", " ")
+    return f"{escaped(entry.statement)}{doubts} _{strength}; {code}_ {cited}"
 
 
 def _standing(finding: Finding) -> str:

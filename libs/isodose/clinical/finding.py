@@ -44,7 +44,8 @@ class FactUsed(Struct, frozen=True):
 class Finding(Struct, frozen=True):
     """`code` is a catalogue id; `applies_to` is empty for the patient, else the reference of the lesion,
     course, plan, scan or drug (a pair is joined by `+`). `value` is what a rule yields beside yes or no.
-    `change` says what would change the answer.
+    `evidence` are the ids of entries that no rule judges and that stand beside this one. `change` says what
+    would change the answer.
     """
 
     code: str
@@ -57,6 +58,7 @@ class Finding(Struct, frozen=True):
     missing: tuple[str, ...] = ()
     facts: tuple[FactUsed, ...] = ()
     sources: tuple[Citation, ...] = ()
+    evidence: tuple[str, ...] = ()
     action: str = ""
     boundary: str = ""
     conflicts: str = ""

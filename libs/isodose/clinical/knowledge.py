@@ -39,6 +39,9 @@ class DatedValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One catalogue entry in our words. `met`, `not_met` are short sentences for that verdict; `statement`
     serves where they are left out. `enabled: false` is built and tested but not run unless a setting says so.
+
+    An entry that no rule judges is evidence beside the findings or options named in `shown_with`, or says in
+    `not_computable` why a computer cannot evaluate it.
     """
 
     statement: str
@@ -55,6 +58,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     where: str = ""
     severity: Severity | None = None
     enabled: bool = True
+    shown_with: tuple[str, ...] = ()
+    not_computable: str = ""
     values: dict[str, tuple[DatedValue, ...]] = {}
 
 
@@ -103,9 +108,18 @@ class Knowledge:
         content = msgspec.json.encode([self.entries, sorted(self._enabled)], order="deterministic")
         self.version = hashlib.sha256(content).hexdigest()[:16]
         self._values: dict[tuple[str, dt.date], Values] = {}
+        beside: dict[str, list[str]] = {}
+        for code, entry in self.entries.items():
+            for shown_with in entry.shown_with if self.is_enabled(code) else ():
+                beside.setdefault(shown_with, []).append(code)
+        self._evidence = {code: tuple(sorted(shown)) for code, shown in beside.items()}
 
     def is_enabled(self, code: str) -> bool:
         return self.entries[code].enabled or code in self._enabled
+
+    def evidence_for(self, code: str) -> tuple[str, ...]:
+        """The enabled entries that stand as evidence beside the finding or option `code`, by id."""
+        return self._evidence.get(code, ())
 
     def values(self, code: str, on: dt.date) -> Values:
         key = (code, on)
@@ -144,6 +158,8 @@ def _read(file: Traversable) -> dict[str, Entry]:
     for code, entry in parsed.entries.items():
         if not entry.evidence:
             raise KnowledgeError(f"{file.name}: {code} cites no source")
+        if entry.not_computable and (entry.shown_with or entry.values):
+            raise KnowledgeError(f"{file.name}: {code} is not computable, yet has values or is shown")
         for name, dated in entry.values.items():
             _check_periods(f"{file.name}: {code}.{name}", dated)
     return parsed.entries

@@ -110,6 +110,7 @@ def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Findin
         missing=absent,
         facts=tuple(sorted((as_used(f, view.on) for f in result.used), key=lambda f: (f.name, f.source))),
         sources=entry.evidence,
+        evidence=knowledge.evidence_for(code),
         action=entry.action if verdict != "not-met" else "",
         boundary=entry.boundary,
         conflicts=entry.conflicts,
