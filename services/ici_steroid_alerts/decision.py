@@ -6,14 +6,20 @@ import datetime as dt
 
 from msgspec.structs import replace
 
-from ici_steroid_alerts import ici_with_radiation, other_pairs, steroids, targeted_drugs
+from ici_steroid_alerts import ici_with_radiation, other_pairs, radiation_effects, steroids, targeted_drugs
 from isodose.clinical import derive, rules
 from isodose.clinical.derive.steroids import active_steroids
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import Course, Fact, PatientRecord, Subject
 
-RULES = (*steroids.RULES, *ici_with_radiation.RULES, *targeted_drugs.RULES, *other_pairs.RULES)
+RULES = (
+    *steroids.RULES,
+    *ici_with_radiation.RULES,
+    *targeted_drugs.RULES,
+    *other_pairs.RULES,
+    *radiation_effects.RULES,
+)
 
 _RADIATION = ("single_srs", "fsrs", "wbrt", "ha_wbrt")
 _DOSE = "steroid_dexamethasone_mg_per_day"
@@ -32,7 +38,11 @@ def decide(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> list[Fin
 
     Same record, same knowledge version, same day: the same findings.
     """
-    seen = as_seen(record, on)
+    return judged(as_seen(record, on), knowledge, on)
+
+
+def judged(seen: PatientRecord, knowledge: Knowledge, on: dt.date) -> list[Finding]:
+    """The findings on a record that already holds what follows from it (`as_seen`)."""
     untold = _untold_dose(seen, on)
     return [_in_words(finding, untold) for finding in rules.judge(RULES, seen, knowledge, on)]
 

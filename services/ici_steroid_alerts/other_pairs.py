@@ -64,6 +64,15 @@ def brain_and_body_in_parallel(f: View, k: Values) -> Term:
     return f["systemic_therapy_active"] & (f["extracranial_disease_status"] == "progressing")
 
 
+def progression_on_cns_active_therapy(f: View, k: Values) -> Term:
+    progressing = f["intracranial_progression_type"].is_in(k["progression_types"])
+    return f["cns_active_therapy_active"] & progressing
+
+
+def board_has_not_spoken(f: View, k: Values) -> Term:
+    return f["cns_active_therapy_available"] & ~f["mdt_discussed"]
+
+
 RULES = (
     Rule("DRUG-bevacizumab-wound", bevacizumab_before_operation, "course"),
     Rule("DRUG-bevacizumab-bleeding", bleeding_risk),
@@ -77,4 +86,6 @@ RULES = (
     Rule("TIME-systemic-continue", systemic_therapy_held, "course"),
     Rule("TIME-systemic-withhold-harm", holding_does_harm, "course"),
     Rule("TIME-parallel-not-serial", brain_and_body_in_parallel),
+    Rule("TIME-srs-salvage-after-systemic", progression_on_cns_active_therapy),
+    Rule("TIME-upfront-vs-deferred-local-therapy", board_has_not_spoken),
 )

@@ -123,7 +123,10 @@ def test_every_drug_entry_has_a_rule() -> None:
     wanted = {code for code in ENTRIES if code.startswith(("DRUG-", "SUP-STER-", "SUP-ICIPK-", "SUP-HOLD-"))}
     wanted |= {code for code in ENTRIES if code.startswith(("TIME-ici-", "TIME-systemic-", "TIME-nivolumab"))}
     assert wanted <= RULES.keys()
-    assert set(KNOWLEDGE.entries) == set(RULES)
+    wanted |= {code for code in ENTRIES if code.startswith(("ARE-RISK-ici", "ARE-RISK-tdm1", "ARE-RISK-adc"))}
+    assert wanted <= RULES.keys()
+    evidence = {code for code, entry in KNOWLEDGE.entries.items() if entry.shown_with}
+    assert set(KNOWLEDGE.entries) == set(RULES) | evidence
 
 
 @needs_catalogue

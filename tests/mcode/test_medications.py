@@ -54,7 +54,7 @@ def dose(value: float, unit: str, **timing: Any) -> list[dict[str, Any]]:
         (
             dose(8, "mg", repeat={"frequency": 1, "period": 1, "periodUnit": "d"})
             + dose(4, "mg", repeat={"frequency": 1, "period": 1, "periodUnit": "d"}),
-            None,
+            12,
         ),
     ],
 )

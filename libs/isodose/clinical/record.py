@@ -87,7 +87,10 @@ class Exposure(Struct, frozen=True):
 
     `concept` is a concept id (`pembrolizumab`), `drug_class` its role class (`ici_pd1`). `start` is the first
     day; `end` the last known day, None while it goes on. `given_on` lists single administrations.
-    `daily_dose_mg` is the total per day where the order allows computing it; `text` is the order's own words.
+    `daily_dose_mg` is the total per day where the order allows computing it, `least_daily_dose_mg` what is
+    taken at the least where it leaves a range. `cycle_days` are the days from dose to dose of a drug that is
+    not taken every day; the dose is then that of its day. An order in steps is one exposure per step, all of
+    one `ref`. `text` is the order's own words.
     """
 
     ref: str
@@ -99,6 +102,8 @@ class Exposure(Struct, frozen=True):
     end: dt.date | None = None
     given_on: tuple[dt.date, ...] = ()
     daily_dose_mg: float | None = None
+    least_daily_dose_mg: float | None = None
+    cycle_days: int | None = None
     route: Literal["", "systemic", "topical", "inhaled", "ophthalmic", "local"] = ""
     as_needed: bool = False
     indication: str = ""

@@ -190,7 +190,17 @@ def coding(system: str, code: str) -> Coding:
         code = f"{code[:3]}.{code[3:]}"
     elif short.startswith("http://snomed.info/sct/"):
         short = "snomed"
+    elif short == "ndc":
+        code = _eleven_digits(code)
     return Coding(short, code)
+
+
+def _eleven_digits(ndc: str) -> str:
+    """A National Drug Code in its billing form: labeler, product and package of 5, 4 and 2 digits."""
+    parts = ndc.split("-")
+    if len(parts) != 3:
+        return ndc
+    return "".join(part.rjust(width, "0") for part, width in zip(parts, (5, 4, 2), strict=True))
 
 
 def codings(*concepts: Any) -> list[Coding]:
@@ -239,17 +249,20 @@ class Drug(NamedTuple):
 
 class _DrugIndex(NamedTuple):
     codes: dict[Coding, Concept]
+    says: dict[Coding, str]
     local: dict[Coding, Concept]
     names: dict[str, list[tuple[tuple[str, ...], Concept]]]
 
 
 @cache
 def _drugs() -> _DrugIndex:
-    index = _DrugIndex({}, {}, {})
+    index = _DrugIndex({}, {}, {}, {})
     for name in DRUG_SETS:
         for concept in value_set(name).concepts.values():
             for code in concept.codes:
                 (index.codes if code.match else index.local)[Coding(code.system, code.code)] = concept
+                if code.says:
+                    index.says[Coding(code.system, code.code)] = code.says
             for phrase in concept.names:
                 words = tuple(phrase.split())
                 index.names.setdefault(words[0], []).append((words, concept))
@@ -280,6 +293,12 @@ def drugs(given: Sequence[Coding], words: str = "") -> list[Drug]:
         both = value_set("immune_checkpoint_inhibitors").concepts["nivolumab_relatlimab"]
         found[both.id] = Drug(both, certainty)
     return [found[key] for key in sorted(found)]
+
+
+def product_names(given: Iterable[Coding]) -> list[str]:
+    """What the code tables call the products among `given`, strength included where the code tells it."""
+    says = _drugs().says
+    return [says[coding] for coding in given if coding in says]
 
 
 def _named(words: list[str], index: _DrugIndex) -> list[Concept]:

@@ -1,165 +1,333 @@
-"""How much of a drug per day, and by which route: of FHIR Dosage, only where it is simple enough to be sure.
+"""How much of a drug per day, and over which days: the steps of an order's FHIR Dosage.
 
-https://hl7.org/fhir/R4/dosage.html
+What cannot be computed stays open, and the order's own text goes on to whoever reads it; a range or a dose
+as needed tells at least how much is taken. https://hl7.org/fhir/R4/dosage.html
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from isodose.clinical.terminology import Coding, codings, words_of
+from isodose.clinical.terminology import codings, words_of
 from isodose.mcode import units
-from isodose.mcode.chart import Resource, items
+from isodose.mcode.chart import Resource, day, items
+from isodose.mcode.strengths import Strength, quantity
+from isodose.mcode.timings import Bounds, Pace, bounds_of, pace_in, pace_of
 
-Route = Literal["", "systemic", "topical", "inhaled", "ophthalmic", "local"]
-
-_DAYS = {"s": 1 / 86400, "min": 1 / 1440, "h": 1 / 24, "d": 1.0, "wk": 7.0, "mo": 30.4375, "a": 365.25}
-_TIMES_A_DAY = {
-    "QD": 1.0,
-    "AM": 1.0,
-    "PM": 1.0,
-    "BED": 1.0,
-    "BID": 2.0,
-    "TID": 3.0,
-    "QID": 4.0,
-    "QOD": 0.5,
-    "WK": 1 / 7,
-    "Q1H": 24.0,
-    "Q2H": 12.0,
-    "Q3H": 8.0,
-    "Q4H": 6.0,
-    "Q6H": 4.0,
-    "Q8H": 3.0,
-    "Q12H": 2.0,
-    "Q24H": 1.0,
-}
-# SNOMED CT routes from memory; the words of the route decide just as well.
-_ROUTE_CODES: dict[str, Route] = {
-    "26643006": "systemic",
-    "47625008": "systemic",
-    "34206005": "systemic",
-    "78421000": "systemic",
-    "37161004": "systemic",
-    "54485002": "ophthalmic",
-    "418401004": "ophthalmic",
-    "6064005": "topical",
-    "448598008": "topical",
-    "46713006": "topical",
-    "10547007": "local",
-    "12130007": "local",
-    "447694001": "inhaled",
-}
-_ROUTE_WORDS: tuple[tuple[Route, tuple[str, ...]], ...] = (
-    ("ophthalmic", (" ophthalmic ", " eye ", " ocular ", " intravitreal ", " conjunctival ", " eye drops ")),
-    (
-        "topical",
-        (" topical ", " cream ", " ointment ", " lotion ", " cutaneous ", " nasal ", " mouthwash ", " gel "),
-    ),
-    ("inhaled", (" inhalation ", " inhaled ", " inhaler ", " nebuliser ", " nebulizer ", " nebulized ")),
-    (
-        "local",
-        (
-            " otic ",
-            " ear ",
-            " intraarticular ",
-            " intra articular ",
-            " intralesional ",
-            " epidural ",
-            " enema ",
-            " dental ",
-        ),
-    ),
-    (
-        "systemic",
-        (
-            " oral ",
-            " intravenous ",
-            " iv ",
-            " po ",
-            " intramuscular ",
-            " subcutaneous ",
-            " tablet ",
-            " tablets ",
-            " capsule ",
-        ),
-    ),
+_NOT_ONE_DOSE = re.compile(
+    r"\b(?:then|taper\w*|wean\w*|decreas\w*|reduc\w*|increas\w*|as directed|or|until|prior to|before|if"
+    r"|unless|as needed|prn)\b"
 )
-_ATC_ROUTES: tuple[tuple[str, Route], ...] = (
-    ("S01", "ophthalmic"),
-    ("S02", "local"),
-    ("S03", "ophthalmic"),
-    ("D", "topical"),
-    ("R01", "topical"),
-    ("R03", "inhaled"),
-    ("A01", "local"),
-    ("A07", "local"),
-    ("C05", "local"),
-)
+_DOSE_IN_WORDS = re.compile(r"(\d+(?:\.\d+)?)\s*(mg|mcg|g|tab(?:let)?s?|cap(?:sule)?s?|ml)\b(?!\s*/)")
+_TOTAL_IN_WORDS = re.compile(r"\((\d+(?:\.\d+)?)\s*(mg|mcg|g)(?:\s+total)?\)")
+_RANGE_IN_WORDS = re.compile(r"\d\s*(?:-|to)\s*\d")
+_MEASURED_PER = re.compile(r"\d\s*(?:mg|mcg|g)\s*/\s*(?:kg|m2|m\^2|m²|m\b)")
+_FOR_DAYS = re.compile(r"\bfor (\d{1,3}) (day|week)s?\b")
+_UNIT_WORDS = {"mg": "mg", "mcg": "ug", "g": "g", "ml": "mL"}
 
 
-def route_of(given: list[Coding], words: str, dosages: list[Resource], local_code: str = "") -> Route:
-    """Where a drug acts: by the dose's own route, the drug's code, then form and text; empty if not told."""
-    for dosage in dosages:
-        route = dosage.get("route")
-        for coding in codings(route):
-            if (known := _ROUTE_CODES.get(coding.code)) is not None:
-                return known
-        if (known := _route_in(words_of(route))) is not None:
-            return known
-    for coding in given:
-        if coding.system == "atc":
-            for prefix, known in _ATC_ROUTES:
-                if coding.code.startswith(prefix):
-                    return known
-    if local_code:
-        return "local" if local_code != "C9257" else "ophthalmic"
-    sites = words_of(*(d.get("site") for d in dosages), *(str(d.get("text") or "") for d in dosages))
-    return _route_in(words) or _route_in(sites) or ""
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Milligrams, at the least and at the most."""
+
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def exact(self) -> float | None:
+        return self.most if self.most is not None and self.least == self.most else None
 
 
-def _route_in(words: str) -> Route | None:
-    return next((route for route, known in _ROUTE_WORDS if any(word in words for word in known)), None)
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stretch of an order. `daily` is per day, or on the day of a dose where `cycle_days` says that doses
+    lie further apart. `certain` is false where it was read from words.
+    """
+
+    start: dt.date | None = None
+    end: dt.date | None = None
+    daily: Amount = Amount()
+    cycle_days: int | None = None
+    as_needed: bool = False
+    certain: bool = True
+    given_on: tuple[dt.date, ...] = ()
 
 
-def daily_dose_mg(dosages: list[Resource]) -> float | None:
-    """Milligrams per day; None unless there is one plain dose, in a unit of mass, at a plain rate."""
-    if len(dosages) != 1:
-        return None
-    amounts = [a for a in items(dosages[0].get("doseAndRate")) if isinstance(a, dict)]
-    if len(amounts) != 1:
-        return None
-    single = _milligrams(amounts[0].get("doseQuantity"))
-    often = _times_a_day(dosages[0].get("timing"))
-    return round(single * often, 4) if single is not None and often is not None else None
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One Dosage as read, before its days are known."""
+
+    sequence: int | None
+    bounds: Bounds
+    step: Step
 
 
-def _milligrams(quantity: Any) -> float | None:
-    if not isinstance(quantity, dict) or quantity.get("comparator"):
-        return None
-    value = quantity.get("value")
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return None
-    return units.convert(float(value), str(quantity.get("code") or quantity.get("unit") or ""), "mg")
+def steps_of(
+    dosages: Sequence[Resource], strength: Strength, start: dt.date | None, end: dt.date | None
+) -> list[Step]:
+    """The steps of an order between its own first and last day, in order.
+
+    Instructions in sequence follow one another; those of one sequence, or of none, are taken together.
+    """
+    parts = [_part(one, strength) for one in dosages]
+    if not parts:
+        return [Step(start, end)]
+    if len({part.sequence for part in parts}) == len(parts) > 1 or any(p.bounds.start for p in parts):
+        return _one_after_another(parts, start, end)
+    together = _together([part.step for part in parts])
+    days = {part.bounds.days for part in parts}
+    length = days.pop() if len(days) == 1 else None
+    last = start + dt.timedelta(days=length - 1) if start and length else None
+    return [replace(together, start=start, end=_earlier(last, end))]
 
 
-def _times_a_day(timing: Any) -> float | None:
-    if not isinstance(timing, dict):
-        return None
-    repeat = timing.get("repeat")
-    if isinstance(repeat, dict):
-        period, unit = repeat.get("period"), repeat.get("periodUnit")
-        if repeat.get("frequencyMax") or repeat.get("periodMax"):
-            return None
-        if isinstance(period, (int, float)) and period > 0 and unit in _DAYS:
-            frequency = repeat.get("frequency", 1)
-            times = (
-                len(items(repeat.get("when")))
-                if "frequency" not in repeat and repeat.get("when")
-                else frequency
-            )
-            days = len(items(repeat.get("dayOfWeek"))) or 1
-            return float(times) * days / (period * _DAYS[unit]) if isinstance(times, (int, float)) else None
-    for coding in codings(timing.get("code")):
-        if coding.code in _TIMES_A_DAY:
-            return _TIMES_A_DAY[coding.code]
+def administered(
+    dosages: Sequence[Resource], strength: Strength, start: dt.date | None, end: dt.date | None
+) -> Step:
+    """One administration: what was given is the dose of its day."""
+    amount = _single(dosages[0], strength) if dosages else Amount()
+    return Step(start, end, daily=amount)
+
+
+def words_of_dosage(one: Resource) -> str:
+    """The instruction as its order words it; from its figures where it has no words."""
+    if isinstance(text := one.get("text") or one.get("patientInstruction"), str):
+        return text
+    said = [_figures(rate) for rate in _rates(one)]
+    timing = one.get("timing")
+    code = timing.get("code") if isinstance(timing, dict) else None
+    often = words_of(code).strip() or next((c.code for c in codings(code)), "") or _repeat_words(timing)
+    needed = "as needed" if one.get("asNeededBoolean") is True or one.get("asNeededCodeableConcept") else ""
+    return " ".join(filter(None, (*dict.fromkeys(said), often, needed)))
+
+
+def _repeat_words(timing: Any) -> str:
+    repeat = timing.get("repeat") if isinstance(timing, dict) else None
+    if not isinstance(repeat, dict) or not repeat.get("periodUnit"):
+        return ""
+    often, period = (
+        " to ".join(str(repeat[name]) for name in names if repeat.get(name) is not None)
+        for names in (("frequency", "frequencyMax"), ("period", "periodMax"))
+    )
+    return f"{often or 1} times in {period or 1} {repeat['periodUnit']}"
+
+
+def _rates(one: Resource) -> list[Resource]:
+    """The doses and rates of an instruction; an administration holds them itself."""
+    return [rate for rate in items(one.get("doseAndRate")) if isinstance(rate, dict)] or [one]
+
+
+def _figures(rate: Resource) -> str:
+    between = rate.get("doseRange")
+    if isinstance(between, dict):
+        ends = [_figure(between.get("low")), _figure(between.get("high"))]
+        return " to ".join(filter(None, ends))
+    ratio = rate.get("rateRatio")
+    if isinstance(ratio, dict):
+        return f"{_figure(ratio.get('numerator'))} per {_figure(ratio.get('denominator'))}"
+    return _figure(rate.get("doseQuantity") or rate.get("dose") or rate.get("rateQuantity"))
+
+
+def _figure(written: Any) -> str:
+    found = quantity(written)
+    if found is None or not isinstance(written, dict):
+        return ""
+    return f"{found[0]:g} {written.get('unit') or found[1]}".strip()
+
+
+def _one_after_another(parts: Sequence[_Part], start: dt.date | None, end: dt.date | None) -> list[Step]:
+    ordered = sorted(parts, key=lambda p: (p.sequence or 0, p.bounds.start or dt.date.min))
+    found: list[Step] = []
+    begins = start
+    for place, part in enumerate(ordered):
+        first = part.bounds.start or begins
+        last = part.bounds.end
+        if last is None and first and part.bounds.days:
+            last = first + dt.timedelta(days=part.bounds.days - 1)
+        following = ordered[place + 1].bounds.start if place + 1 < len(ordered) else None
+        if last is None and following is not None and part.sequence is not None:
+            last = following - dt.timedelta(days=1)
+        if last is None and place + 1 < len(ordered) and part.bounds.start is None:
+            return [Step(start, end)]
+        found.append(replace(part.step, start=first, end=_earlier(last, end)))
+        begins = last + dt.timedelta(days=1) if last else first
+    return _overlaps_together(found)
+
+
+def _overlaps_together(steps: list[Step]) -> list[Step]:
+    """Steps over the very same days are one: a morning and an evening dose."""
+    by_days: dict[tuple[dt.date | None, dt.date | None], list[Step]] = {}
+    for step in steps:
+        by_days.setdefault((step.start, step.end), []).append(step)
+    return [replace(_together(same), start=days[0], end=days[1]) for days, same in by_days.items()]
+
+
+def _together(steps: list[Step]) -> Step:
+    if len(steps) == 1:
+        return steps[0]
+    paces = {step.cycle_days for step in steps}
+    least = sum(step.daily.least or 0.0 for step in steps)
+    most: float | None = 0.0
+    for step in steps:
+        most = None if most is None or step.daily.most is None else most + step.daily.most
+    known = len(paces) == 1
+    return Step(
+        daily=Amount(least, most) if known else Amount(),
+        cycle_days=paces.pop() if known else None,
+        as_needed=all(step.as_needed for step in steps),
+        certain=all(step.certain for step in steps),
+        given_on=tuple(sorted({one for step in steps for one in step.given_on})),
+    )
+
+
+def _part(one: Resource, strength: Strength) -> _Part:
+    timing = one.get("timing")
+    pace, single = pace_of(timing), _single(one, strength)
+    bounds = bounds_of(timing)
+    certain = True
+    days: tuple[dt.date, ...] = ()
+    daily = _per_day(single, pace)
+    if isinstance(timing, dict) and (events := _events(timing)):
+        days, daily = events
+        daily = _times(single, daily.most) if daily.most else Amount()
+    if daily.most is None:
+        said = _in_words(one, strength, single, pace)
+        if said is not None:
+            daily, pace, certain = said[0], said[1], False
+            bounds = bounds if bounds != Bounds() else said[2]
+    as_needed = one.get("asNeededBoolean") is True or bool(one.get("asNeededCodeableConcept"))
+    cycle = pace.cycle_days or _cycle_of_limit(one)
+    step = Step(
+        daily=Amount(0.0, None) if as_needed else daily,
+        cycle_days=cycle,
+        as_needed=as_needed,
+        certain=certain,
+        given_on=days,
+    )
+    sequence = one.get("sequence")
+    return _Part(sequence if isinstance(sequence, int) else None, bounds, step)
+
+
+def _single(one: Resource, strength: Strength) -> Amount:
+    """One dose in milligrams. Of several statements (ordered, calculated) those in milligrams must agree."""
+    rates = _rates(one)
+    found = {amount for rate in rates if (amount := _of_rate(rate, one, strength)).most is not None}
+    return found.pop() if len(found) == 1 else Amount()
+
+
+def _of_rate(rate: Resource, one: Resource, strength: Strength) -> Amount:
+    dose = quantity(rate.get("doseQuantity") or rate.get("dose"))
+    if dose is not None:
+        mg = strength.milligrams(*dose)
+        return Amount(mg, mg)
+    between = rate.get("doseRange")
+    if isinstance(between, dict):
+        low, high = quantity(between.get("low")), quantity(between.get("high"))
+        if high is None:
+            return Amount()
+        return Amount(strength.milligrams(*low) if low else 0.0, strength.milligrams(*high))
+    per_hour = _per_hour(rate, strength)
+    hours = _hours(one)
+    if per_hour is not None and hours is not None:
+        return Amount(per_hour * hours, per_hour * hours)
+    return Amount()
+
+
+def _per_hour(rate: Resource, strength: Strength) -> float | None:
+    """A rate of infusion in milligrams per hour."""
+    written = quantity(rate.get("rateQuantity"))
+    if written is not None:
+        above, slash, below = written[1].partition("/")
+        days = units.convert(1.0, below, "d") if slash else None
+        mass = strength.milligrams(written[0], above)
+        return mass / (days * 24) if mass is not None and days else None
+    ratio = rate.get("rateRatio")
+    if isinstance(ratio, dict):
+        top, bottom = quantity(ratio.get("numerator")), quantity(ratio.get("denominator"))
+        mass = strength.milligrams(*top) if top else None
+        days = units.convert(*bottom, "d") if bottom else None
+        return mass / (days * 24) if mass is not None and days else None
     return None
+
+
+def _hours(one: Resource) -> float | None:
+    """How long one infusion runs."""
+    timing = one.get("timing")
+    repeat = timing.get("repeat") if isinstance(timing, dict) else None
+    if not isinstance(repeat, dict):
+        return None
+    length = quantity({"value": repeat.get("duration"), "code": repeat.get("durationUnit")})
+    days = units.convert(*length, "d") if length and not repeat.get("durationMax") else None
+    return days * 24 if days else None
+
+
+def _per_day(single: Amount, pace: Pace) -> Amount:
+    if single.most is None or pace.most is None or pace.least is None:
+        return Amount()
+    return Amount(
+        round((single.least or 0.0) * pace.least, 4),
+        round(single.most * pace.most, 4),
+    )
+
+
+def _times(single: Amount, count: float) -> Amount:
+    if single.most is None:
+        return Amount()
+    return Amount(round((single.least or 0.0) * count, 4), round(single.most * count, 4))
+
+
+def _events(timing: Resource) -> tuple[tuple[dt.date, ...], Amount] | None:
+    """The days of a Timing that lists its moments, and how many there are on each, where that is the same."""
+    days = [found for event in items(timing.get("event")) if (found := day(event))]
+    if not days or timing.get("repeat"):
+        return None
+    counts = {float(days.count(one)) for one in days}
+    often = counts.pop() if len(counts) == 1 else None
+    return tuple(sorted(set(days))), Amount(often, often)
+
+
+def _cycle_of_limit(one: Resource) -> int | None:
+    """`maxDosePerPeriod` of one dose in so many weeks, as oncology exports write a cycle."""
+    limit = one.get("maxDosePerPeriod")
+    if not isinstance(limit, dict):
+        return None
+    top, bottom = quantity(limit.get("numerator")), quantity(limit.get("denominator"))
+    if top is None or bottom is None or top != (1.0, ""):
+        return None
+    days = units.convert(*bottom, "d")
+    return round(days) if days and days > 2 else None
+
+
+def _in_words(
+    one: Resource, strength: Strength, single: Amount, pace: Pace
+) -> tuple[Amount, Pace, Bounds] | None:
+    """Dose and frequency from the text of the instruction, where it tells exactly one of each."""
+    text = str(one.get("text") or one.get("patientInstruction") or "").lower()
+    if not text or _NOT_ONE_DOSE.search(text) or _RANGE_IN_WORDS.search(text) or _MEASURED_PER.search(text):
+        return None
+    frequency = pace if pace.most is not None else pace_in(text)
+    amount = single if single.most is not None else _amount_in(text, strength)
+    daily = _per_day(amount, frequency)
+    if daily.most is None:
+        return None
+    lasting = _FOR_DAYS.search(text)
+    length = int(lasting[1]) * (7 if lasting[2] == "week" else 1) if lasting else None
+    return daily, frequency, Bounds(days=length)
+
+
+def _amount_in(text: str, strength: Strength) -> Amount:
+    total = _TOTAL_IN_WORDS.findall(text)
+    found = {(float(value), unit) for value, unit in total or _DOSE_IN_WORDS.findall(text)}
+    if len(found) != 1:
+        return Amount()
+    value, unit = found.pop()
+    mg = strength.milligrams(value, _UNIT_WORDS.get(unit, "tablet"))
+    return Amount(mg, mg)
+
+
+def _earlier(one: dt.date | None, other: dt.date | None) -> dt.date | None:
+    return min(filter(None, (one, other)), default=None)

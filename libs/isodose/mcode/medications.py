@@ -7,14 +7,35 @@ in no value set are left out, antineoplastic agents by ATC excepted.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from isodose.clinical.record import DrugStatus, Exposure
-from isodose.clinical.terminology import Coding, Concept, Drug, codings, drugs, value_set, words_of
-from isodose.mcode import dosage, units
+from isodose.clinical.terminology import (
+    Coding,
+    Concept,
+    Drug,
+    codings,
+    drugs,
+    product_names,
+    value_set,
+    words_of,
+)
 from isodose.mcode.chart import Chart, Reading, Resource, day, items, reference_to
+from isodose.mcode.dosage import Step, administered, steps_of, words_of_dosage
+from isodose.mcode.routes import route_of
+from isodose.mcode.strengths import strength_of
+from isodose.mcode.timings import whole_days
+
+_MOST_MOMENTS = 400
+_REASON_SETS = (
+    "neurological_findings",
+    "adverse_radiation_effects",
+    "steroid_toxicity",
+    "metastases",
+    "comorbidities",
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +48,7 @@ class _Taken:
     end: dt.date | None = None
     given_on: tuple[dt.date, ...] = ()
     draft: bool = False
+    administered: bool = False
 
 
 def read(chart: Chart, reading: Reading) -> None:
@@ -41,39 +63,66 @@ def read(chart: Chart, reading: Reading) -> None:
 
 
 def _write(chart: Chart, reading: Reading, resource: Resource, taken: _Taken) -> None:
-    given, words, text = _named(chart, resource)
+    medication = _medication(chart, resource)
     ref = reference_to(resource)
-    recognised = drugs(given, words) or _antineoplastic(given)
+    recognised = drugs(medication.codes, medication.words) or _antineoplastic(medication.codes)
+    if not recognised:
+        return
+    steps = _steps(medication, taken)
     for drug in recognised:
-        route = dosage.route_of(given, words, taken.dosages, drug.local_code)
-        reading.exposures.append(
+        reading.exposures += [
             Exposure(
                 ref=ref,
                 concept=drug.concept.id,
                 drug_class=drug.concept.role,
                 status=taken.status,
-                certainty=drug.certainty,
-                start=taken.start,
-                end=taken.end,
+                certainty=drug.certainty if step.certain or drug.certainty != "sure" else "likely",
+                start=step.start,
+                end=step.end,
                 given_on=taken.given_on,
-                daily_dose_mg=dosage.daily_dose_mg(taken.dosages),
-                route=route,
-                as_needed=any(_as_needed(d) for d in taken.dosages),
+                daily_dose_mg=step.daily.exact,
+                least_daily_dose_mg=step.daily.least if step.daily.exact is None else None,
+                cycle_days=step.cycle_days,
+                route=route_of(medication.codes, medication.words, taken.dosages, drug.local_code),
+                as_needed=step.as_needed,
                 indication=_indication(chart, resource),
-                text=_own_words(text, taken.dosages),
+                text=_own_words(medication.text, taken.dosages),
                 draft=taken.draft,
             )
-        )
+            for step in steps
+        ]
         if drug.certainty != "sure":
             said = "The drug has no code that is known; it was recognised by its name"
             reading.problem("drug-by-name", said, ref, f"{resource['resourceType']}.medication")
-    if recognised:
-        reading.read.add(ref)
+    reading.read.add(ref)
     if taken.start and taken.end and taken.end < taken.start:
         reading.problem("ends-before-it-begins", "The drug ends before it begins", ref)
 
 
-def _named(chart: Chart, resource: Resource) -> tuple[list[Coding], str, str]:
+def _steps(medication: _Medication, taken: _Taken) -> list[Step]:
+    """The stretches of one order; of moments listed one by one, a day each."""
+    strength = strength_of([*medication.names, *product_names(medication.codes)], medication.resource)
+    if taken.administered:
+        return [administered(taken.dosages, strength, taken.start, taken.end)]
+    found: list[Step] = []
+    for step in steps_of(taken.dosages, strength, taken.start, taken.end):
+        days = step.given_on[:_MOST_MOMENTS]
+        found += [replace(step, start=day, end=day, given_on=()) for day in days] or [step]
+    return found
+
+
+@dataclass(frozen=True)
+class _Medication:
+    """What names a drug: codes, words to match, names as written, and the Medication resource."""
+
+    codes: list[Coding]
+    words: str
+    names: list[str]
+    text: str
+    resource: Resource | None
+
+
+def _medication(chart: Chart, resource: Resource) -> _Medication:
     """The codes and words that name the drug, form and ingredients of a Medication resource included."""
     concept = resource.get("medicationCodeableConcept")
     medication = chart.at(resource, resource.get("medicationReference"))
@@ -85,8 +134,16 @@ def _named(chart: Chart, resource: Resource) -> tuple[list[Coding], str, str]:
                 parts.append(ingredient.get("itemCodeableConcept"))
     elif isinstance(reference := resource.get("medicationReference"), dict):
         parts.append(str(reference.get("display") or ""))
-    words = words_of(*parts)
-    return codings(*parts), words, _text(parts)
+    return _Medication(codings(*parts), words_of(*parts), list(_names(parts)), _text(parts), medication)
+
+
+def _names(parts: list[Any]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict):
+            yield str(part.get("text") or "")
+            yield from (str(c.get("display") or "") for c in items(part.get("coding")) if isinstance(c, dict))
 
 
 def _text(parts: list[Any]) -> str:
@@ -102,7 +159,7 @@ def _text(parts: list[Any]) -> str:
 
 def _own_words(drug: str, dosages: list[Resource]) -> str:
     """The drug and the instructions as the order words them."""
-    said = [str(one["text"]) for one in dosages if isinstance(one.get("text"), str)]
+    said = [words_of_dosage(one) for one in dosages]
     return "; ".join(dict.fromkeys(filter(None, (drug, *said))))
 
 
@@ -114,10 +171,6 @@ def _antineoplastic(given: list[Coding]) -> list[Drug]:
     return [Drug(Concept(display=code, role="antineoplastic", id=f"atc_{code}"), "likely")]
 
 
-def _as_needed(one: Resource) -> bool:
-    return one.get("asNeededBoolean") is True or bool(one.get("asNeededCodeableConcept"))
-
-
 def _indication(chart: Chart, resource: Resource) -> str:
     """The concept of the reason where it is known, else the reason's words."""
     reasons = items(resource.get("reasonCode"))
@@ -125,7 +178,7 @@ def _indication(chart: Chart, resource: Resource) -> str:
         if (condition := chart.at(resource, reference)) is not None:
             reasons.append(condition.get("code"))
     given = codings(*reasons)
-    for name in ("neurological_findings", "adverse_radiation_effects", "metastases", "comorbidities"):
+    for name in _REASON_SETS:
         if (concept := value_set(name).match(given)) is not None:
             return concept.id
     return _text(reasons)
@@ -135,20 +188,20 @@ def _dosages(value: Any) -> list[Resource]:
     return [d for d in items(value) if isinstance(d, dict)]
 
 
-def _bounds(dosages: list[Resource]) -> tuple[dt.date | None, dt.date | None]:
-    starts, ends = [], []
+def _first_day(dosages: list[Resource]) -> dt.date | None:
+    """The first day that the instructions name."""
+    starts: list[dt.date | None] = []
     for one in dosages:
         timing = one.get("timing")
-        repeat = timing.get("repeat") if isinstance(timing, dict) else None
+        if not isinstance(timing, dict):
+            continue
+        repeat = timing.get("repeat")
         bounds = repeat.get("boundsPeriod") if isinstance(repeat, dict) else None
         if isinstance(bounds, dict):
             starts.append(day(bounds.get("start")))
-            ends.append(day(bounds.get("end"), last=True))
-        elif isinstance(timing, dict):
-            events = [found for event in items(timing.get("event")) if (found := day(event))]
-            starts += events[:1]
-    start = min(filter(None, starts), default=None)
-    return start, max((e for e in ends if e), default=None) if ends and all(ends) else None
+        else:
+            starts += [day(event) for event in items(timing.get("event"))]
+    return min(filter(None, starts), default=None)
 
 
 _ORDERED: dict[str, DrugStatus] = {
@@ -167,13 +220,11 @@ def _request(resource: Resource) -> _Taken | None:
     if status is None:
         return None
     draft = resource.get("status") == "draft"
-    if resource.get("intent") in ("proposal", "plan") and status == "active":
+    if resource.get("intent") in ("proposal", "plan", "option") and status == "active":
         status = "planned"
     dosages = _dosages(resource.get("dosageInstruction"))
-    start, end = _bounds(dosages)
-    start = start or day(resource.get("authoredOn"))
-    if end is None and start is not None:
-        end = _supplied_until(resource, start, status)
+    start = _first_day(dosages) or day(resource.get("authoredOn"))
+    end = _supplied_until(resource, start, status) if start is not None else None
     return _Taken(status, dosages, start, end, draft=draft)
 
 
@@ -182,16 +233,8 @@ def _supplied_until(resource: Resource, start: dt.date, status: DrugStatus) -> d
     supply = request.get("expectedSupplyDuration") if isinstance(request, dict) else None
     if status != "completed" or not isinstance(supply, dict):
         return None
-    days = _days(supply)
+    days = whole_days(supply)
     return start + dt.timedelta(days=days - 1) if days else None
-
-
-def _days(quantity: Resource) -> int | None:
-    value = quantity.get("value")
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 10_000:
-        return None
-    days = units.convert(float(value), str(quantity.get("code") or quantity.get("unit") or "d"), "d")
-    return round(days) if days else None
 
 
 _ADMINISTERED: dict[str, DrugStatus] = {
@@ -213,9 +256,9 @@ def _administration(resource: Resource) -> _Taken | None:
     if isinstance(period, dict):
         start, end = day(period.get("start")), day(period.get("end"), last=True)
         given = (start,) if start and start == end else ()
-        return _Taken(status, dosages, start, end, given)
+        return _Taken(status, dosages, start, end, given, administered=True)
     on = day(resource.get("effectiveDateTime"))
-    return _Taken(status, dosages, on, on, (on,) if on else ())
+    return _Taken(status, dosages, on, on, (on,) if on else (), administered=True)
 
 
 _STATED: dict[str, DrugStatus] = {
@@ -256,7 +299,7 @@ def _dispense(resource: Resource) -> _Taken | None:
         return None
     start = day(resource.get("whenHandedOver")) or day(resource.get("whenPrepared"))
     supply = resource.get("daysSupply")
-    days = _days(supply) if isinstance(supply, dict) else None
+    days = whole_days(supply)
     end = start + dt.timedelta(days=days - 1) if start and days else None
     return _Taken(status, _dosages(resource.get("dosageInstruction")), start, end)
 

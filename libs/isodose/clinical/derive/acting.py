@@ -61,6 +61,8 @@ def acting_on(exposure: Exposure, on: dt.date, days_of_action: float) -> Acting 
     if exposure.status == "planned" or exposure.draft:
         return None
     period = exposure_period(exposure)
+    if exposure.cycle_days and exposure.cycle_days > days_of_action:
+        return _acting_in_its_cycle(exposure, on, days_of_action)
     if _runs_on(exposure, on):
         since = f"since {period.first}" if period.first else "with no start date given"
         certainty = exposure.certainty if period.first else least(exposure.certainty, "likely")
@@ -72,6 +74,22 @@ def acting_on(exposure: Exposure, on: dt.date, days_of_action: float) -> Acting 
     return None
 
 
+def _acting_in_its_cycle(exposure: Exposure, on: dt.date, days_of_action: float) -> Acting | None:
+    """A drug ordered for one day in so many acts on that day, and for its days of action after it."""
+    last = last_known_day(exposure, on)
+    if exposure.start is not None and exposure.start <= on and exposure.cycle_days:
+        until = on if exposure.end is None else min(on, exposure.end)
+        if exposure.status == "active" or exposure.end is not None:
+            dose = exposure.start + dt.timedelta(
+                days=(until - exposure.start).days // exposure.cycle_days * exposure.cycle_days
+            )
+            last = dose if last is None or exposure.end is not None else max(last, dose)
+    if last is None or (on - last).days > days_of_action:
+        return None
+    why = f"{_name(exposure)} every {exposure.cycle_days} days, last due on {last}"
+    return Acting(exposure, least(exposure.certainty, "likely"), last, why)
+
+
 def _runs_on(exposure: Exposure, on: dt.date) -> bool:
     if exposure.start is not None and exposure.start > on:
         return False
@@ -81,8 +99,13 @@ def _runs_on(exposure: Exposure, on: dt.date) -> bool:
 
 
 def last_known_day(exposure: Exposure, on: dt.date) -> dt.date | None:
-    """The last dose or the end, not after `on`."""
+    """The last dose or the end, not after `on`. Of an order that ended on a day not told, its first day: it
+    was not given for less than that.
+    """
     days = [day for day in (*exposure.given_on, exposure.end) if day is not None and day <= on]
+    ended = exposure.status in ("stopped", "completed") and exposure.end is None
+    if not days and ended and exposure.start is not None and exposure.start <= on:
+        return exposure.start
     return max(days, default=None)
 
 
@@ -128,7 +151,9 @@ def least(*certainties: Certainty) -> Certainty:
 
 
 def cycle_days(exposure: Exposure) -> int | None:
-    """Days from dose to dose where the order's own words say so: "every 3 weeks", "q21d"."""
+    """Days from dose to dose by the order's timing, else by its own words: "every 3 weeks", "q21d"."""
+    if exposure.cycle_days is not None:
+        return exposure.cycle_days
     match = _EVERY.search(exposure.text)
     if match is None:
         return None

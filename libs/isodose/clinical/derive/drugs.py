@@ -36,6 +36,7 @@ def drug_facts(record: PatientRecord, on: dt.date) -> PatientRecord:
         *_conjugates(record, on),
         *_kinase_inhibitors(record, on),
         *_systemic_therapy(record, on),
+        *_company(record, on),
     ]
     intervals = interval_facts(record, on)
     if not found and not intervals:
@@ -194,6 +195,16 @@ def _systemic_therapy(record: PatientRecord, on: dt.date) -> Iterable[Fact]:
     """Anticancer drugs; bevacizumab alone does not count, it may treat an adverse radiation effect."""
     if active := acting(record, on, _is_anticancer):
         yield derived("systemic_therapy_active", True, active)
+
+
+def _company(record: PatientRecord, on: dt.date) -> Iterable[Fact]:
+    """What is taken beside: prophylaxis against Pneumocystis, Boswellia."""
+    prophylaxis = acting(record, on, lambda e: e.drug_class == "pjp_prophylaxis" and e.route != "topical")
+    if prophylaxis:
+        why = [f"{a.reason}; its dose is not judged" for a in prophylaxis]
+        yield derived("pjp_prophylaxis_active", True, prophylaxis, "likely", why)
+    if boswellia := acting(record, on, lambda e: e.concept == "boswellia_serrata"):
+        yield derived("otc_boswellia_use", True, boswellia)
 
 
 def _is_anticancer(exposure: Exposure) -> bool:

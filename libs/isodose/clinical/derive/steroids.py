@@ -21,6 +21,8 @@ from isodose.clinical.timeline import Period, exposure_period, merged
 _LONGEST_MARK_DAYS = 28
 _CODED_REASONS = {
     "cerebral_oedema": "cns_oedema",
+    "adrenal_insufficiency": "replacement",
+    "radiation_hypopituitarism": "replacement",
     "radionecrosis_brain": "are",
     **dict.fromkeys(
         (
@@ -66,8 +68,11 @@ def steroid_facts(record: PatientRecord, on: dt.date) -> list[Fact]:
 
 
 def _indication(active: Sequence[Acting]) -> Iterable[Fact]:
-    """The reason, where every active steroid gives one and all agree."""
+    """The reason, where every active steroid gives one and all agree; replacement beside another reason does
+    not change that reason.
+    """
     read = [_reason(a.exposure.indication) for a in active]
+    read = [one for one in read if one[0] != "replacement"] or read
     reasons = {reason for reason, _ in read}
     if len(reasons) == 1 and (reason := reasons.pop()):
         certainty: Certainty = "sure" if all(coded for _, coded in read) else "likely"
@@ -115,7 +120,7 @@ def _dose(active: Sequence[Acting]) -> Iterable[Fact]:
     total = sum(doses)
     doubtful = any(a.exposure.route == "" for a in active) or not all(agree for _, agree in parts)
     certainty = least(*(a.certainty for a in active), "likely" if doubtful else "sure")
-    reasons = [f"{a.reason}: {_dose_words(a.exposure)}" for a in active]
+    reasons = [f"{a.reason}: {_dose_words(a.exposure)}{_if_replacement(a.exposure)}" for a in active]
     as_dexamethasone = total * figures().equal_to_prednisone_5_mg["dexamethasone"] / 5
     for name, value in (
         (_PREDNISONE, total),
@@ -126,6 +131,29 @@ def _dose(active: Sequence[Acting]) -> Iterable[Fact]:
 
 def _dose_words(exposure: Exposure) -> str:
     return f"{exposure.daily_dose_mg:g} mg per day" if exposure.daily_dose_mg is not None else exposure.text
+
+
+def _if_replacement(exposure: Exposure) -> str:
+    return ", as replacement" if _reason(exposure.indication)[0] == "replacement" else ""
+
+
+def least_prednisone(active: Sequence[Acting]) -> float:
+    """Milligrams of prednisone per day that the active steroids come to at the least: what a range, a dose as
+    needed or an order without a dose adds is not counted.
+    """
+    total = 0.0
+    for _, group in groupby(_by_concept(active), _concept):
+        same_drug = list(group)
+        equal = figures().equal_to_prednisone_5_mg.get(same_drug[0].exposure.concept)
+        kinds: dict[str, float] = {}
+        for acting in same_drug:
+            exposure = acting.exposure
+            kind = exposure.ref.partition("/")[0]
+            kinds[kind] = kinds.get(kind, 0.0) + (
+                exposure.daily_dose_mg or exposure.least_daily_dose_mg or 0.0
+            )
+        total += max(kinds.values()) * 5 / equal if equal else 0.0
+    return round(total, 6)
 
 
 def _daily_prednisone(same_drug: Sequence[Acting]) -> tuple[float | None, bool]:
@@ -156,15 +184,39 @@ def _duration(record: PatientRecord, active: Sequence[Acting], on: dt.date) -> I
         return
     so_far = (on - began).days
     yield _days("steroid_duration_days", so_far, active, f"without a break since {began}")
-    ends = [a.exposure.end for a in active]
-    known_ends = [end for end in ends if end is not None]
-    if len(known_ends) == len(ends):
-        last = max(known_ends)
+    last = planned_end(record, active)
+    if last is not None:
         why = f"from {began} to the planned end on {last}"
         yield _days("steroid_planned_days", (last - began).days, active, why)
     elif so_far >= _LONGEST_MARK_DAYS:
         why = f"at least the days since {began}; no end is planned"
         yield _days("steroid_planned_days", so_far, active, why)
+
+
+def planned_end(record: PatientRecord, active: Sequence[Acting]) -> dt.date | None:
+    """The last day of the steroid as ordered, the steps and orders that follow without a break included; None
+    where one of them has no end.
+    """
+    last: dt.date | None = None
+    for acting in active:
+        if acting.exposure.end is None:
+            return None
+        last = max(filter(None, (last, acting.exposure.end)))
+    ahead = sorted(
+        (
+            e
+            for e in systemic_steroids(record)
+            if e.start is not None and e.status == "active" and not e.draft
+        ),
+        key=lambda e: (e.start or dt.date.min, e.ref),
+    )
+    for exposure in ahead:
+        if last is None or exposure.start is None or exposure.start > last + dt.timedelta(days=1):
+            continue
+        if exposure.end is None:
+            return None
+        last = max(last, exposure.end)
+    return last
 
 
 def _days(name: str, days: int, active: Sequence[Acting], reason: str) -> Fact:
