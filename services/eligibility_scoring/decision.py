@@ -6,15 +6,19 @@ from datetime import date
 
 from eligibility_scoring import (
     burden,
-    fractionation,
+    hippocampus_and_memantine,
+    neoadjuvant,
     pathway,
     progression,
+    quality,
     radiosurgery,
     status,
     surgery,
     systemic_therapy,
+    timing,
     whole_brain,
 )
+from eligibility_scoring.dosing import effect, histology, planning, schedules, size, tolerance
 from isodose.clinical import derive, rules
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
@@ -25,11 +29,20 @@ RULES = (
     *status.RULES,
     *burden.RULES,
     *radiosurgery.RULES,
-    *fractionation.RULES,
+    *size.RULES,
+    *schedules.RULES,
+    *tolerance.RULES,
+    *effect.RULES,
+    *histology.RULES,
+    *planning.RULES,
+    *timing.RULES,
+    *neoadjuvant.RULES,
     *surgery.RULES,
     *whole_brain.RULES,
+    *hippocampus_and_memantine.RULES,
     *systemic_therapy.RULES,
     *progression.RULES,
+    *quality.RULES,
 )
 
 

@@ -10,6 +10,7 @@ from isodose.clinical import finding as findings
 from isodose.clinical.facts import UnknownFactName
 from isodose.clinical.finding import Citation
 from isodose.clinical.knowledge import DatedValue, Entry, Knowledge
+from isodose.clinical.logic import choose
 from isodose.clinical.record import Fact, PatientRecord, Subject
 from isodose.clinical.rules import Rule, View, current, judge
 
@@ -83,6 +84,16 @@ def test_a_plan_sees_the_lesions_it_is_linked_to() -> None:
     assert View(record, ON, plan)["lesion_diameter_cm"].value == 3.0
 
 
+def test_what_names_another_lesion_says_nothing_of_this_one() -> None:
+    plan = Subject(ref="plan", scope="plan", links=("1",), facts=(Fact(name="fractions", value=5),))
+    loose = Subject(ref="loose", scope="plan", facts=(Fact(name="fractions", value=3),))
+    one, two = Subject(ref="1", scope="lesion"), Subject(ref="2", scope="lesion")
+    record = patient(subjects=(one, two, plan))
+    assert View(record, ON, one)["fractions"].value == 5
+    assert View(record, ON, two)["fractions"].value is None
+    assert View(patient(subjects=(one, two, plan, loose)), ON, two)["fractions"].value == 3
+
+
 def test_a_lesion_sees_the_facts_of_the_patient() -> None:
     only = lesion("a", 1.0)
     assert View(patient(kps(90), subjects=(only,)), ON, only)["kps"].value == 90
@@ -108,6 +119,16 @@ def test_a_value_is_met_and_no_value_is_not_met() -> None:
     knowledge = Knowledge({"X": entry()})
     (found,) = judge([Rule("X", lambda f, k: f["kps"] + 1)], patient(kps(60)), knowledge, ON)
     assert (found.verdict, found.value) == ("met", 61)
+
+
+def test_what_a_rule_yields_stands_in_its_sentence() -> None:
+    record = patient(kps(90))
+    held = Knowledge({"X": entry(met="At most {value}.", met_as={"low": "Below the limit."})})
+    number, label = (Rule("X", lambda f, k, v=v: choose((f["kps"] > 1, v))) for v in (17.5, "low"))
+    assert [judge([rule], record, held, ON)[0].summary for rule in (number, label)] == [
+        "At most 17.5.",
+        "Below the limit.",
+    ]
 
 
 def test_an_acronym_keeps_its_capitals_among_what_is_missing() -> None:

@@ -13,15 +13,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 SECTIONS = {**clinical_pages.ids().catalogue, **clinical_pages.ids().supplement}
 STILL_OPEN = {
     "eligibility",
-    "dose_fractionation",
     "are_risk",
     "are_diagnosis",
     "are_management",
-    "timing_sequencing",
-    "neoadjuvant",
     "systemic_therapy",
     "trial_matching",
-    "quality_measures",
     "gaps",
     "table1",
     "open_questions",
@@ -29,10 +25,7 @@ STILL_OPEN = {
     "are_quantification",
     "prognosis_and_guideline_bands",
     "response_and_grading",
-    "organs_at_risk",
-    "bed",
     "imaging_cutoffs",
-    "quality_and_wbrt",
     "mri_safety",
 }
 """Sections not whole yet. A section that is whole fails here until its name is taken out."""

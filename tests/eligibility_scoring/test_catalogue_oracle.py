@@ -20,6 +20,7 @@ from isodose.clinical.record import Fact, PatientRecord, Subject
 ON = dt.date(2026, 11, 23)
 SHARED = Path(os.environ.get("ISODOSE_SHARED", Path(__file__).parents[3] / "shared"))
 CATALOGUE = SHARED / "clinical" / "catalogue.yaml"
+SUPPLEMENT = SHARED / "clinical" / "supplement.yaml"
 KNOWLEDGE = knowledge.load()
 RULES = {rule.code: rule for rule in decision.RULES}
 
@@ -111,6 +112,11 @@ def evaluate(node: ast.expr, known: dict[str, Any]) -> Any:
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             one, other = evaluate(left, known), evaluate(right, known)
             return UNKNOWN if UNKNOWN in (one, other) or other == 0 else one / other
+        case ast.BinOp(op=op, left=left, right=right):
+            one, other = evaluate(left, known), evaluate(right, known)
+            if UNKNOWN in (one, other):
+                return UNKNOWN
+            return one * other if isinstance(op, ast.Mult) else one + other
     raise AssertionError(f"the interpreter does not know {ast.dump(node)}")
 
 
@@ -118,7 +124,9 @@ def catalogue_logic() -> dict[str, str]:
     if not CATALOGUE.exists():
         return {}
     content = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
-    entries = [e for section in content.values() if isinstance(section, list) for e in section]
+    more = yaml.safe_load(SUPPLEMENT.read_text(encoding="utf-8"))
+    sections = [*content.values(), *more.values()]
+    entries = [e for section in sections if isinstance(section, list) for e in section if isinstance(e, dict)]
     entries += content["figure1_pathway"]["nodes"]
     return {e["id"]: e["logic"] for e in entries if "id" in e and "logic" in e}
 

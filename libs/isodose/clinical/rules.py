@@ -12,7 +12,7 @@ from isodose.clinical.facts import current as current  # noqa: PLC0414
 from isodose.clinical.finding import FactUsed, Finding, Verdict
 from isodose.clinical.knowledge import Entry, Knowledge, Values
 from isodose.clinical.logic import Term
-from isodose.clinical.record import Fact, PatientRecord, Scope, Subject
+from isodose.clinical.record import Fact, FactScalar, PatientRecord, Scope, Subject
 
 Logic = Callable[["View", Values], Term]
 
@@ -29,28 +29,37 @@ class Rule:
 class View:
     """The facts as seen from the patient or from one subject: `f["kps"]` is a Term.
 
-    A fact of another scope is taken from the linked subjects, or from the only subject of that scope in the
-    record; where several disagree it is unknown, never guessed. `applies_to` is the subject's reference.
+    A fact of another scope is taken from the linked subjects, or else from those that name no subject of this
+    scope; where several disagree it is unknown, never guessed. What names another lesion says nothing of this
+    one. `applies_to` is the subject's reference.
     """
 
-    def __init__(self, record: PatientRecord, on: dt.date, subject: Subject | None = None) -> None:
+    def __init__(
+        self, record: PatientRecord, on: dt.date, subject: Subject | None = None, patient: View | None = None
+    ) -> None:
         self.record = record
         self.on = on
         self.subject = subject
+        self._patient = patient
         self._cache: dict[str, Term] = {}
+        self._near: dict[Scope, tuple[Subject, ...]] = {}
+        self._shown: dict[int, tuple[Fact, FactUsed]] = patient._shown if patient else {}
 
     @property
     def applies_to(self) -> str:
         return self.subject.ref if self.subject else ""
 
     def __getitem__(self, name: str) -> Term:
-        if name not in self._cache:
-            self._cache[name] = self._find(name)
-        return self._cache[name]
+        found = self._cache.get(name)
+        if found is None:
+            found = self._cache[name] = self._find(name)
+        return found
 
     def _find(self, name: str) -> Term:
         scope = facts.definition(name).scope
         if scope in ("patient", "site", "trial", "drug"):
+            if scope == "patient" and self._patient is not None:
+                return self._patient[name]
             own = current(self.record.facts, name, self.on)
             if own is not None or scope == "patient":
                 return _single(name, [own])
@@ -59,12 +68,26 @@ class View:
         return _single(name, [current(s.facts, name, self.on) for s in self._related(scope)])
 
     def _related(self, scope: Scope) -> tuple[Subject, ...]:
-        candidates = self.record.of_scope(scope)
+        if scope not in self._near:
+            self._near[scope] = self._linked(self.record.of_scope(scope))
+        return self._near[scope]
+
+    def _linked(self, candidates: tuple[Subject, ...]) -> tuple[Subject, ...]:
         subject = self.subject
-        if subject is None or len(candidates) <= 1:
+        if subject is None or not candidates:
             return candidates
         linked = tuple(c for c in candidates if c.ref in subject.links or subject.ref in c.links)
-        return linked or candidates
+        if linked:
+            return linked
+        others = [s for s in self.record.of_scope(subject.scope) if s is not subject]
+        named = {ref for other in others for ref in (other.ref, *other.links)}
+        return tuple(c for c in candidates if c.ref not in named and named.isdisjoint(c.links))
+
+    def as_used(self, fact: Fact) -> FactUsed:
+        """The fact as shown on a finding of this day; each is made once."""
+        if id(fact) not in self._shown:
+            self._shown[id(fact)] = (fact, as_used(fact, self.on))
+        return self._shown[id(fact)][1]
 
 
 def _single(name: str, found: Sequence[Fact | None]) -> Term:
@@ -80,6 +103,7 @@ def judge(rules: Iterable[Rule], record: PatientRecord, knowledge: Knowledge, on
     `record` must already carry what can be derived for the day (`derive.as_of`). A rule whose scope has no
     subject in the record is judged once, with `applies_to` empty.
     """
+    patient = View(record, on)
     views: dict[str, list[View]] = {}
     findings: list[Finding] = []
     for rule in rules:
@@ -87,7 +111,7 @@ def judge(rules: Iterable[Rule], record: PatientRecord, knowledge: Knowledge, on
             continue
         if rule.scope not in views:
             subjects: tuple[Subject | None, ...] = record.of_scope(rule.scope)
-            views[rule.scope] = [View(record, on, subject) for subject in subjects or (None,)]
+            views[rule.scope] = [View(record, on, subject, patient) for subject in subjects or (None,)]
         for view in views[rule.scope]:
             result = rule.logic(view, knowledge.values(rule.code, on))
             findings.append(finding(rule.code, result, view, knowledge))
@@ -104,11 +128,11 @@ def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Findin
         verdict=verdict,
         applies_to=view.applies_to,
         value=None if isinstance(result.value, bool) else result.value,
-        summary=_summary(entry, verdict, absent),
+        summary=_summary(entry, verdict, absent, result.value),
         strength=entry.strength,
         severity=entry.severity,
         missing=absent,
-        facts=tuple(sorted((as_used(f, view.on) for f in result.used), key=lambda f: (f.name, f.source))),
+        facts=tuple(sorted((view.as_used(f) for f in result.used), key=lambda f: (f.name, f.source))),
         sources=entry.evidence,
         evidence=knowledge.evidence_for(code),
         action=entry.action if verdict != "not-met" else "",
@@ -137,12 +161,17 @@ def as_used(fact: Fact, on: dt.date) -> FactUsed:
     )
 
 
-def _summary(entry: Entry, verdict: Verdict, absent: tuple[str, ...]) -> str:
+def _summary(entry: Entry, verdict: Verdict, absent: tuple[str, ...], value: FactScalar | None) -> str:
     if verdict == "unknown":
         return _not_judged(absent)
     if verdict == "met":
-        return entry.met or entry.statement
+        said = entry.met_as.get(str(value), entry.met) or entry.statement
+        return said.replace("{value}", _shown(value)) if "{value}" in said else said
     return entry.not_met or f"Does not apply: {entry.statement}"
+
+
+def _shown(value: FactScalar | None) -> str:
+    return f"{round(value, 2):g}" if isinstance(value, int | float) else str(value)
 
 
 @lru_cache(maxsize=4096)
