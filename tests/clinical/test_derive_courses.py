@@ -143,3 +143,46 @@ def test_a_kind_to_be_confirmed_is_not_taken_for_the_modality() -> None:
         courses=(course("ServiceRequest/r", kind="fsrs", certainty="ask", status="planned", end=None),),
     )
     assert value(record, "2024-01-01", "modality", "ServiceRequest/r") is None
+
+
+@pytest.mark.parametrize(
+    ("start", "before", "after"),
+    [("2024-02-27", None, 3), ("2024-03-01", 0, 0), ("2024-03-20", 19, None)],
+)
+def test_an_order_is_seen_before_or_after_the_resection_that_is_planned(
+    start: str, before: int | None, after: int | None
+) -> None:
+    operation = Operation(
+        ref="ServiceRequest/op",
+        kind="resection_brain_lesion",
+        status="planned",
+        on=D("2024-03-01"),
+        lesions=(L1.ref,),
+    )
+    order = course(
+        "ServiceRequest/o",
+        status="planned",
+        start=D(start),
+        end=None,
+        fractions_planned=1,
+        target_lesions=(L1.ref,),
+    )
+    record = PatientRecord(patient_id="p", subjects=(L1,), courses=(order,), operations=(operation,))
+    assert value(record, "2024-02-20", "days_from_surgery_to_srs", order.ref) == before
+    assert value(record, "2024-02-20", "days_from_srs_to_surgery", order.ref) == after
+    links = {s.ref: s.links for s in derive.as_of(record, D("2024-02-20")).subjects if s.scope == "course"}
+    assert links == {order.ref: (L1.ref,)}
+
+
+def test_a_resection_long_after_completed_radiosurgery_is_no_neoadjuvant_sequence() -> None:
+    operation = Operation(
+        ref="Procedure/op",
+        kind="resection_brain_lesion",
+        status="done",
+        on=D("2025-02-01"),
+        lesions=(L1.ref,),
+    )
+    record = PatientRecord(
+        patient_id="p", subjects=(L1,), courses=(course(target_lesions=(L1.ref,)),), operations=(operation,)
+    )
+    assert value(record, "2025-03-01", "days_from_srs_to_surgery", "Procedure/c") is None

@@ -317,3 +317,49 @@ def test_a_partial_date_is_said() -> None:
     found = read(volume(), course(dose(20, 1), performedPeriod={"start": "2026-01", "end": "2026-02"}))
     assert (str(found.start), str(found.end)) == ("2026-01-01", "2026-02-28")
     assert any("month" in reason for reason in found.reasons)
+
+
+def order(text: str, *extensions: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "ServiceRequest",
+        "id": "o1",
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": "Patient/p"},
+        "code": {"text": text},
+        "extension": list(extensions),
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "total", "fractions"),
+    [
+        ("27 Gy in 3 fractions", 27.0, 3),
+        ("27.5Gy/5 fx", 27.5, 5),
+        ("20 Gy in 1 fraction", 20.0, 1),
+        ("30 Gy in 5", None, None),
+        ("20 Gy in 1 fraction or 27 Gy in 3 fractions", None, None),
+        ("fractions to be decided", None, None),
+    ],
+)
+def test_a_dose_that_only_the_words_of_an_order_tell_is_read_as_likely(
+    words: str, total: float | None, fractions: int | None
+) -> None:
+    record = build_record("p", [order(f"Stereotactic radiosurgery of brain, {words}")])
+    assert (only(record).total_dose_gy, only(record).fractions_planned) == (total, fractions)
+    (plan,) = record.of_scope("plan")
+    told = {f.name: (f.stated, f.certainty) for f in plan.facts if f.name in ("total_dose_gy", "fractions")}
+    assert told == (dict.fromkeys(("total_dose_gy", "fractions"), (False, "likely")) if total else {})
+
+
+def test_a_dose_in_words_gives_way_to_a_coded_one() -> None:
+    coded = {**dose(30, 5), "url": f"{CODEX}/codexrt-radiotherapy-dose-prescribed-to-volume"}
+    record = build_record("p", [volume(), order("SRS of brain 27 Gy in 3 fractions", coded)])
+    assert (only(record).total_dose_gy, only(record).fractions_planned) == (30.0, 5)
+
+
+def test_each_lesion_keeps_the_dose_that_a_course_gives_it() -> None:
+    volumes = [volume(identity) for identity in ("v1", "v2")]
+    record = build_record("p", [*volumes, course(dose(20, 1, "v1"), dose(15, 1, "v2"))])
+    told = [(d.lesion, d.total_gy, d.fractions) for d in only(record).target_doses]
+    assert told == [("BodyStructure/v1", 20.0, 1), ("BodyStructure/v2", 15.0, 1)]

@@ -56,6 +56,14 @@ CourseKind = Literal["single_srs", "fsrs", "wbrt", "ha_wbrt", "focal", "extracra
 CourseStatus = Literal["planned", "in-progress", "completed", "stopped", "unknown"]
 
 
+class TargetDose(Struct, frozen=True):
+    """What one lesion of a course receives or received, in Gy, where a course tells it lesion by lesion."""
+
+    lesion: str
+    total_gy: float | None = None
+    fractions: int | None = None
+
+
 class Course(Struct, frozen=True):
     """A course of radiotherapy, planned or given. Doses in Gy; `kind` is inferred and says how surely.
 
@@ -75,6 +83,7 @@ class Course(Struct, frozen=True):
     total_dose_gy: float | None = None
     dose_per_fraction_gy: float | None = None
     target_lesions: tuple[str, ...] = ()
+    target_doses: tuple[TargetDose, ...] = ()
     planned_by: str = ""
     draft: bool = False
 

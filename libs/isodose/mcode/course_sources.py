@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from isodose.clinical.terminology import Coding, codings, value_set, words_of
 from isodose.mcode import doses
 from isodose.mcode.chart import Chart, Reading, Resource, day, items, reference_to, targets_of
+from isodose.mcode.dose_words import dose_in_words
 from isodose.mcode.doses import VolumeDose
 
 _SAYS_RADIOTHERAPY = (
@@ -163,6 +164,8 @@ def planned_course(request: Resource, phases: list[Resource], reading: Reading) 
     parts = [p for p in phases if told.ref in targets_of(p.get("basedOn"))]
     reading.read.update(reference_to(part) for part in parts)
     told.doses = doses.completed(told.doses, doses.summed(doses.doses_of(p, reading) for p in parts))
+    if not told.doses and (worded := dose_in_words(request)) is not None:
+        told.doses = [worded]
     return told
 
 

@@ -22,12 +22,13 @@ _MOST_GY = 150.0
 
 
 class VolumeDose(NamedTuple):
-    """What one volume received or is to receive."""
+    """What one volume received or is to receive; `in_words` where only the text of an order says so."""
 
     volume: str
     total_gy: float | None = None
     per_fraction_gy: float | None = None
     fractions: int | None = None
+    in_words: bool = False
 
 
 def doses_of(resource: Resource, reading: Reading) -> list[VolumeDose]:
@@ -141,11 +142,11 @@ def main_dose(doses: list[VolumeDose]) -> VolumeDose:
     if not doses:
         return VolumeDose("")
     best = max(doses, key=lambda d: (d.total_gy or 0.0, d.per_fraction_gy or 0.0, d.fractions or 0, d.volume))
-    volume, total, single, fractions = best
+    _, total, single, fractions, _ = best
     if single is None and total is not None and fractions:
         single = round(total / fractions, 4)
     if total is None and single is not None and fractions:
         total = round(single * fractions, 4)
     if fractions is None and total is not None and single:
         fractions = round(total / single)
-    return VolumeDose(volume, total, single, fractions)
+    return best._replace(total_gy=total, per_fraction_gy=single, fractions=fractions)

@@ -6,7 +6,9 @@ any Procedure or ServiceRequest whose code or words say radiotherapy.
 
 from __future__ import annotations
 
-from isodose.clinical.record import Course, CourseKind, CourseStatus
+import datetime as dt
+
+from isodose.clinical.record import Course, CourseKind, CourseStatus, Fact, TargetDose
 from isodose.clinical.terminology import Coding, codings, value_set, words_of
 from isodose.mcode import course_kind, doses
 from isodose.mcode.chart import (
@@ -100,6 +102,7 @@ def _write(chart: Chart, reading: Reading, told: Told, plan: Told | None) -> Non
         total_dose_gy=dose.total_gy,
         dose_per_fraction_gy=dose.per_fraction_gy,
         target_lesions=lesions,
+        target_doses=_target_doses(told if told.doses or plan is None else plan, lesions),
         planned_by=plan.ref if plan and not is_plan else "",
         draft=is_plan and resource.get("status") == "draft",
     )
@@ -113,6 +116,22 @@ def _write(chart: Chart, reading: Reading, told: Told, plan: Told | None) -> Non
         _state_reirradiation(reading, told, lesions)
     for lesion in lesions:
         reading.subject("lesion", lesion, label_of(chart.by_ref.get(lesion, {})), (told.ref,))
+
+
+def _target_doses(told: Told, lesions: tuple[str, ...]) -> tuple[TargetDose, ...]:
+    """What each lesion that is a volume of its own receives."""
+    each = [doses.main_dose([dose]) for dose in told.doses if dose.volume in lesions]
+    return tuple(
+        TargetDose(lesion=dose.volume, total_gy=dose.total_gy, fractions=dose.fractions)
+        for dose in sorted(each, key=lambda dose: dose.volume)
+    )
+
+
+def _as_ordered(name: str, value: float, plan: Told, dose: VolumeDose, on: dt.date | None) -> Fact:
+    if not dose.in_words:
+        return fact(name, value, plan.ref, on)
+    why = ("Read from the words of the order.",)
+    return fact(name, value, plan.ref, on, certainty="likely", stated=False, reasons=why)
 
 
 def _plan_status(request: Resource) -> CourseStatus:
@@ -240,7 +259,7 @@ def _write_plan(chart: Chart, reading: Reading, plan: Told) -> None:
     }
     for name, value in numbers.items():
         if value is not None:
-            reading.state(fact(name, value, plan.ref, on), "plan", plan.ref)
+            reading.state(_as_ordered(name, value, plan, dose, on), "plan", plan.ref)
     if kind.kind in ("single_srs", "fsrs", "wbrt", "ha_wbrt"):
         inferred = fact(
             "modality", kind.kind, plan.ref, on, certainty=kind.certainty, stated=False, reasons=kind.reasons

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 
 from isodose.clinical import facts, timeline
-from isodose.clinical.derive.subjects import Derived, attach
+from isodose.clinical.derive.subjects import Derived, Key, attach
 from isodose.clinical.record import Certainty, Course, Fact, FactScalar, PatientRecord
 
 RADIOSURGERY = ("single_srs", "fsrs")
@@ -31,8 +31,22 @@ def course_facts(record: PatientRecord, on: dt.date) -> PatientRecord:
         *_of_each_course(record, courses, on),
         *_of_each_plan(courses),
     ]
-    given = [c for c in courses if is_radiosurgery(c) and was_given(c, on)]
-    return attach(record, found, {("course", c.ref): lesions_of(c, record)[0] for c in given})
+    return attach(record, found, _links(record, courses, found, on))
+
+
+def _links(
+    record: PatientRecord, courses: list[Course], found: Iterable[Derived], on: dt.date
+) -> dict[Key, tuple[str, ...]]:
+    """The lesions of courses given, and of courses ahead and their plans where something follows."""
+    told = {(scope, ref) for scope, ref, _ in found}
+    links: dict[Key, tuple[str, ...]] = {}
+    for course in courses:
+        lesions = lesions_of(course, record)[0]
+        if ("course", course.ref) in told or (is_radiosurgery(course) and was_given(course, on)):
+            links["course", course.ref] = lesions
+        if lesions and ("plan", _plan_of(course)) in told:
+            links["plan", _plan_of(course)] = lesions
+    return links
 
 
 def last_day(course: Course) -> dt.date | None:
@@ -132,6 +146,7 @@ def _of_each_course(record: PatientRecord, courses: list[Course], on: dt.date) -
         yield from _next_ordered(record, given[-1], scanned[-1], on)
     for course in courses:
         yield from _after_surgery(record, course)
+        yield from _before_surgery(record, course)
 
 
 def _brain_scan_days(record: PatientRecord, on: dt.date) -> list[dt.date]:
@@ -161,15 +176,7 @@ def _next_ordered(record: PatientRecord, course: Course, latest: dt.date, on: dt
 def _after_surgery(record: PatientRecord, course: Course) -> Iterator[Derived]:
     if course.start is None or course.kind not in RADIOSURGERY:
         return
-    treated, certainty = lesions_of(course, record)
-    operations = [
-        op.on
-        for op in record.operations
-        if op.on
-        and op.status == "done"
-        and op.kind.startswith("resection")
-        and set(op.lesions) & set(treated)
-    ]
+    certainty, operations = _resections(record, course)
     before = timeline.nearest_before(operations, course.start)
     if before:
         reason = f"Resection of the treated lesion on {before.isoformat()}."
@@ -177,9 +184,41 @@ def _after_surgery(record: PatientRecord, course: Course) -> Iterator[Derived]:
         yield "course", course.ref, _fact("days_from_surgery_to_srs", days, course, reason, certainty)
 
 
+def _before_surgery(record: PatientRecord, course: Course) -> Iterator[Derived]:
+    """Of a course still ahead alone: a resection long after radiosurgery is no neoadjuvant sequence."""
+    one_session = course.start if course.fractions_planned == 1 else None
+    end = last_day(course) or one_session
+    if course.status != "planned" or end is None or course.kind not in RADIOSURGERY:
+        return
+    certainty, operations = _resections(record, course)
+    after = timeline.nearest_after(operations, end)
+    if after:
+        reason = f"Resection of the target is planned for {after.isoformat()}."
+        days = (after - end).days
+        yield "course", course.ref, _fact("days_from_srs_to_surgery", days, course, reason, certainty)
+
+
+def _resections(record: PatientRecord, course: Course) -> tuple[Certainty, list[dt.date]]:
+    """The days on which a lesion of the course was resected; for a course ahead, or is to be."""
+    treated, certainty = lesions_of(course, record)
+    counted = ("done", "planned") if course.status == "planned" else ("done",)
+    return certainty, [
+        op.on
+        for op in record.operations
+        if op.on
+        and op.status in counted
+        and op.kind.startswith("resection")
+        and set(op.lesions) & set(treated)
+    ]
+
+
+def _plan_of(course: Course) -> str:
+    return course.planned_by or (course.ref if course.status == "planned" else "")
+
+
 def _of_each_plan(courses: Iterable[Course]) -> Iterator[Derived]:
     for course in courses:
-        plan = course.planned_by or (course.ref if course.status == "planned" else "")
+        plan = _plan_of(course)
         if not plan:
             continue
         reason = "Read from the course."
