@@ -115,8 +115,9 @@ def _compared(op: ast.cmpop, left: Any, right: Any) -> Any:
 
 
 def _equal(left: Any, right: Any) -> Any:
+    """`left` is a fact, `right` what the expression writes: "unknown" written there is just a word."""
     if left is UNKNOWN or right is UNKNOWN:
         return UNKNOWN
     if left == right:
         return True
-    return UNKNOWN if STATED_UNKNOWN in (left, right) else False
+    return UNKNOWN if left == STATED_UNKNOWN else False

@@ -7,30 +7,34 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from are_surveillance import imaging, intervals
+from are_surveillance import delivered, imaging, intervals
+from are_surveillance.management import rules as treatment
+from are_surveillance.risk import dose_volume, factors
 from are_surveillance.schedule import Plan, plan
 from are_surveillance.wording import plan_in_words
-from isodose.clinical import derive, facts, logic, rules, timeline
+from are_surveillance.workup import context, signs
+from isodose.clinical import facts, logic, rules, timeline
 from isodose.clinical.finding import Citation, Finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import Fact, PatientRecord
 
-RULES = (*intervals.RULES, *imaging.RULES)
+RULES = (
+    *intervals.RULES,
+    *imaging.RULES,
+    *factors.RULES,
+    *dose_volume.RULES,
+    *signs.RULES,
+    *context.RULES,
+    *treatment.RULES,
+)
 
 SCHEDULE = "SUP-SURV-default-interval"
 SHORTEN = "SUP-SURV-shorten"
 
-EVIDENCE = {
-    "SUP-SURV-guideline-table": "A table of what guidelines say; it has no condition to judge.",
-    "SUP-SURV-adherence-benchmark": "A figure for audits of a clinic; it says nothing about one patient.",
-    "SUP-SURV-protocol": "What the order asks for; whether a scan met it is not among the facts.",
-}
-"""Entries that cannot be judged, with the reason; the finding that states the plan cites them."""
-
 
 def decide(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> list[Finding]:
     """All findings, met or not, and the plan after radiosurgery. Pure: same input, same bytes."""
-    judged = rules.judge(RULES, derive.as_of(record, on), knowledge, on)
+    judged = rules.judge(RULES, delivered.as_of(record, on), knowledge, on)
     laid_out = plan_of(record, judged, knowledge, on)
     return [*judged, *_schedule_finding(record, judged, laid_out, knowledge, on)]
 
@@ -78,7 +82,7 @@ def _interval(laid_out: Plan, knowledge: Knowledge, on: dt.date) -> logic.Term:
 def _sources(laid_out: Plan, knowledge: Knowledge) -> Iterator[Citation]:
     """The sources of every entry that the plan rests on or shows, each once."""
     bases = {place.slot.basis for place in laid_out.places if place.open}
-    codes = dict.fromkeys([SCHEDULE, *sorted(bases), *EVIDENCE])
+    codes = dict.fromkeys([SCHEDULE, *sorted(bases), *knowledge.evidence_for(SCHEDULE)])
     shown = (source for code in codes for source in knowledge.entry(code).evidence)
     return iter(dict.fromkeys(shown))
 

@@ -1,13 +1,29 @@
-"""The knowledge of this service: surveillance intervals and what changes them, as dated and cited data."""
+"""The knowledge of this service, as dated and cited data, and the working days of the site that uses it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from are_surveillance.working_days import EVERY_DAY, WorkingDays
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.knowledge import load as load_package
 
 
-def load(enable: Iterable[str] = ()) -> Knowledge:
+class SiteKnowledge(Knowledge):
+    """All entries, and the calendar to whose working days windows move; the version tells both."""
+
+    def __init__(self, known: Knowledge, working_days: WorkingDays) -> None:
+        super().__init__(known.entries, [code for code in known.entries if known.is_enabled(code)])
+        self.version = f"{known.version}-{working_days.name}"
+        self.working_days = working_days
+
+
+def load(enable: Iterable[str] = (), working_days: WorkingDays = EVERY_DAY) -> Knowledge:
     """All entries of this service. Raises `KnowledgeError` where a file does not validate."""
-    return load_package("are_surveillance", enable)
+    known = load_package("are_surveillance", enable)
+    return SiteKnowledge(known, working_days) if working_days.name else known
+
+
+def working_days(knowledge: Knowledge) -> WorkingDays:
+    """The working days that `knowledge` was loaded with; every day where none were given."""
+    return knowledge.working_days if isinstance(knowledge, SiteKnowledge) else EVERY_DAY

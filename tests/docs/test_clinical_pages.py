@@ -13,20 +13,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 SECTIONS = {**clinical_pages.ids().catalogue, **clinical_pages.ids().supplement}
 STILL_OPEN = {
     "eligibility",
-    "are_risk",
-    "are_diagnosis",
-    "are_management",
     "systemic_therapy",
     "trial_matching",
     "gaps",
     "table1",
     "open_questions",
-    "surveillance",
-    "are_quantification",
     "prognosis_and_guideline_bands",
-    "response_and_grading",
-    "imaging_cutoffs",
-    "mri_safety",
 }
 """Sections not whole yet. A section that is whole fails here until its name is taken out."""
 

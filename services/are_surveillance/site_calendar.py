@@ -1,0 +1,28 @@
+"""The working days of a country or region, from the `holidays` library (https://holidays.readthedocs.io)."""
+
+from __future__ import annotations
+
+import holidays
+
+from are_surveillance.working_days import EVERY_DAY, WorkingDays
+
+
+class UnknownCalendarError(ValueError):
+    """The setting names no calendar that the library has."""
+
+
+def calendar(name: str) -> WorkingDays:
+    """The calendar `name`: a country (`DE`) or a part of one (`DE-BY`); empty: every day is a working day.
+
+    Weekends are those of the country. Raises `UnknownCalendarError`.
+    """
+    if not name:
+        return EVERY_DAY
+    country, _, part = name.partition("-")
+    try:
+        known = holidays.country_holidays(country, subdiv=part or None)
+    except NotImplementedError as error:
+        raise UnknownCalendarError(
+            f"there is no working calendar {name!r}: give a country (DE) or a part of one (DE-BY)"
+        ) from error
+    return WorkingDays(name, known.is_working_day)
