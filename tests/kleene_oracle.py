@@ -16,8 +16,14 @@ class _Unknown:
         return "UNKNOWN"
 
 
+class _StatedUnknown(str):
+    """An enumerated fact stated as "unknown": it is that, and undecided against any other value."""
+
+    __slots__ = ()
+
+
 UNKNOWN = _Unknown()
-STATED_UNKNOWN = "unknown"
+STATED_UNKNOWN = _StatedUnknown("unknown")
 
 _ORDER = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
 _ARITHMETIC = {
@@ -67,9 +73,9 @@ def _value(node: ast.expr, facts: Mapping[str, Any]) -> Any:
         case ast.List(elts=items):
             return [_value(item, facts) for item in items]
         case ast.Name(id=name):
-            return facts.get(name, UNKNOWN)
+            return _stated(facts.get(name, UNKNOWN))
         case ast.Attribute(attr=name):
-            return facts.get(f"molecular.{name}", UNKNOWN)
+            return _stated(facts.get(f"molecular.{name}", UNKNOWN))
         case ast.UnaryOp(op=op, operand=operand):
             value = _value(operand, facts)
             if value is UNKNOWN:
@@ -80,7 +86,8 @@ def _value(node: ast.expr, facts: Mapping[str, Any]) -> Any:
             return UNKNOWN if value is UNKNOWN else abs(value)
         case ast.BinOp(left=left, op=op, right=right):
             one, other = _value(left, facts), _value(right, facts)
-            return UNKNOWN if UNKNOWN in (one, other) else _ARITHMETIC[type(op)](one, other)
+            without_value = UNKNOWN in (one, other) or (isinstance(op, ast.Div) and other == 0)
+            return UNKNOWN if without_value else _ARITHMETIC[type(op)](one, other)
         case ast.BoolOp(op=op, values=values):
             return _junction([_value(v, facts) for v in values], isinstance(op, ast.Or))
         case ast.Compare(left=left, ops=ops, comparators=rights):
@@ -94,6 +101,10 @@ def _value(node: ast.expr, facts: Mapping[str, Any]) -> Any:
                 return yes if type(yes) is type(no) and yes == no else UNKNOWN
             return yes if condition else no
     raise NotImplementedError(ast.dump(node))
+
+
+def _stated(value: Any) -> Any:
+    return STATED_UNKNOWN if isinstance(value, str) and value == STATED_UNKNOWN else value
 
 
 def _junction(values: list[Any], decisive: bool) -> Any:
@@ -120,4 +131,4 @@ def _equal(left: Any, right: Any) -> Any:
         return UNKNOWN
     if left == right:
         return True
-    return UNKNOWN if left == STATED_UNKNOWN else False
+    return UNKNOWN if left is STATED_UNKNOWN or right is STATED_UNKNOWN else False

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """`background` are entries that decide nothing and are shown as sources."""
-
     code: str
     title: str
     speaks_for: tuple[str, ...]
     speaks_against: tuple[str, ...]
     change: str
-    background: tuple[str, ...] = ()
 
 
 POOR_STATUS = ("F1-status", "ELIG-bsc-poor-status")
@@ -60,7 +57,6 @@ ARGUMENTS = (
             "ELIG-bmv-trial-threshold",
         ),
         "Number of metastases, a lesion to resect, size or closeness to an organ at risk, tumour type.",
-        ("ELIG-platform-neutral", "ELIG-count-and-size-still-used", "ELIG-expected-intracranial-progression"),
     ),
     Argument(
         "fsrs",
@@ -83,7 +79,6 @@ ARGUMENTS = (
             "ELIG-poly-over-10",
         ),
         "Size of the target, closeness to an organ at risk, number of metastases.",
-        ("ELIG-platform-neutral",),
     ),
     Argument(
         "resection-then-postoperative-srs",
@@ -131,7 +126,6 @@ ARGUMENTS = (
             "ELIG-postop-srs-vs-wbrt",
         ),
         "Number and velocity of metastases, leptomeningeal disease, tolerance left for SRS.",
-        ("ELIG-wbrt-toxicity-balance", "ELIG-wbrt-plus-srs-historical", "ELIG-space-mri-no-gain"),
     ),
     Argument(
         "ha-wbrt-memantine",
@@ -152,7 +146,6 @@ ARGUMENTS = (
             "ELIG-sclc-wbrt-pci-neurotoxic",
         ),
         "Number and velocity of metastases, leptomeningeal disease, tolerance left for SRS.",
-        ("ELIG-wbrt-toxicity-balance", "ELIG-count-predicts-distant-failure"),
     ),
     Argument(
         "systemic-first",

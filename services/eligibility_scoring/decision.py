@@ -6,9 +6,13 @@ from datetime import date
 
 from eligibility_scoring import (
     burden,
+    cns_active_drugs,
+    gaps,
     hippocampus_and_memantine,
     neoadjuvant,
+    open_questions,
     pathway,
+    prognosis,
     progression,
     quality,
     radiosurgery,
@@ -16,6 +20,7 @@ from eligibility_scoring import (
     surgery,
     systemic_therapy,
     timing,
+    tumour_types,
     whole_brain,
 )
 from eligibility_scoring.dosing import effect, histology, planning, schedules, size, tolerance
@@ -41,8 +46,13 @@ RULES = (
     *whole_brain.RULES,
     *hippocampus_and_memantine.RULES,
     *systemic_therapy.RULES,
+    *cns_active_drugs.RULES,
+    *tumour_types.RULES,
     *progression.RULES,
     *quality.RULES,
+    *prognosis.RULES,
+    *gaps.RULES,
+    *open_questions.RULES,
 )
 
 

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from eligibility_scoring.arguments import ARGUMENTS
 from eligibility_scoring.options import leading, options
 from eligibility_scoring.standing import ORDER, UNKNOWN
 from isodose.clinical import facts
@@ -23,8 +22,6 @@ Resource = dict[str, Any]
 
 LEADING = "leading"
 """The prefix of the one action that leads; no action has it while that is unknown."""
-
-_BACKGROUND = {argument.code: argument.background for argument in ARGUMENTS}
 
 
 def resources(
@@ -106,7 +103,7 @@ def _actions(
 def _action(option: Option, by_code: dict[str, list[Finding]], knowledge: Knowledge, base: str) -> Resource:
     """R4 asks of every action a resource or sub-actions (rqg-1): here the definition of the option."""
     cited = [s for code in (*option.for_, *option.against) for s in by_code[code][0].sources]
-    cited += [s for code in _BACKGROUND[option.code] for s in knowledge.entry(code).evidence]
+    cited += [s for code in knowledge.evidence_for(option.code) for s in knowledge.entry(code).evidence]
     action: Resource = {
         "title": option.title,
         "description": in_words(option),

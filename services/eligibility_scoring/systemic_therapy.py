@@ -67,6 +67,45 @@ def isolated_brain_progression(f: View, k: Values) -> Term:
     return f["cns_only_progression"] & f["systemic_therapy_active"]
 
 
+def conditional_without_local_therapy(f: View, k: Values) -> Term:
+    return f["molecular_profile_current"] & f["cns_active_therapy_available"]
+
+
+def drug_with_radiosurgery(f: View, k: Values) -> Term:
+    return f["cns_active_therapy_active"] & f["modality"].is_in(k["modalities"])
+
+
+def lesion_above_one_centimetre_on_tki(f: View, k: Values) -> Term:
+    large = f["largest_diameter_cm"] > k["diameter_cm_above"]
+    return f["histology"].is_in(k["histologies"]) & f["tki_active"] & large
+
+
+def few_lung_metastases(f: View, k: Values) -> Term:
+    return f["histology"].is_in(k["histologies"]) & (f["lesion_count"] <= k["count_to"])
+
+
+def not_yet_at_board(f: View, k: Values) -> Term:
+    return f["cns_active_therapy_available"] & ~f["mdt_discussed"]
+
+
+def lung_with_cns_active_drug(f: View, k: Values) -> Term:
+    return f["histology"].is_in(k["histologies"]) & f["cns_active_therapy_available"]
+
+
+def oncologist_not_in_discussion(f: View, k: Values) -> Term:
+    her2 = f["histology"].is_in(k["histologies"]) & f["molecular.HER2"].is_in(k["her2"])
+    return her2 & ~f["primary_oncologist_in_mdt"]
+
+
+def progression_at_irradiated_site(f: View, k: Values) -> Term:
+    progression = ~f["intracranial_progression_type"].is_in(k["no_progression"])
+    return progression & f["prior_cranial_rt_to_site"]
+
+
+def uncertainty_not_discussed(f: View, k: Values) -> Term:
+    return ~f["uncertainty_discussed_with_patient"]
+
+
 def _small_without_symptoms(f: View, k: Values) -> Term:
     return (f["largest_diameter_cm"] < k["diameter_cm_below"]) & ~f["neuro_symptomatic"]
 
@@ -82,4 +121,13 @@ RULES = (
     Rule("DRUG-continue-systemic", continues),
     Rule("TIME-systemic-continue", held_for_local_therapy, "course"),
     Rule("ELIG-cns-only-progression-srs-continue", isolated_brain_progression),
+    Rule("SYS-guideline-conditional", conditional_without_local_therapy),
+    Rule("SYS-combination-rationale", drug_with_radiosurgery, "plan"),
+    Rule("SYS-srs-benefit-over-1cm", lesion_above_one_centimetre_on_tki),
+    Rule("SYS-bratr", few_lung_metastases),
+    Rule("SYS-case-by-case", not_yet_at_board),
+    Rule("SYS-nsclc-mdt", lung_with_cns_active_drug),
+    Rule("SYS-her2-mdt", oncologist_not_in_discussion),
+    Rule("SYS-salvage-and-are", progression_at_irradiated_site, "lesion"),
+    Rule("SYS-uncertainty-to-patient", uncertainty_not_discussed),
 )

@@ -35,6 +35,10 @@ def small_cell(f: View, k: Values) -> Term:
     return f["histology"].is_in(k["histologies"])
 
 
+def given_before(f: View, k: Values) -> Term:
+    return f["prior_wbrt"]
+
+
 RULES = (
     Rule("ELIG-wbrt-may-still-be-needed", keeps_a_place),
     Rule("ELIG-wbrt-indications-cyberspace", indicated_as_in_cyberspace),
@@ -44,4 +48,5 @@ RULES = (
     Rule("ELIG-conformal-rt-cognitive-recovery", planned_modality, "plan"),
     Rule("ELIG-sclc-wbrt-pci-neurotoxic", small_cell),
     Rule("ELIG-equipoise-counselling", preference_not_recorded),
+    Rule("ELIG-wbrt-toxicity-balance", given_before),
 )

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 import yaml
 
+from eligibility_scoring import group_survival
 from eligibility_scoring import knowledge as service_knowledge
 from eligibility_scoring.decision import decide
 from eligibility_scoring.options import leading, options
@@ -42,6 +43,8 @@ EXPECTED = {
     "values",
     "says",
     "missing",
+    "absent",
+    "prognosis",
     "options",
     "possible",
     "applies_to",
@@ -134,7 +137,11 @@ def differences(row: Row, knowledge: Knowledge | None = None) -> list[str]:
     held = knowledge or knowledge_with(*row.get("enable", ()))
     record = record_from(row)
     findings = decide(record, held, row.get("on", ON))
-    return [*_in_findings(row, findings), *_in_options(row, findings, held, record)]
+    return [
+        *_in_findings(row, findings),
+        *_in_prognosis(row, findings, held, record),
+        *_in_options(row, findings, held, record),
+    ]
 
 
 def _in_findings(row: Row, findings: list[Finding]) -> Iterator[str]:
@@ -165,6 +172,20 @@ def _in_findings(row: Row, findings: list[Finding]) -> Iterator[str]:
             absent = {name for f in by_code[code].values() for name in f.missing}
             if not set(names) <= absent:
                 yield f"{code}: missing {sorted(absent)}, told {names}"
+
+
+def _in_prognosis(
+    row: Row, findings: list[Finding], knowledge: Knowledge, record: PatientRecord
+) -> Iterator[str]:
+    for code in row.get("absent", ()):
+        if any(f.code == code for f in findings):
+            yield f"{code}: judged, told to be absent"
+    told = row.get("prognosis")
+    if told is not None:
+        found = group_survival.of(record, findings, knowledge, row.get("on", ON))
+        seen = found and {"index": found.index, "score": found.score, "median_months": found.median_months}
+        if seen != told:
+            yield f"prognosis {seen}, told {told}"
 
 
 def _in_options(

@@ -47,15 +47,12 @@ def test_every_option_of_the_contract_is_judged_in_its_order(judged: Callable[[R
     assert len(found) == 14
 
 
-def test_every_argument_is_an_entry_and_what_has_no_rule_is_background(
-    knowledge: Knowledge,
-) -> None:
+def test_every_argument_is_judged_and_what_is_not_judged_is_evidence(knowledge: Knowledge) -> None:
     ruled = {rule.code for rule in RULES}
     for argument in ARGUMENTS:
         spoken = {code.removeprefix("~") for code in (*argument.speaks_for, *argument.speaks_against)}
         assert spoken <= ruled
-    shown = {code for argument in ARGUMENTS for code in argument.background}
-    for code in knowledge.entries.keys() - ruled - shown:
+    for code in knowledge.entries.keys() - ruled:
         entry = knowledge.entry(code)
         assert entry.not_computable or set(entry.shown_with) & {*ruled, *(a.code for a in ARGUMENTS)}, code
 
