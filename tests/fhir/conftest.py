@@ -127,6 +127,11 @@ def local(new_sqlite: Callable[[], str]) -> Iterator[Server]:
     database.dispose()
 
 
+@pytest.fixture
+def local_client(local: Server) -> Client:
+    return Client(local.app())
+
+
 def patient(id: str = "p1", **more: Any) -> dict[str, Any]:
     return {"resourceType": "Patient", "id": id, "name": [{"family": "Muster", "given": ["Eva"]}], **more}
 

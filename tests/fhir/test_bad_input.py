@@ -222,7 +222,7 @@ def test_an_unknown_route_is_answered_in_fhir(client: Any) -> None:
     for answer in (
         client.get("/Telepathy"),
         client.get("/Patient/p1/x/y/z"),
-        client.send("PATCH", "/Patient/p1"),
+        client.send("PATCH", "/metadata"),
     ):
         assert answer.status_code in (404, 405)
         assert answer.json()["resourceType"] == "OperationOutcome"

@@ -30,9 +30,27 @@ def filled(client: Any, make: Any) -> Any:
             focus=[{"reference": "BodyStructure/b1"}],
             valueQuantity={"value": 12.5, "unit": "mm", "system": "http://unitsofmeasure.org", "code": "mm"},
         ),
-        make.observation("d", subject={"reference": "Patient/p2"}, effectiveDateTime="2025-12-31"),
+        make.observation(
+            "d",
+            subject={"reference": "Patient/p2"},
+            effectiveDateTime="2025-12-31",
+            meta={"source": "urn:feed", "security": [{"system": "urn:labels", "code": "restricted"}]},
+        ),
     ]
-    answer = client.post("", make.transaction(*(make.entry(one) for one in [*people, lesion, *seen])))
+    include = [
+        {"system": LOINC, "concept": [{"code": "1-1"}]},
+        {"system": "urn:other"},
+    ]
+    value_set = {
+        "resourceType": "ValueSet",
+        "id": "seen",
+        "url": "http://site.example/ValueSet/seen",
+        "status": "active",
+        "compose": {"include": include},
+    }
+    answer = client.post(
+        "", make.transaction(*(make.entry(one) for one in [*people, lesion, *seen, value_set]))
+    )
     assert answer.status_code == 200, answer.text
     return client
 
@@ -79,11 +97,27 @@ def filled(client: Any, make: Any) -> Any:
         ("Patient?birthdate=1961", "p1"),
         ("Patient?identifier=urn:mrn|X\\,1", "p2"),
         ("BodyStructure?patient=p1", "b1"),
+        ("Patient?_has:Observation:patient:status=amended", "p1"),
+        ("Patient?_has:Observation:subject:code=89247-1", "p2"),
+        ("BodyStructure?_has:Observation:focus:code=2-2", "b1"),
+        ("BodyStructure?_has:Observation:focus:code=1-1", ""),
+        ("Observation?focus:BodyStructure.patient.family=Müller", "c"),
+        ("Observation?focus:BodyStructure.patient.gender=male", ""),
+        ("Observation?patient._has:BodyStructure:patient:_id=b1", "abc"),
+        ("Observation?code-value-quantity=2-2$gt12", "c"),
+        ("Observation?code-value-quantity=1-1$gt12", ""),
+        ("Observation?code:in=http://site.example/ValueSet/seen", "ab"),
+        ("Observation?code:not-in=ValueSet/seen&patient=p1", "c"),
+        ("Observation?_source=urn:feed", "d"),
+        ("Observation?_security=urn:labels|restricted", "d"),
+        ("ValueSet?url:below=http://site.example", "seen"),
+        ("ValueSet?url:above=http://site.example/ValueSet/seen/more", "seen"),
+        ("Observation?_lastUpdated:missing=true", ""),
     ],
 )
 def test_finds(query: str, found: str, filled: Any) -> None:
     ids = sorted(filled.ids(f"/{query}"))
-    assert ids == (sorted(found) if not found.startswith(("p", "b1")) else [found])
+    assert ids == (sorted(found) if not found.startswith(("p", "b1", "seen")) else [found])
 
 
 def test_sorts_by_date_both_ways(filled: Any) -> None:
@@ -116,6 +150,12 @@ def test_what_is_not_understood_is_left_out_of_self_or_refused(filled: Any) -> N
     assert filled.get("/Patient?gender:above=male").status_code == 400
     assert filled.get("/Observation?date=yesterday").status_code == 400
     assert filled.get("/Observation?_sort=colour").status_code == 400
+    assert filled.get("/Observation?_has:Flag:shoe:size=1", prefer="handling=strict").status_code == 400
+    assert filled.get("/Observation?focus.colour=red", prefer="handling=strict").status_code == 400
+    assert filled.get("/Observation?code-value-quantity=1-1").status_code == 400
+    assert filled.get("/Observation?code:in=http://nowhere.example").status_code == 400
+    assert filled.get("/Observation?_cursor=nonsense").status_code == 400
+    assert filled.get("/Observation?_include=Flag:patient").status_code == 400
 
 
 def test_search_by_post_is_the_same_search(filled: Any) -> None:
@@ -140,3 +180,32 @@ def test_an_update_is_found_by_its_new_values_only(filled: Any, make: Any) -> No
     filled.put("/Patient/p2", make.patient("p2", gender="female"))
     assert filled.ids("/Patient?gender=male") == []
     assert filled.ids("/Patient?gender=female") == ["p2"]
+
+
+@pytest.mark.parametrize("sort", ["", "&_sort=-date", "&_sort=status,-_lastUpdated", "&_sort=focus,code"])
+def test_what_comes_and_goes_between_pages_neither_hides_nor_repeats(
+    sort: str, filled: Any, make: Any
+) -> None:
+    first = filled.get(f"/Observation?_count=2{sort}").json()
+    seen = [entry["resource"]["id"] for entry in first["entry"]]
+    filled.put("/Observation/0", make.observation("0", effectiveDateTime="2030-01-01"))
+    filled.delete(f"/Observation/{seen[0]}")
+    rest = []
+    page = first
+    while page["link"][-1]["relation"] == "next":
+        page = filled.get(page["link"][-1]["url"].removeprefix("http://ehr.test/fhir")).json()
+        rest += [entry["resource"]["id"] for entry in page["entry"]]
+    assert {"a", "b", "c", "d"} <= set(seen + rest)
+    assert len(seen + rest) == len(set(seen + rest))
+
+
+def test_includes_again_what_was_included_when_it_is_asked_to_iterate(filled: Any) -> None:
+    once = "/Observation?_id=c&_include=Observation:focus"
+    assert filled.ids(once) == ["c", "b1"]
+    again = filled.ids(f"{once}&_include:iterate=BodyStructure:patient")
+    assert again == ["c", "b1", "p1"]
+    assert filled.ids("/Observation?_id=c&_include=*") == ["c", "b1", "p1"]
+    back = filled.ids(
+        "/Patient?_id=p1&_revinclude=BodyStructure:patient&_revinclude:iterate=Observation:focus"
+    )
+    assert back == ["p1", "b1", "c"]

@@ -6,65 +6,22 @@ https://hl7.org/fhir/R4/http.html#transaction
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from isodose.fhir import errors, interactions
+from isodose.fhir.bundle_entries import READS, Entry, Step, entries_of, step_of
 from isodose.fhir.errors import FhirError
-from isodose.fhir.everything import everything
 from isodose.fhir.identity import criteria_of, lock_identities, the_match
 from isodose.fhir.interactions import Answer
-from isodose.fhir.resources import Resource, instant, is_id, resource_of
+from isodose.fhir.patching import patch_in, patched
+from isodose.fhir.resources import Resource, instant, resource_of
 from isodose.fhir.rewriting import Rewriter
 from isodose.fhir.store import Change, ResourceStore, new_id
 from isodose.fhir.stored import Stored
 from isodose.fhir.validation import validate
-
-
-class Request(msgspec.Struct, rename="camel"):
-    method: str
-    url: str
-    if_none_exist: str | None = None
-    if_match: str | None = None
-
-
-class Entry(msgspec.Struct, rename="camel"):
-    full_url: str | None = None
-    resource: msgspec.Raw = msgspec.Raw()
-    request: Request | None = None
-
-
-class Entries(msgspec.Struct):
-    entry: list[Entry] = []
-
-
-@dataclass(slots=True)
-class Step:
-    """One entry on its way: what it asks for, and the type and id that it turned out to be about."""
-
-    index: int
-    entry: Entry
-    request: Request
-    type: str
-    id: str | None
-    query: str
-    data: dict[str, Any] | None
-    existing: str | None = None
-
-    @property
-    def path(self) -> str:
-        return f"Bundle.entry[{self.index}]"
-
-    @property
-    def condition(self) -> str | None:
-        """The search that decides which resource is meant, for conditional create, update and delete."""
-        if self.request.method == "POST":
-            return self.request.if_none_exist
-        return self.query if self.request.method in ("PUT", "DELETE") and self.id is None else None
-
 
 _NOTHING_NEW = errors.Issue(
     "informational", "The current version stays: this content is the same, or older.", severity="information"
@@ -76,11 +33,11 @@ def process(store: ResourceStore, bundle: Resource, representation: bool = False
     kind = bundle.data.get("type")
     if kind == "transaction":
         validate(bundle.data)
-        steps = [_step(i, entry, bundle.data) for i, entry in enumerate(_entries(bundle))]
+        steps = [step_of(i, entry, bundle.data) for i, entry in enumerate(entries_of(bundle))]
         answers = transact(store, steps)
     elif kind == "batch":
         _validate_shell(bundle)
-        answers = [_alone(store, i, entry, bundle.data) for i, entry in enumerate(_entries(bundle))]
+        answers = [_alone(store, i, entry, bundle.data) for i, entry in enumerate(entries_of(bundle))]
     else:
         raise errors.bad_request(
             "Only Bundles of type transaction or batch are processed; give each entry a request.",
@@ -88,7 +45,8 @@ def process(store: ResourceStore, bundle: Resource, representation: bool = False
             code="not-supported",
         )
     written = tuple(stored for answer in answers for stored in answer.written)
-    return Answer(200, _response(f"{kind}-response", answers, representation), written=written)
+    seen = tuple(one for answer in answers for one in (*answer.seen, *filter(None, [answer.stored])))
+    return Answer(200, _response(f"{kind}-response", answers, representation), written=written, seen=seen)
 
 
 def transact(store: ResourceStore, steps: list[Step]) -> list[Answer]:
@@ -96,19 +54,10 @@ def transact(store: ResourceStore, steps: list[Step]) -> list[Answer]:
     _resolve_conditions(store, steps)
     _refuse_overlap(steps)
     rewriter = Rewriter(store, {url: f"{s.type}/{s.id}" for s in steps for url in _known_as(s)})
-    writes = [step for step in steps if step.request.method != "GET" and not _is_there(step) and step.id]
-    stored = iter(store.write([_change(step, rewriter) for step in writes]))
+    writes = [step for step in steps if step.request.method not in READS and not _is_there(step) and step.id]
+    stored = iter(store.write([_change(store, step, rewriter) for step in writes]))
     done = {step.index: _written(store, step, one) for step, one in zip(writes, stored, strict=True)}
     return [done.get(step.index) or _rest(store, step) for step in steps]
-
-
-def _entries(bundle: Resource) -> list[Entry]:
-    try:
-        return msgspec.json.decode(bundle.raw, type=Entries).entry
-    except msgspec.ValidationError:
-        raise errors.bad_request(
-            "The entries are not entries of a Bundle.", "Bundle.entry", code="structure"
-        ) from None
 
 
 def _validate_shell(bundle: Resource) -> None:
@@ -124,49 +73,12 @@ def _alone(store: ResourceStore, index: int, entry: Entry, bundle: dict[str, Any
     """One entry of a batch: its failure is its own."""
     try:
         with store.conn.begin_nested():
-            step = _step(index, entry, bundle)
+            step = step_of(index, entry, bundle)
             if step.data is not None:
                 validate(step.data, f"{step.path}.resource")
             return transact(store, [step])[0]
     except FhirError as error:
         return Answer(error.status, errors.outcome(error))
-
-
-def _step(index: int, entry: Entry, bundle: dict[str, Any]) -> Step:
-    path = f"Bundle.entry[{index}]"
-    request = entry.request
-    if request is None:
-        raise errors.bad_request("Every entry needs a request.", f"{path}.request", code="required")
-    if request.method not in ("GET", "POST", "PUT", "DELETE"):
-        raise errors.bad_request(
-            "Only GET, POST, PUT and DELETE are supported here.", f"{path}.request.method"
-        )
-    route, _, query = request.url.partition("?")
-    kind, _, id = route.strip("/").partition("/")
-    data = bundle["entry"][index].get("resource")
-    step = Step(index, entry, request, kind, id or None, query, data)
-    if request.method in ("POST", "PUT"):
-        _check_write(step)
-    elif request.method == "DELETE" and not (is_id(id) or (query and not id)):
-        raise errors.bad_request("The url must be Type/id or Type?condition.", f"{path}.request.url")
-    return step
-
-
-def _check_write(step: Step) -> None:
-    url = f"{step.path}.request.url"
-    if step.data is None:
-        raise errors.bad_request("This entry needs a resource.", f"{step.path}.resource", code="required")
-    resource = resource_of(step.data, b"")
-    if resource.type != step.type:
-        raise errors.bad_request("The url must be of the type of the resource.", url)
-    if step.request.method == "POST":
-        if step.id is not None:
-            raise errors.bad_request("A POST goes to the type alone, without an id.", url)
-        return
-    if step.id is None and not step.query:
-        raise errors.bad_request("A PUT needs Type/id or Type?condition.", url)
-    if step.id is not None and (not is_id(step.id) or resource.id != step.id):
-        raise errors.bad_request("The resource must have the id of the url.", f"{step.path}.resource.id")
 
 
 def _resolve_conditions(store: ResourceStore, steps: list[Step]) -> None:
@@ -178,6 +90,8 @@ def _resolve_conditions(store: ResourceStore, steps: list[Step]) -> None:
     for step, pairs in conditional:
         step.existing = the_match(store, step.type, pairs, f"{step.path}.request")
         step.id = step.existing
+        if step.id is None and step.request.method == "PATCH":
+            raise errors.not_found("No resource fits the condition.", f"{step.path}.request.url")
     for step in steps:
         if step.id is None and step.request.method in ("POST", "PUT"):
             own = step.data.get("id") if step.data and step.request.method == "PUT" else None
@@ -187,7 +101,7 @@ def _resolve_conditions(store: ResourceStore, steps: list[Step]) -> None:
 def _refuse_overlap(steps: list[Step]) -> None:
     seen: set[tuple[str, str]] = set()
     for step in steps:
-        if step.request.method == "GET" or step.id is None:
+        if step.request.method in READS or step.id is None:
             continue
         key = (step.type, step.id)
         if key in seen:
@@ -214,11 +128,15 @@ def _is_there(step: Step) -> bool:
     return step.request.method == "POST" and step.existing is not None
 
 
-def _change(step: Step, rewriter: Rewriter) -> Change:
+def _change(store: ResourceStore, step: Step, rewriter: Rewriter) -> Change:
     assert step.id is not None
     path = f"{step.path}.resource"
     content = None
-    if step.request.method != "DELETE":
+    if step.request.method == "PATCH":
+        before = store.read(step.type, step.id, lock=True)
+        content = patched(before.body, patch_in(step.data or {}, step.path))
+        validate(content.data, path)
+    elif step.request.method != "DELETE":
         assert step.data is not None
         content = rewriter.rewritten(resource_of(step.data, bytes(step.entry.resource)), path)
     return Change(step.type, step.id, content, step.request.method, step.request.if_match, path=path)
@@ -238,16 +156,18 @@ def _rest(store: ResourceStore, step: Step) -> Answer:
     if step.request.method == "POST":
         stored = store.read(step.type, str(step.existing))
         return Answer(200, stored.body, stored, interactions.location(store.base, stored))
+    pairs = parse_qsl(step.query, keep_blank_values=True)
     if step.id is None:
-        pairs = parse_qsl(step.query, keep_blank_values=True)
         return interactions.search_type(store, step.type, pairs, strict=False)
     id, _, rest = step.id.partition("/")
+    if rest.startswith("_history/"):
+        return interactions.vread(store, step.type, id, rest.removeprefix("_history/"))
     reads: dict[str, Callable[[], Answer]] = {
         "": lambda: interactions.read(store, step.type, id),
-        "_history": lambda: interactions.history(store, step.type, id),
-        "$everything": lambda: Answer(200, everything(store, id)),
+        "_history": lambda: interactions.history(store, pairs, step.type, id),
+        "$everything": lambda: interactions.everything_of(store, id, dict(pairs)),
     }
-    if rest not in reads:
+    if rest not in reads or (rest == "$everything" and step.type != "Patient"):
         raise errors.bad_request("This url cannot be read in a Bundle.", f"{step.path}.request.url")
     return reads[rest]()
 

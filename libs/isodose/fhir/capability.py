@@ -1,4 +1,4 @@
-"""What this server can do, told in FHIR's own words: the CapabilityStatement.
+"""What this server can do, told in FHIR's own words; a test holds the statement to what it does.
 
 https://hl7.org/fhir/R4/capabilitystatement.html
 """
@@ -8,20 +8,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from isodose.fhir import audit_trail
+from isodose.fhir.access import APART
+from isodose.fhir.criteria import REFERENCES
 from isodose.fhir.definitions import resource_types
 from isodose.fhir.operations import Operation
+from isodose.fhir.patching import JSON_PATCH
+from isodose.fhir.r4_search import standard
+from isodose.fhir.resources import BASE
 from isodose.fhir.search_parameters import parameters
 
-RELEASED = "2026-11-23"
-_INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
-_OWN = {
-    "$validate": "http://hl7.org/fhir/OperationDefinition/Resource-validate",
-    "$everything": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-}
+Json = dict[str, Any]
+RELEASED = "2026-11-25"
+_INTERACTIONS = (
+    "read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type",
+)  # fmt: skip
+_HL7 = "http://hl7.org/fhir/OperationDefinition"
+_EVERY_SEARCH = ("_id", "_lastUpdated")
+_OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
-def statement(base: str, title: str, operations: Sequence[Operation]) -> dict[str, Any]:
+def statement(base: str, title: str, operations: Sequence[Operation], smart: Json | None = None) -> Json:
     """The same for every call, so that its ETag changes only when the server does."""
+    rest: Json = {
+        "mode": "server",
+        "security": _security(smart),
+        "resource": [_resource(name, operations) for name in sorted(resource_types())],
+        "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}],
+        "operation": [
+            {"name": "validate", "definition": f"{_HL7}/Resource-validate"},
+            *(_operation(one) for one in operations if one.level == "system"),
+        ],
+    }
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -31,28 +49,50 @@ def statement(base: str, title: str, operations: Sequence[Operation]) -> dict[st
         "implementation": {"description": title, "url": base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
-        "rest": [
-            {
-                "mode": "server",
-                "resource": [_resource(name, operations) for name in sorted(resource_types())],
-                "interaction": [{"code": "transaction"}, {"code": "batch"}],
-                "operation": [_operation(base, one) for one in operations if one.level == "system"],
-            }
-        ],
+        "patchFormat": [JSON_PATCH],
+        "rest": [rest],
     }
 
 
-def compact(statement: dict[str, Any]) -> dict[str, Any]:
-    """Without the empty lists that FHIR does not allow."""
-    rest = [{name: value for name, value in one.items() if value} for one in statement["rest"]]
-    return {**statement, "rest": rest}
+def _security(smart: Json | None) -> Json:
+    if smart is None:
+        return {"description": "No access control: this server listens on the loopback interface only."}
+    endpoints = {"token": smart.get("token_endpoint"), "authorize": smart.get("authorization_endpoint")}
+    uris = [{"url": name, "valueUri": value} for name, value in endpoints.items() if value]
+    security: Json = {
+        "cors": True,
+        "service": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                        "code": "SMART-on-FHIR",
+                    }
+                ]
+            }
+        ],
+        "description": "SMART on FHIR: see .well-known/smart-configuration.",
+    }
+    return security | ({"extension": [{"url": _OAUTH, "extension": uris}]} if uris else {})
 
 
-def _resource(name: str, operations: Sequence[Operation]) -> dict[str, Any]:
-    own = [{"name": "validate", "definition": _OWN["$validate"]}]
+def _resource(name: str, operations: Sequence[Operation]) -> Json:
+    if name == APART:
+        return {
+            "type": name,
+            "interaction": [{"code": "read"}, {"code": "search-type"}],
+            "versioning": "no-version",
+            "searchParam": [
+                {"name": "_id", "type": "token"},
+                *({"name": key, "type": kind} for key, kind in sorted(audit_trail.PARAMETERS.items())),
+            ],
+        }
+    own = [{"name": "validate", "definition": f"{_HL7}/Resource-validate"}]
     if name == "Patient":
-        own.append({"name": "everything", "definition": _OWN["$everything"]})
-    own += [_operation("", one) for one in operations if one.level != "system" and name in one.types]
+        own.append({"name": "everything", "definition": f"{_HL7}/Patient-everything"})
+    own += [_operation(one) for one in operations if one.level != "system" and name in one.types]
+    pointing = [one.name for one in parameters(name).values() if one.kind in REFERENCES]
+    includes = [f"{name}:{parameter}" for parameter in pointing]
     return {
         "type": name,
         "interaction": [{"code": code} for code in _INTERACTIONS],
@@ -63,18 +103,44 @@ def _resource(name: str, operations: Sequence[Operation]) -> dict[str, Any]:
         "conditionalRead": "full-support",
         "conditionalUpdate": True,
         "conditionalDelete": "single",
-        "searchParam": [
-            {"name": "_id", "type": "token"},
-            {"name": "_lastUpdated", "type": "date"},
-            *(
-                {"name": one.name, "type": "reference" if one.kind == "patient" else one.kind}
-                for one in parameters(name).values()
-            ),
-        ],
+        **({"searchInclude": ["*", *includes]} if includes else {}),
+        **({"searchRevInclude": _pointing_to(name)} if _pointing_to(name) else {}),
+        "searchParam": _search_parameters(name),
         "operation": own,
     }
 
 
-def _operation(base: str, operation: Operation) -> dict[str, str]:
+def _pointing_to(name: str) -> list[str]:
+    """The references of other listed types that R4 lets point here, for `_revinclude`."""
+    return [
+        f"{source}:{parameter.name}"
+        for source in sorted(resource_types())
+        if source != APART
+        for parameter in parameters(source).values()
+        if parameter.kind in REFERENCES and name in _targets(source, parameter.name, parameter.kind)
+    ]
+
+
+def _targets(source: str, name: str, kind: str) -> tuple[str, ...]:
+    if kind == "patient":
+        return ("Patient",)
+    defined = standard(source).get(name)
+    return defined.targets if defined is not None else ()
+
+
+def _search_parameters(kind: str) -> list[Json]:
+    defined = standard(kind)
+    listed = [
+        {"name": name, "definition": defined[name].url, "type": defined[name].kind} for name in _EVERY_SEARCH
+    ]
+    for one in parameters(kind).values():
+        at = defined.get(one.name)
+        spoken = "reference" if one.kind == "patient" else one.kind
+        url = at.url if at is not None else f"{BASE}/SearchParameter/{kind}-{one.name}"
+        listed.append({"name": one.name, "definition": url, "type": at.kind if at is not None else spoken})
+    return listed
+
+
+def _operation(operation: Operation) -> dict[str, str]:
     name = operation.name.removeprefix("$")
-    return {"name": name, "definition": operation.definition or f"{base}/OperationDefinition/{name}"}
+    return {"name": name, "definition": operation.definition or f"{BASE}/OperationDefinition/{name}"}

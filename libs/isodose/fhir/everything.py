@@ -16,14 +16,17 @@ from isodose.fhir.stored import Stored
 
 def everything(
     store: ResourceStore, patient_id: str, types: Collection[str] = (), since: datetime | None = None
-) -> bytes:
-    """A searchset Bundle: the patient first, the compartment, and what it refers to. Raises 404 and 410."""
+) -> tuple[bytes, list[Stored]]:
+    """A searchset Bundle and what is in it: the patient first, the compartment, and what it refers to.
+    Raises 404
+    and 410.
+    """
     patient = store.read("Patient", patient_id)
     inside = [one for one in store.of_patient(patient_id) if one.reference != patient.reference]
     wanted = [one for one in [patient, *inside] if _asked(one, types, since)]
     beside = [one for one in _referred(store, [patient, *inside]) if _asked(one, types, since)]
     links = [{"relation": "self", "url": f"{store.base}/{patient.reference}/$everything"}]
-    return searchset(store.base, wanted, beside, len(wanted), links)
+    return searchset(store.base, wanted, beside, len(wanted), links), [*wanted, *beside]
 
 
 def _asked(stored: Stored, types: Collection[str], since: datetime | None) -> bool:

@@ -5,53 +5,65 @@ https://hl7.org/fhir/R4/http.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 import orjson
 
-from isodose.fhir import errors
+from isodose.fhir import audit_trail, errors
+from isodose.fhir import history as past
+from isodose.fhir.access import APART
+from isodose.fhir.audit_trail import refuse_writing
+from isodose.fhir.everything import everything
 from isodose.fhir.identity import criteria_of, lock_identities, the_match
-from isodose.fhir.resources import Resource, instant, is_id
+from isodose.fhir.patching import patched
+from isodose.fhir.resources import Resource, is_id
 from isodose.fhir.search import search
 from isodose.fhir.search_query import Pairs
 from isodose.fhir.store import ResourceStore, new_id
 from isodose.fhir.stored import Stored
 from isodose.fhir.validation import issues, validate
 
-Return = Literal["representation", "minimal", "OperationOutcome"]
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: a status, a body, and the resource whose version the headers tell."""
+    """What goes back: a status, a body, and the resource whose version the headers tell.
+
+    `written` are the resources that this changed or found to be so already, `seen` those in the body.
+    """
 
     status: int
     body: bytes = b""
     stored: Stored | None = None
     location: str | None = None
     written: tuple[Stored, ...] = ()
+    seen: tuple[Stored, ...] = ()
 
 
 def read(store: ResourceStore, type: str, id: str) -> Answer:
+    store.require("r", type)
+    if type == APART:
+        return Answer(200, audit_trail.read(store, id))
     stored = store.read(type, id)
     return Answer(200, stored.body, stored)
 
 
 def vread(store: ResourceStore, type: str, id: str, version: str) -> Answer:
+    store.require("r", type)
+    _has_history(type)
     stored = store.vread(type, id, version)
     return Answer(200, stored.body, stored)
 
 
 def history(
-    store: ResourceStore, type: str, id: str, since: datetime | None = None, limit: int = 500
+    store: ResourceStore, pairs: Pairs, type: str | None = None, id: str | None = None, strict: bool = False
 ) -> Answer:
-    entries = [_past(store.base, stored) for stored in store.history(type, id, since, limit)]
-    bundle = {"resourceType": "Bundle", "type": "history", "total": len(entries), "entry": entries}
-    return Answer(200, msgspec.json.encode(bundle if entries else {**bundle, "entry": msgspec.UNSET}))
+    """A history Bundle: of one resource, of a type, or of all."""
+    store.require("s" if id is None else "r", type)
+    _has_history(type)
+    body, shown = past.history(store, pairs, type, id, strict)
+    return Answer(200, body, seen=tuple(shown))
 
 
 def create(store: ResourceStore, type: str, resource: Resource, if_none_exist: str | None = None) -> Answer:
@@ -100,17 +112,52 @@ def conditional_update(
 
 def delete(store: ResourceStore, type: str, id: str, if_match: str | None = None) -> Answer:
     """204, also when it is gone already or never was."""
+    refuse_writing(type)
     stored = store.delete(type, id, if_match)
     return Answer(204, b"", stored if stored.version else None, written=(stored,))
 
 
-def conditional_delete(store: ResourceStore, type: str, query: Pairs) -> Answer:
+def conditional_delete(store: ResourceStore, type: str, query: Pairs, if_match: str | None = None) -> Answer:
+    refuse_writing(type)
     found = the_match(store, type, query)
-    return Answer(204) if found is None else delete(store, type, found)
+    return Answer(204) if found is None else delete(store, type, found, if_match)
+
+
+def conditional_patch(
+    store: ResourceStore, type: str, query: Pairs, patch: bytes, if_match: str | None = None
+) -> Answer:
+    """As `patch` of the one resource that fits; 404 when none does, 412 when more do."""
+    refuse_writing(type)
+    found = the_match(store, type, query)
+    if found is None:
+        raise errors.not_found(f"No {type} fits the condition.")
+    return patch_one(store, type, found, patch, if_match)
+
+
+def patch_one(store: ResourceStore, type: str, id: str, patch: bytes, if_match: str | None = None) -> Answer:
+    """200 with the resource after a JSON Patch. Two patches at once do not lose one another."""
+    refuse_writing(type)
+    store.require("u", type)
+    before = store.read(type, id, lock=True)
+    resource = patched(before.body, patch)
+    validate(resource.data)
+    return _written(store, store.update(type, id, resource, if_match or f'W/"{before.version}"', "PATCH"))
 
 
 def search_type(store: ResourceStore, type: str, pairs: Iterable[tuple[str, str]], strict: bool) -> Answer:
-    return Answer(200, search(store, type, pairs, strict))
+    store.require("s", type)
+    if type == APART:
+        return Answer(200, audit_trail.search(store, pairs, strict))
+    body, seen = search(store, type, pairs, strict)
+    return Answer(200, body, seen=tuple(seen))
+
+
+def everything_of(store: ResourceStore, id: str, query: Mapping[str, str]) -> Answer:
+    """`$everything` of one patient: parameters `_type` and `_since`."""
+    store.require("r", "Patient")
+    types = [kind for kind in query.get("_type", "").split(",") if kind]
+    body, seen = everything(store, id, types, past.since(query))
+    return Answer(200, body, seen=tuple(seen))
 
 
 def validate_only(resource: Resource) -> Answer:
@@ -138,23 +185,14 @@ def _written(store: ResourceStore, stored: Stored) -> Answer:
     return Answer(201 if stored.created else 200, stored.body, stored, where, (stored,))
 
 
+def _has_history(type: str | None) -> None:
+    if type == APART:
+        raise errors.not_found("AuditEvents never change, so they have no history.", code="not-supported")
+
+
 def _right_type(type: str, resource: Resource) -> None:
+    refuse_writing(type)
     if resource.type != type:
         raise errors.bad_request(
             f"The URL takes a {type}; send it to the URL of its type.", "Resource.resourceType"
         )
-
-
-def _past(base: str, stored: Stored) -> dict[str, Any]:
-    first = stored.version == 1
-    entry: dict[str, Any] = {"fullUrl": f"{base}/{stored.reference}"}
-    if not stored.deleted:
-        entry["resource"] = msgspec.Raw(stored.body)
-    url = stored.type if stored.method == "POST" else stored.reference
-    entry["request"] = {"method": stored.method, "url": url}
-    entry["response"] = {
-        "status": "201" if first else "204" if stored.deleted else "200",
-        "etag": f'W/"{stored.version}"',
-        "lastModified": instant(stored.last_updated),
-    }
-    return entry

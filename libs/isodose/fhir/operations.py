@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from isodose.fhir.access import Access
 from isodose.fhir.interactions import Answer
 from isodose.fhir.resources import Resource
 from isodose.fhir.store import ResourceStore
@@ -23,12 +24,16 @@ class HasResources(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What an operation was called with: the body, the query, and the resource it was called on."""
+    """What an operation was called with: the body, the query, the resource it was called on, and what the
+    caller
+    may do (None: everything).
+    """
 
     body: Resource | None
     query: Mapping[str, str] = field(default_factory=dict)
     type: str | None = None
     id: str | None = None
+    access: Access | None = None
 
 
 Outcome = Answer | Mapping[str, Any]

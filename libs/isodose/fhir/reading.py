@@ -12,7 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Text, cast, func, select, tuple_
 
 from isodose.fhir import errors
-from isodose.fhir.resources import instant
+from isodose.fhir.access import Right
 from isodose.fhir.stored import Stored, as_stored, as_version
 from isodose.storage.tables import resource as current
 from isodose.storage.tables import resource_version as versions
@@ -23,7 +23,13 @@ PAGE = 500
 
 
 class Reading:
-    """The resources behind one connection, in its transaction. `base` is this server's own FHIR base URL."""
+    """The resources behind one connection, in its transaction. `base` is this server's own FHIR base URL.
+
+    `whole` tells that every resource may be seen; `visible`, `shows` and `require` say what, where it is
+    not so.
+    """
+
+    whole = True
 
     def __init__(
         self, conn: Connection, base: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -32,6 +38,17 @@ class Reading:
         self.base = base.rstrip("/")
         self.clock = clock
 
+    def visible(self, type: str, right: Right) -> ColumnElement[bool] | None:
+        """The condition on `resource` that limits what may be seen of a type; None where all may be."""
+        return None
+
+    def shows(self, stored: Stored) -> bool:
+        """Whether this version may be seen."""
+        return True
+
+    def require(self, right: Right, type: str | None = None) -> None:
+        """Raise 403 unless the asker has this right on the type, or on everything."""
+
     def get(self, type: str, id: str) -> Stored | None:
         """The current version, deleted or not; None when there never was one."""
         return self.get_many([(type, id)]).get((type, id))
@@ -39,9 +56,9 @@ class Reading:
     def get_many(self, keys: Iterable[Key], lock: bool = False) -> dict[Key, Stored]:
         return {key: as_stored(row) for key, row in self._rows(keys, lock).items()}
 
-    def read(self, type: str, id: str) -> Stored:
+    def read(self, type: str, id: str, lock: bool = False) -> Stored:
         """The current version. Raises 404 when there is none, 410 when it is deleted."""
-        found = self.get(type, id)
+        found = self.get_many([(type, id)], lock).get((type, id))
         if found is None:
             raise errors.not_found(f"There is no {type} with this id.", f"{type}.id")
         if found.deleted:
@@ -58,13 +75,41 @@ class Reading:
             raise errors.gone(f"This {type} was deleted in this version.")
         return as_version(row)
 
-    def history(self, type: str, id: str, since: datetime | None = None, limit: int = PAGE) -> list[Stored]:
-        """Newest first, deletions included. Raises 404 when there never was such a resource."""
-        statement = select(versions).where(versions.c.type == type, versions.c.id == id)
+    def history(
+        self,
+        type: str | None = None,
+        id: str | None = None,
+        *,
+        since: str | None = None,
+        at: tuple[str, str] | None = None,
+        after: tuple[str, str, str, int] | None = None,
+        limit: int = PAGE,
+    ) -> list[Stored]:
+        """Versions newest first, deletions included: of one resource, of a type, or of all.
+
+        `since` and `at` are instants as text, `after` the place (when, type, id, version) of the last one
+        seen.
+        Raises 404 when there never was such a resource.
+        """
+        column = versions.c
+        order = (column.last_updated, column.type, column.id, column.version)
+        statement = select(versions).order_by(*(key.desc() for key in order)).limit(limit)
+        if type is not None:
+            statement = statement.where(column.type == type)
+        if id is not None:
+            statement = statement.where(column.id == id)
         if since is not None:
-            statement = statement.where(versions.c.last_updated >= instant(since))
-        found = self.conn.execute(statement.order_by(versions.c.version.desc()).limit(limit)).all()
-        if not found and self.get(type, id) is None:
+            statement = statement.where(column.last_updated >= since)
+        if at is not None:
+            statement = statement.where(column.last_updated >= at[0], column.last_updated <= at[1])
+        if after is not None:
+            statement = statement.where(tuple_(*order) < after)
+        visible = self.visible(type, "s") if type is not None and id is None else None
+        if visible is not None:
+            keys = select(current.c.type, current.c.id).where(current.c.type == type, visible)
+            statement = statement.where(tuple_(column.type, column.id).in_(keys))
+        found = self.conn.execute(statement).all()
+        if id is not None and not (found and self.whole) and self.get(str(type), id) is None:
             raise errors.not_found(f"There is no {type} with this id.", f"{type}.id")
         return [as_version(row) for row in found]
 

@@ -1,4 +1,4 @@
-"""Answers a search: one page of a Bundle, its links, and what was asked to come with it.
+"""Answers a search: one page of a Bundle with its links, and what was asked to come with it.
 
 https://hl7.org/fhir/R4/http.html#search
 """
@@ -10,50 +10,62 @@ from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-import orjson
-from sqlalchemy import select
 
 from isodose.fhir import search_sql
 from isodose.fhir.errors import bad_request
-from isodose.fhir.references import target
-from isodose.fhir.search_parameters import parameters
+from isodose.fhir.including import included
+from isodose.fhir.reading import Reading
 from isodose.fhir.search_query import Pairs, Query, parse
-from isodose.fhir.store import ResourceStore
 from isodose.fhir.stored import Stored, as_stored
-from isodose.storage.tables import search_index
 
 _encode = msgspec.json.Encoder().encode
 
 
 def search(
-    store: ResourceStore, resource_type: str, pairs: Iterable[tuple[str, str]], strict: bool = False
-) -> bytes:
-    """A searchset Bundle. Unknown parameters are left out of the self link, or refused when `strict`."""
+    store: Reading, resource_type: str, pairs: Iterable[tuple[str, str]], strict: bool = False
+) -> tuple[bytes, list[Stored]]:
+    """A searchset Bundle and what is in it. Unknown parameters are left out of the self link, or refused when
+    `strict`.
+    """
     query = parse(resource_type, pairs, strict)
-    total = store.conn.execute(search_sql.total(query, store.base)).scalar_one()
-    found: list[Stored] = []
-    if not query.only_count:
-        found = [as_stored(row) for row in store.conn.execute(search_sql.page(query, store.base))]
-    included = _included(store, query, found)
-    return searchset(store.base, found, included, total, _links(store.base, query, total))
+    if query.only_count:
+        counted = store.conn.execute(search_sql.total(store, query)).scalar_one()
+        return searchset(store.base, (), (), counted, _links(store.base, query, "")), []
+    rows = store.conn.execute(search_sql.page(store, query)).all()
+    more = len(rows) > query.count
+    rows = rows[: query.count]
+    found = [as_stored(row) for row in rows]
+    total = None
+    if query.total:
+        whole = not more and not query.cursor
+        total = len(rows) if whole else store.conn.execute(search_sql.total(store, query)).scalar_one()
+    following = search_sql.position(query, rows[-1]) if more else ""
+    beside = included(store, query, found)
+    links = _links(store.base, query, following)
+    return searchset(store.base, found, beside, total, links), [*found, *beside]
 
 
-def matching_ids(store: ResourceStore, resource_type: str, pairs: Pairs, limit: int = 2) -> list[str]:
+def matching_ids(store: Reading, resource_type: str, pairs: Pairs, limit: int = 2) -> list[str]:
     """The ids that fit, for conditional interactions: every parameter must be understood."""
     query = parse(resource_type, pairs, strict=True)
     if not query.criteria:
         raise bad_request("A conditional interaction needs at least one search parameter.")
-    return list(store.conn.execute(search_sql.ids(query, store.base, limit)).scalars())
+    return list(store.conn.execute(search_sql.ids(store, query, limit)).scalars())
 
 
 def searchset(
-    base: str, found: Sequence[Stored], included: Sequence[Stored], total: int, links: list[dict[str, str]]
+    base: str,
+    found: Sequence[Stored],
+    beside: Sequence[Stored],
+    total: int | None,
+    links: list[dict[str, str]],
 ) -> bytes:
     """The Bundle, around the stored texts as they are."""
-    entries = [_entry(base, one, "match") for one in found] + [
-        _entry(base, one, "include") for one in included
-    ]
-    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "total": total, "link": links}
+    entries = [_entry(base, one, "match") for one in found] + [_entry(base, one, "include") for one in beside]
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+    if total is not None:
+        bundle["total"] = total
+    bundle["link"] = links
     if entries:
         bundle["entry"] = entries
     return _encode(bundle)
@@ -67,65 +79,15 @@ def _entry(base: str, stored: Stored, mode: str) -> dict[str, Any]:
     }
 
 
-def _links(base: str, query: Query, total: int) -> list[dict[str, str]]:
-    def url(offset: int) -> str:
-        pairs = [(name, value) for name, value in query.used if name != "_offset"]
-        pairs += [("_offset", str(offset))] if offset else []
+def _links(base: str, query: Query, following: str) -> list[dict[str, str]]:
+    def url(cursor: str) -> str:
+        pairs = [(name, value) for name, value in query.used if name != "_cursor"]
+        pairs += [("_cursor", cursor)] if cursor else []
         return f"{base}/{query.type}" + (f"?{urlencode(pairs)}" if pairs else "")
 
-    links = [{"relation": "self", "url": url(query.offset)}]
-    if not query.only_count:
-        if query.offset + query.count < total:
-            links.append({"relation": "next", "url": url(query.offset + query.count)})
-        if query.offset:
-            links.append({"relation": "previous", "url": url(max(0, query.offset - query.count))})
-            links.append({"relation": "first", "url": url(0)})
+    links = [{"relation": "self", "url": url(query.cursor)}]
+    if query.cursor:
+        links.append({"relation": "first", "url": url("")})
+    if following:
+        links.append({"relation": "next", "url": url(following)})
     return links
-
-
-def _included(store: ResourceStore, query: Query, found: Sequence[Stored]) -> list[Stored]:
-    """What `_include` and `_revinclude` ask for, once each, without what was matched anyway."""
-    wanted: set[tuple[str, str]] = set()
-    for asked in query.include:
-        wanted |= _pointed_to(store, _include(asked, query.type), found)
-    for asked in query.revinclude:
-        wanted |= _pointing(store, asked, found)
-    wanted -= {(one.type, one.id) for one in found}
-    return [one for _, one in sorted(store.get_many(wanted).items()) if not one.deleted]
-
-
-def _include(asked: str, resource_type: str) -> tuple[str, str | None]:
-    source, _, rest = asked.partition(":")
-    name, _, kind = rest.partition(":")
-    if source != resource_type or name not in parameters(source):
-        raise bad_request(f"_include must be {resource_type}:parameter of a reference.", code="not-supported")
-    return name, kind or None
-
-
-def _pointed_to(
-    store: ResourceStore, asked: tuple[str, str | None], found: Sequence[Stored]
-) -> set[tuple[str, str]]:
-    name, kind = asked
-    wanted: set[tuple[str, str]] = set()
-    for one in found:
-        parameter = parameters(one.type)[name]
-        for value in parameter.values(orjson.loads(one.body)):
-            pointed = target(value.get("reference", ""), store.base) if isinstance(value, dict) else None
-            if pointed and kind in (None, pointed[0]):
-                wanted.add(pointed)
-    return wanted
-
-
-def _pointing(store: ResourceStore, asked: str, found: Sequence[Stored]) -> set[tuple[str, str]]:
-    source, _, name = asked.partition(":")
-    parameter = parameters(source).get(name.partition(":")[0])
-    if parameter is None or parameter.kind not in ("reference", "patient"):
-        raise bad_request("_revinclude must be Type:parameter of a reference.", code="not-supported")
-    ids = [one.id for one in found]
-    if parameter.kind == "patient":
-        patients = {one.id for one in found if one.type == "Patient"}
-        return {(one.type, one.id) for id in patients for one in store.of_patient(id) if one.type == source}
-    index = search_index.c
-    fitting = (index.type == source) & (index.param == parameter.name) & index.value.in_(ids)
-    statement = select(index.id).where(fitting, index.system == (found[0].type if found else None))
-    return {(source, id) for id in store.conn.execute(statement).scalars()}

@@ -14,17 +14,22 @@ from typing import Any, Literal, NamedTuple
 import yaml
 
 from isodose.fhir import dates
+from isodose.fhir.definitions import schema_at
+from isodose.fhir.r4_search import standard
 from isodose.fhir.references import target
 
 _Make = Callable[[str, Any, str], list["Row"]]
-Kind = Literal["token", "string", "date", "reference", "patient", "quantity", "uri"]
+Kind = Literal["token", "string", "date", "reference", "patient", "quantity", "number", "uri", "composite"]
 LONGEST = 255
 # Seconds, farther than any date: periods without start or end. The JSON that carries rows has no infinity.
 ENDLESS = 1e15
 
 
 class Parameter(NamedTuple):
-    """One search parameter: its kind and the elements it looks at, each as a path of member names."""
+    """One search parameter: its kind and the elements it looks at, each as a path of member names.
+
+    A composite looks at no element: its paths name the parameters that it joins.
+    """
 
     name: str
     kind: Kind
@@ -49,10 +54,16 @@ class Row(NamedTuple):
 
 @cache
 def parameters(resource_type: str) -> dict[str, Parameter]:
-    """The parameters of a type by name. Unlisted types have identifier, patient, subject."""
-    listed = _table()
-    own = listed.get(resource_type, {"patient": ["patient", "patient", "subject"]})
-    found = {name: _parameter(name, row) for name, row in {**listed["_all"], **own}.items()}
+    """The parameters of a type by name. Unlisted types have identifier, patient, subject where R4 has
+    them.
+    """
+    listed, defined = _table(), standard(resource_type)
+    elements = schema_at(["$defs", resource_type, "properties"])
+    named = {"patient", "subject"} if elements.keys() & {"patient", "subject"} else set()
+    unlisted = {name: ["patient", "patient", "subject"] for name in named & defined.keys()}
+    common = {name: row for name, row in listed["_all"].items() if name in defined}
+    rows = {**common, **listed.get(resource_type, unlisted)}
+    found = {name: _parameter(name, row) for name, row in rows.items()}
     for name, alias in (("subject", "patient"), ("patient", "subject")):
         if name in found and found[name].kind == "patient" and resource_type != "Patient":
             found.setdefault(alias, found[name]._replace(name=alias))
@@ -94,7 +105,7 @@ def _plan(resource_type: str) -> dict[str, list[tuple[str, tuple[str, ...], _Mak
     """What to index for each member that a resource may have at its top."""
     plan: dict[str, list[tuple[str, tuple[str, ...], _Make]]] = {}
     for parameter in parameters(resource_type).values():
-        if parameter.kind != "patient":
+        if parameter.kind in _ROWS:
             for path in parameter.paths:
                 plan.setdefault(path[0], []).append((parameter.name, path, _ROWS[parameter.kind]))
     return plan
@@ -187,6 +198,11 @@ def _quantity(name: str, value: Any, _base: str) -> list[Row]:
     return [Row(name, _cut(value.get("system")), _cut(unit), number, number)]
 
 
+def _number(name: str, value: Any, _base: str) -> list[Row]:
+    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return [] if number is None else [Row(name, None, None, number, number)]
+
+
 def _uri(name: str, value: Any, _base: str) -> list[Row]:
     return [Row(name, None, value[:LONGEST])] if isinstance(value, str) else []
 
@@ -201,5 +217,6 @@ _ROWS: dict[str, _Make] = {
     "date": _date,
     "reference": _reference,
     "quantity": _quantity,
+    "number": _number,
     "uri": _uri,
 }

@@ -1,175 +1,137 @@
-"""Reads a search: names, modifiers, prefixes and values as the specification spells them.
+"""Reads a search: what is wanted, how it is sorted and paged, and what comes along.
 
 https://hl7.org/fhir/R4/search.html
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from isodose.fhir.criteria import REFERENCES, SPECIAL, Criterion, criterion, unknown
+from isodose.fhir.definitions import resource_types
 from isodose.fhir.errors import FhirError, bad_request
 from isodose.fhir.search_parameters import Parameter, parameters
 
 Pairs = list[tuple[str, str]]
 DEFAULT_COUNT = 100
 MAX_COUNT = 1_000
-
-_CONTROL = frozenset({"_format", "_pretty", "_elements", "_total", "_summary", "_contained"})
-_SPECIAL = {
-    "_id": Parameter("_id", "token", ()),
-    "_lastUpdated": Parameter("_lastUpdated", "date", ()),
-}
-_MODIFIERS = {
-    "token": {"missing", "not"},
-    "string": {"missing", "exact", "contains"},
-    "date": {"missing"},
-    "quantity": {"missing"},
-    "uri": {"missing", "below"},
-    "reference": {"missing", "identifier"},
-    "patient": {"missing"},
-}
-_SPLIT = re.compile(r"(?<!\\),")
-_PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)(?=[0-9.-])")
-_CHAIN = re.compile(r"([a-z-]+)(?::([A-Za-z]+))?\.([A-Za-z_:-]+)")
+# What shapes the answer and not the search; read where the answer is written.
+SHAPING = frozenset({"_format", "_pretty", "_elements", "_summary"})
 
 
 @dataclass(frozen=True)
-class Criterion:
-    """One parameter of a search: any of the values has to fit. `chain` looks through the reference."""
+class Include:
+    """Resources that come along: those that `parameter` of `source` points to, or that point back by it.
 
-    parameter: Parameter
-    values: tuple[str, ...]
-    modifier: str | None = None
-    chain: tuple[str, Criterion] | None = None
+    `name` * is every reference of the source; `target` limits the types that are pointed to.
+    """
+
+    source: str
+    name: str
+    target: str | None = None
+    iterate: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Query:
     """What is searched, how it is sorted and paged, and the parameters that were understood."""
 
     type: str
-    criteria: tuple[Criterion, ...]
-    sort: tuple[tuple[Parameter, bool], ...] = ()
+    criteria: list[Criterion] = field(default_factory=list)
+    sort: list[tuple[Parameter, bool]] = field(default_factory=list)
     count: int = DEFAULT_COUNT
-    offset: int = 0
+    cursor: str = ""
     only_count: bool = False
-    include: tuple[str, ...] = ()
-    revinclude: tuple[str, ...] = ()
+    total: bool = True
+    include: list[Include] = field(default_factory=list)
+    revinclude: list[Include] = field(default_factory=list)
     used: Pairs = field(default_factory=list)
 
 
 def parse(resource_type: str, pairs: Iterable[tuple[str, str]], strict: bool = False) -> Query:
     """The query. What is not understood is left out, or refused with 400 when `strict`; bad values always."""
-    known = parameters(resource_type) | _SPECIAL
-    criteria: list[Criterion] = []
-    sort: list[tuple[Parameter, bool]] = []
-    used: Pairs = []
-    numbers = {"_count": DEFAULT_COUNT, "_offset": 0}
-    include: dict[str, list[str]] = {"_include": [], "_revinclude": []}
-    only_count = False
+    query = Query(resource_type)
     for name, value in pairs:
-        if name in numbers:
-            numbers[name] = _whole(name, value)
-        elif name == "_sort":
-            sort += [_sorted(part, known, resource_type) for part in value.split(",")]
-        elif name in include:
-            include[name].append(value)
-        elif name in _CONTROL:
-            only_count = only_count or (name == "_summary" and value == "count")
-        else:
-            criterion = _criterion(resource_type, name, value, known)
-            if criterion is None:
-                if strict:
-                    raise unknown(resource_type, name)
-                continue
-            criteria.append(criterion)
-        used.append((name, value))
-    only_count = only_count or numbers["_count"] == 0
-    return Query(
-        resource_type,
-        tuple(criteria),
-        tuple(sort),
-        min(numbers["_count"], MAX_COUNT),
-        numbers["_offset"],
-        only_count,
-        tuple(include["_include"]),
-        tuple(include["_revinclude"]),
-        used,
-    )
+        if not _read(query, name, value):
+            if strict:
+                raise unknown(resource_type, name)
+            continue
+        query.used.append((name, value))
+    query.only_count = query.only_count or query.count == 0
+    return query
 
 
-def unknown(resource_type: str, name: str) -> FhirError:
-    shown = (
-        name if name.replace("-", "").replace("_", "").replace(":", "").replace(".", "").isalnum() else "?"
-    )
-    return bad_request(
-        f"The search parameter {shown} is not known for {resource_type}; see the CapabilityStatement.",
-        code="not-supported",
-    )
+def _read(query: Query, name: str, value: str) -> bool:
+    """Whether this parameter was understood; what it says is then in the query."""
+    match name:
+        case "_count":
+            query.count = min(whole(name, value), MAX_COUNT)
+        case "_cursor":
+            query.cursor = value
+        case "_sort":
+            query.sort += [_sorted(part, query.type) for part in value.split(",")]
+        case "_include" | "_include:iterate" | "_include:recurse":
+            query.include.append(_include(query.type, name, value))
+        case "_revinclude" | "_revinclude:iterate" | "_revinclude:recurse":
+            query.revinclude.append(_revinclude(name, value))
+        case "_total":
+            query.total = _one_of(name, value, ("accurate", "estimate", "none")) != "none"
+        case _ if name in SHAPING:
+            query.only_count = query.only_count or (name, value) == ("_summary", "count")
+        case _:
+            found = criterion(query.type, name, value)
+            if found is None:
+                return False
+            query.criteria.append(found)
+    return True
 
 
-def split_prefix(value: str) -> tuple[str, str]:
-    """The comparison prefix of a date or number (`eq` when there is none) and the rest."""
-    found = _PREFIX.match(value)
-    return (found[1], value[2:]) if found else ("eq", value)
+def whole(name: str, value: str) -> int:
+    if not value.isascii() or not value.isdigit() or len(value) > 9:
+        raise bad_request(f"{name} must be a whole number.", code="value")
+    return int(value)
 
 
-def unescape(value: str) -> str:
-    return re.sub(r"\\([,|$\\])", r"\1", value)
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise bad_request(f"{name} must be one of {', '.join(allowed)}.", code="value")
+    return value
 
 
-def token_parts(value: str) -> tuple[str | None, str | None]:
-    """(system, code) of a token: None is any, an empty system is none."""
-    system, bar, code = re.match(r"((?:[^\\|]|\\.)*)(\|?)(.*)", value, re.DOTALL).groups()  # type: ignore[union-attr]
-    if not bar:
-        return None, unescape(system)
-    return unescape(system), unescape(code) or None
-
-
-def _criterion(resource_type: str, name: str, value: str, known: dict[str, Parameter]) -> Criterion | None:
-    chained = _CHAIN.fullmatch(name)
-    if chained is not None:
-        return _chained(known, chained[1], chained[2], chained[3], value)
-    plain, _, modifier = name.partition(":")
-    parameter = known.get(plain)
-    if parameter is None:
-        return None
-    targets = parameter.kind in ("reference", "patient") and modifier[:1].isupper()
-    if modifier and not targets and modifier not in _MODIFIERS[parameter.kind]:
-        raise bad_request(
-            f"The modifier :{modifier[:20]} is not supported for {plain} of {resource_type}.",
-            code="not-supported",
-        )
-    values = tuple(part for part in _SPLIT.split(value) if part)
-    if not values:
-        raise bad_request(f"The search parameter {plain} has no value.")
-    return Criterion(parameter, values, modifier or None)
-
-
-def _chained(
-    known: dict[str, Parameter], name: str, target: str | None, rest: str, value: str
-) -> Criterion | None:
-    parameter = known.get(name)
-    if parameter is None or parameter.kind not in ("reference", "patient"):
-        return None
-    kind = "Patient" if parameter.kind == "patient" else target
-    if kind is None:
-        raise bad_request(f"Name the type of {name}, as in {name}:Procedure.{rest}.", code="not-supported")
-    inner = _criterion(kind, rest, value, parameters(kind) | _SPECIAL)
-    return None if inner is None else Criterion(parameter, (), chain=(kind, inner))
-
-
-def _sorted(part: str, known: dict[str, Parameter], resource_type: str) -> tuple[Parameter, bool]:
-    name = part.removeprefix("-")
-    parameter = known.get(name)
-    if parameter is None or parameter.kind in ("patient", "reference"):
+def _sorted(part: str, resource_type: str) -> tuple[Parameter, bool]:
+    known = parameters(resource_type) | SPECIAL
+    parameter = known.get(part.removeprefix("-"))
+    if parameter is None or parameter.kind == "composite":
         raise bad_request(f"{resource_type} cannot be sorted by this parameter.", code="not-supported")
     return parameter, part.startswith("-")
 
 
-def _whole(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit() or len(value) > 9:
-        raise bad_request(f"{name} must be a whole number.", code="value")
-    return int(value)
+def _include(resource_type: str, name: str, value: str) -> Include:
+    source, _, rest = value.partition(":")
+    parameter, _, target = rest.partition(":")
+    iterate = ":" in name
+    if source == "*":
+        source, parameter = resource_type, "*"
+    if not iterate and source != resource_type:
+        raise _not_included(name, f"{resource_type}:parameter")
+    if source not in resource_types() or not (parameter == "*" or _points(source, parameter)):
+        raise _not_included(name, f"{resource_type}:parameter")
+    return Include(source, parameter, target or None, iterate)
+
+
+def _revinclude(name: str, value: str) -> Include:
+    source, _, rest = value.partition(":")
+    parameter, _, target = rest.partition(":")
+    if source not in resource_types() or not _points(source, parameter):
+        raise _not_included(name, "Type:parameter")
+    return Include(source, parameter, target or None, ":" in name)
+
+
+def _points(source: str, name: str) -> bool:
+    found = parameters(source).get(name)
+    return found is not None and found.kind in REFERENCES
+
+
+def _not_included(name: str, form: str) -> FhirError:
+    return bad_request(f"{name} must be {form} of a reference.", code="not-supported")

@@ -1,62 +1,118 @@
-"""A search as SQL over the search index, the same on both dialects.
+"""A search as SQL over the search index, the same on both dialects; one page after another by position.
 
-https://hl7.org/fhir/R4/search.html#prefix
+https://hl7.org/fhir/R4/search.html
 """
 
 from __future__ import annotations
 
-import math
-from datetime import datetime
+import base64
+from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, or_, select
 
-from isodose.fhir import dates
+from isodose.fhir.criteria import Criterion, unescape
 from isodose.fhir.errors import bad_request
+from isodose.fhir.membership import is_member
+from isodose.fhir.reading import Reading
 from isodose.fhir.references import target
-from isodose.fhir.resources import instant
-from isodose.fhir.search_parameters import Parameter, folded
-from isodose.fhir.search_query import Criterion, Query, split_prefix, token_parts, unescape
+from isodose.fhir.search_parameters import Parameter
+from isodose.fhir.search_query import Query
+from isodose.fhir.search_values import fits_value, updated
 from isodose.storage.tables import resource as current
 from isodose.storage.tables import search_index
 
 Condition = ColumnElement[bool]
+Key = ColumnElement[Any]
 
 
-def matching(query: Query, base: str) -> Condition:
-    """The rows of `resource` that fit every criterion."""
-    conditions = [_fits(criterion, query.type, base) for criterion in query.criteria]
-    return and_(current.c.type == query.type, current.c.deleted.is_(False), *conditions)
+def matching(store: Reading, kind: str, criteria: list[Criterion]) -> Condition:
+    """The rows of `resource` of this type that fit every criterion and that the asker may see."""
+    limit = store.visible(kind, "s")
+    conditions = [_fits(store, criterion, kind) for criterion in criteria]
+    limits = [] if limit is None else [limit]
+    return and_(current.c.type == kind, current.c.deleted.is_(False), *limits, *conditions)
 
 
-def page(query: Query, base: str) -> Select[*tuple[Any, ...]]:
-    """The current resources of one page, in the order asked for, then by id so that pages do not overlap."""
-    statement = select(current).where(matching(query, base)).order_by(*_order(query), current.c.id)
-    return statement.limit(query.count).offset(query.offset)
+def page(store: Reading, query: Query) -> Select[*tuple[Any, ...]]:
+    """One page and one row more, which tells that there is a next one. Columns `key_0`, ... are its position.
+
+    Pages go on after the last row seen, not after so many rows: what is added or removed between two pages
+    neither repeats nor hides another resource.
+    """
+    keys = [_sort_key(parameter, descending) for parameter, descending in query.sort]
+    fitting = matching(store, query.type, query.criteria)
+    if not keys:
+        after = current.c.id > _position(query, 1)[0] if query.cursor else None
+        statement = select(current).where(fitting).order_by(current.c.id).limit(query.count + 1)
+        return statement if after is None else statement.where(after)
+    labelled = [key.label(f"key_{i}") for i, key in enumerate(keys)]
+    statement = select(current, *labelled).where(fitting)
+    if not query.cursor:
+        return statement.order_by(*_order(query, labelled), current.c.id).limit(query.count + 1)
+    inner = statement.subquery()
+    columns: list[Key] = [inner.c[f"key_{i}"] for i in range(len(keys))]
+    later = _after(query, columns, inner.c.id)
+    return select(inner).where(later).order_by(*_order(query, columns), inner.c.id).limit(query.count + 1)
 
 
-def ids(query: Query, base: str, limit: int) -> Select[str]:
-    return select(current.c.id).where(matching(query, base)).order_by(current.c.id).limit(limit)
+def _order(query: Query, keys: Sequence[Key]) -> list[Key]:
+    return [
+        (key.desc() if descending else key.asc()).nulls_last()
+        for key, (_, descending) in zip(keys, query.sort, strict=True)
+    ]
 
 
-def total(query: Query, base: str) -> Select[int]:
-    return select(func.count()).select_from(current).where(matching(query, base))
+def ids(store: Reading, query: Query, limit: int) -> Select[str]:
+    fitting = matching(store, query.type, query.criteria)
+    return select(current.c.id).where(fitting).order_by(current.c.id).limit(limit)
 
 
-def _order(query: Query) -> list[ColumnElement[object]]:
-    keys: list[ColumnElement[object]] = []
-    for parameter, descending in query.sort:
-        key = _sort_key(parameter, descending)
-        keys.append(key.desc().nulls_last() if descending else key.asc().nulls_last())
-    return keys or [current.c.last_updated.desc()]
+def total(store: Reading, query: Query) -> Select[int]:
+    return select(func.count()).select_from(current).where(matching(store, query.type, query.criteria))
 
 
-def _sort_key(parameter: Parameter, descending: bool) -> ColumnElement[object]:
+def position(query: Query, row: Any) -> str:
+    """Where the page ends that has this as its last row."""
+    keys = [getattr(row, f"key_{i}") for i in range(len(query.sort))]
+    return base64.urlsafe_b64encode(orjson.dumps([*keys, row.id])).decode().rstrip("=")
+
+
+def _position(query: Query, length: int) -> list[Any]:
+    try:
+        padded = query.cursor + "=" * (-len(query.cursor) % 4)
+        found = orjson.loads(base64.urlsafe_b64decode(padded))
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or len(found) != length or not isinstance(found[-1], str):
+        raise bad_request("This is not a link to a page that was given here; search anew.", code="value")
+    if any(not isinstance(key, str | int | float | None) for key in found):
+        raise bad_request("This is not a link to a page that was given here; search anew.", code="value")
+    return found
+
+
+def _after(query: Query, columns: list[Key], id_column: Key) -> Condition:
+    """Rows that come later than the position: by the first key that differs, at last by id."""
+    *keys, last = _position(query, len(columns) + 1)
+    condition: Condition = id_column > last
+    for column, (_, descending), key in reversed(list(zip(columns, query.sort, keys, strict=True))):
+        if key is None:
+            condition = and_(column.is_(None), condition)
+        else:
+            later = column < key if descending else column > key
+            condition = or_(later, column.is_(None), and_(column == key, condition))
+    return condition
+
+
+def _sort_key(parameter: Parameter, descending: bool) -> Key:
     if parameter.name == "_id":
         return current.c.id
     if parameter.name == "_lastUpdated":
         return current.c.last_updated
-    ranged = parameter.kind in ("date", "quantity")
+    if parameter.kind == "patient":
+        return current.c.patient_id
+    ranged = parameter.kind in ("date", "quantity", "number")
     column = (search_index.c.high if descending else search_index.c.low) if ranged else search_index.c.value
     pick = func.max(column) if descending else func.min(column)
     return select(pick).where(_own(parameter.name)).scalar_subquery()
@@ -70,24 +126,41 @@ def _own(param: str) -> Condition:
     )
 
 
-def _fits(criterion: Criterion, kind: str, base: str) -> Condition:
-    parameter, modifier = criterion.parameter, criterion.modifier
-    if criterion.chain is not None:
-        return _through(criterion, kind, base)
-    if modifier == "missing":
+def _fits(store: Reading, criterion: Criterion, kind: str) -> Condition:
+    if criterion.pointing is not None:
+        return _pointed_at(store, criterion, kind)
+    if criterion.chain:
+        return or_(*(_through(store, criterion.parameter, kind, *step) for step in criterion.chain))
+    if criterion.joined:
+        return or_(*(and_(*(_fits(store, part, kind) for part in parts)) for parts in criterion.joined))
+    if criterion.modifier == "missing":
         return _missing(criterion)
+    return _has_value(store, criterion, kind)
+
+
+def _has_value(store: Reading, criterion: Criterion, kind: str) -> Condition:
+    parameter, modifier = criterion.parameter, criterion.modifier
     if parameter.name == "_id":
         return current.c.id.in_(criterion.values)
     if parameter.name == "_lastUpdated":
-        return or_(*(_updated(value) for value in criterion.values))
+        return or_(*(updated(value) for value in criterion.values))
     if parameter.kind == "patient":
-        return or_(*(_patient(value, modifier, base) for value in criterion.values))
+        return or_(*(_patient(value, modifier, store.base) for value in criterion.values))
+    if modifier in ("in", "not-in"):
+        fitting = or_(*(is_member(store, unescape(value)) for value in criterion.values))
+    else:
+        fitting = or_(*(fits_value(parameter, modifier, value, store.base) for value in criterion.values))
     name = f"{parameter.name}:identifier" if modifier == "identifier" else parameter.name
-    any_value = or_(*(_value(parameter, modifier, value, base) for value in criterion.values))
-    found = current.c.id.in_(
-        select(search_index.c.id).where(search_index.c.type == kind, search_index.c.param == name, any_value)
+    found = _indexed(kind, name, fitting)
+    return not_(found) if modifier in ("not", "not-in") else found
+
+
+def _indexed(kind: str, param: str, fitting: Condition) -> Condition:
+    """The rows of `resource` that have an index row like this."""
+    rows = select(search_index.c.id).where(
+        search_index.c.type == kind, search_index.c.param == param, fitting
     )
-    return not_(found) if modifier == "not" else found
+    return current.c.id.in_(rows)
 
 
 def _missing(criterion: Criterion) -> Condition:
@@ -95,6 +168,8 @@ def _missing(criterion: Criterion) -> Condition:
     if value not in ("true", "false"):
         raise bad_request(f"{criterion.parameter.name}:missing must be true or false.", code="value")
     name = criterion.parameter.name
+    if name in ("_id", "_lastUpdated"):
+        return false() if value == "true" else not_(false())
     if criterion.parameter.kind == "patient":
         there: Condition = current.c.patient_id.is_not(None)
     else:
@@ -102,133 +177,41 @@ def _missing(criterion: Criterion) -> Condition:
     return not_(there) if value == "true" else there
 
 
-def _through(criterion: Criterion, source: str, base: str) -> Condition:
+def _fitting_ids(store: Reading, kind: str, criterion: Criterion, column: Key) -> Select[Any]:
+    return select(column).where(matching(store, kind, [criterion])).correlate(None)
+
+
+def _through(store: Reading, parameter: Parameter, source: str, kind: str, inner: Criterion) -> Condition:
     """A chained search: the reference points to a resource that fits."""
-    assert criterion.chain is not None
-    kind, inner = criterion.chain
-    fitting = select(current.c.id).where(matching(Query(kind, (inner,)), base)).correlate(None).subquery()
-    if criterion.parameter.kind == "patient":
-        return current.c.patient_id.in_(select(fitting.c.id))
+    fitting = _fitting_ids(store, kind, inner, current.c.id)
+    if parameter.kind == "patient":
+        return current.c.patient_id.in_(fitting) if kind == "Patient" else false()
     pointing = select(search_index.c.id).where(
+        search_index.c.type == source,
+        search_index.c.param == parameter.name,
+        search_index.c.system == kind,
+        search_index.c.value.in_(fitting),
+    )
+    return current.c.id.in_(pointing)
+
+
+def _pointed_at(store: Reading, criterion: Criterion, kind: str) -> Condition:
+    """A reverse chain, `_has`: a resource that fits points here."""
+    assert criterion.pointing is not None
+    source, inner = criterion.pointing
+    if criterion.parameter.kind == "patient":
+        fitting = _fitting_ids(store, source, inner, current.c.patient_id)
+        return current.c.id.in_(fitting) if kind == "Patient" else false()
+    pointed = select(search_index.c.value).where(
         search_index.c.type == source,
         search_index.c.param == criterion.parameter.name,
         search_index.c.system == kind,
-        search_index.c.value.in_(select(fitting.c.id)),
+        search_index.c.id.in_(_fitting_ids(store, source, inner, current.c.id)),
     )
-    return current.c.id.in_(pointing)
+    return current.c.id.in_(pointed)
 
 
 def _patient(value: str, modifier: str | None, base: str) -> Condition:
     reference = unescape(value)
     kind, key = target(reference, base) or (modifier or "Patient", reference)
     return current.c.patient_id == key if kind == "Patient" else false()
-
-
-def _value(parameter: Parameter, modifier: str | None, value: str, base: str) -> Condition:
-    match parameter.kind:
-        case "date":
-            return _dated(parameter.name, value)
-        case "quantity":
-            return _measured(parameter.name, value)
-        case "string":
-            return _text(unescape(value), modifier)
-        case "reference" if modifier != "identifier":
-            return _pointed(unescape(value), modifier, base)
-        case "uri":
-            uri = unescape(value)
-            below = search_index.c.value.startswith(uri, autoescape=True)
-            return below if modifier == "below" else search_index.c.value == uri
-        case _:
-            return _token(value)
-
-
-def _token(value: str) -> Condition:
-    system, code = token_parts(value)
-    conditions: list[Condition] = []
-    if system is not None:
-        conditions.append(search_index.c.system == system if system else search_index.c.system.is_(None))
-    if code is not None:
-        conditions.append(search_index.c.value == code)
-    return and_(*conditions) if conditions else false()
-
-
-def _text(value: str, modifier: str | None) -> Condition:
-    if modifier == "exact":
-        return and_(search_index.c.value == folded(value), search_index.c.text == value)
-    if modifier == "contains":
-        return search_index.c.value.contains(folded(value), autoescape=True)
-    return search_index.c.value.startswith(folded(value), autoescape=True)
-
-
-def _pointed(value: str, modifier: str | None, base: str) -> Condition:
-    found = target(value, base)
-    kind, key = found if found else (modifier, value)
-    same = search_index.c.value == key
-    return and_(same, search_index.c.system == kind) if kind else same
-
-
-def _dated(name: str, value: str) -> Condition:
-    prefix, text = split_prefix(value)
-    start, end = _range(name, text)
-    return _compare(prefix, start.timestamp(), end.timestamp())
-
-
-def _range(name: str, text: str) -> tuple[datetime, datetime]:
-    try:
-        return dates.bounds(unescape(text))
-    except ValueError:
-        raise bad_request(
-            f"The search parameter {name} needs a date, such as 2026-03 or ge2026-03-01.", code="value"
-        ) from None
-
-
-def _measured(name: str, value: str) -> Condition:
-    number, _, unit = value.partition("|")
-    prefix, digits = split_prefix(number)
-    try:
-        exact = float(digits)
-    except ValueError:
-        raise bad_request(
-            f"The search parameter {name} needs a number, such as ge4.5.", code="value"
-        ) from None
-    mantissa, _, exponent = digits.lower().partition("e")
-    half = 0.5 * 10 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-    rounded = prefix in ("eq", "ne", "ap")
-    low, high = (exact - half, math.nextafter(exact + half, -math.inf)) if rounded else (exact, exact)
-    close = _compare(prefix, low, high)
-    return and_(close, _token(unit)) if unit.strip("|") else close
-
-
-def _compare(prefix: str, low: float, high: float) -> Condition:
-    """How the range of a row lies to the range that is asked for."""
-    inside = and_(search_index.c.low >= low, search_index.c.high <= high)
-    conditions: dict[str, Condition] = {
-        "eq": inside,
-        "ne": not_(inside),
-        "gt": search_index.c.high > high,
-        "lt": search_index.c.low < low,
-        "ge": or_(search_index.c.high > high, inside),
-        "le": or_(search_index.c.low < low, inside),
-        "sa": search_index.c.low > high,
-        "eb": search_index.c.high < low,
-        "ap": and_(search_index.c.low <= high, search_index.c.high >= low),
-    }
-    return conditions[prefix]
-
-
-def _updated(value: str) -> Condition:
-    prefix, text = split_prefix(value)
-    start, end = (instant(moment) for moment in _range("_lastUpdated", text))
-    column = current.c.last_updated
-    conditions: dict[str, Condition] = {
-        "eq": and_(column >= start, column <= end),
-        "ne": or_(column < start, column > end),
-        "gt": column > end,
-        "lt": column < start,
-        "ge": column >= start,
-        "le": column <= end,
-        "sa": column > end,
-        "eb": column < start,
-        "ap": and_(column >= start, column <= end),
-    }
-    return conditions[prefix]

@@ -55,8 +55,10 @@ class ResourceStore(Reading):
     def create(self, resource: Resource) -> Stored:
         return self.write([Change(resource.type, new_id(), resource, "POST", path=resource.type)])[0]
 
-    def update(self, type: str, id: str, resource: Resource, if_match: str | None = None) -> Stored:
-        return self.write([Change(type, id, resource, "PUT", if_match, path=type)])[0]
+    def update(
+        self, type: str, id: str, resource: Resource, if_match: str | None = None, method: str = "PUT"
+    ) -> Stored:
+        return self.write([Change(type, id, resource, method, if_match, path=type)])[0]
 
     def delete(self, type: str, id: str, if_match: str | None = None) -> Stored:
         return self.write([Change(type, id, None, "DELETE", if_match, path=type)])[0]

@@ -160,3 +160,27 @@ dead_letter = Table(
     Index(None, "group", "topic", "partition", "offset", unique=True),
     sqlite_autoincrement=True,
 )
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("recorded", String(24), nullable=False),
+    Column("action", String(1), nullable=False),
+    Column("subtype", String(32), nullable=False),
+    Column("outcome", String(2), nullable=False),
+    Column("agent", String(255), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Index(None, "recorded"),
+)
+"""Who asked for what, without gaps in `seq`; each `digest` is over the body and the digest before it."""
+
+audit_patient = Table(
+    "audit_patient",
+    metadata,
+    Column("patient_id", String(64), primary_key=True),
+    Column("seq", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+)
+"""The patients that an AuditEvent is about."""

@@ -1,0 +1,110 @@
+"""The entries of a transaction or batch: what each asks for, or why it asks for nothing that can be done.
+
+https://hl7.org/fhir/R4/bundle.html#Bundle.entry.request
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from isodose.fhir import errors
+from isodose.fhir.audit_trail import refuse_writing
+from isodose.fhir.resources import Resource, is_id, resource_of
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+READS = ("GET", "HEAD")
+
+
+class Request(msgspec.Struct, rename="camel"):
+    method: str
+    url: str
+    if_none_exist: str | None = None
+    if_match: str | None = None
+
+
+class Entry(msgspec.Struct, rename="camel"):
+    full_url: str | None = None
+    resource: msgspec.Raw = msgspec.Raw()
+    request: Request | None = None
+
+
+class Entries(msgspec.Struct):
+    entry: list[Entry] = []
+
+
+@dataclass(slots=True)
+class Step:
+    """One entry on its way: what it asks for, and the type and id that it turned out to be about."""
+
+    index: int
+    entry: Entry
+    request: Request
+    type: str
+    id: str | None
+    query: str
+    data: dict[str, Any] | None
+    existing: str | None = None
+
+    @property
+    def path(self) -> str:
+        return f"Bundle.entry[{self.index}]"
+
+    @property
+    def condition(self) -> str | None:
+        """The search that decides which resource is meant, for conditional create, update, patch and
+        delete.
+        """
+        if self.request.method == "POST":
+            return self.request.if_none_exist
+        return self.query if self.request.method not in READS and self.id is None else None
+
+
+def entries_of(bundle: Resource) -> list[Entry]:
+    """The entries with their resources as they were written."""
+    try:
+        return msgspec.json.decode(bundle.raw, type=Entries).entry
+    except msgspec.ValidationError:
+        raise errors.bad_request(
+            "The entries are not entries of a Bundle.", "Bundle.entry", code="structure"
+        ) from None
+
+
+def step_of(index: int, entry: Entry, bundle: dict[str, Any]) -> Step:
+    """The step that an entry asks for. Raises 400 naming the entry, 405 for what is never written."""
+    path = f"Bundle.entry[{index}]"
+    request = entry.request
+    if request is None:
+        raise errors.bad_request("Every entry needs a request.", f"{path}.request", code="required")
+    if request.method not in METHODS:
+        raise errors.bad_request(f"The method is one of {', '.join(METHODS)}.", f"{path}.request.method")
+    route, _, query = request.url.partition("?")
+    kind, _, id = route.strip("/").partition("/")
+    data = bundle["entry"][index].get("resource")
+    step = Step(index, entry, request, kind, id or None, query, data)
+    if request.method not in READS:
+        refuse_writing(kind)
+    if request.method in ("POST", "PUT"):
+        _check_write(step)
+    elif request.method in ("PATCH", "DELETE") and not (is_id(id) or (query and not id)):
+        raise errors.bad_request("The url must be Type/id or Type?condition.", f"{path}.request.url")
+    return step
+
+
+def _check_write(step: Step) -> None:
+    url = f"{step.path}.request.url"
+    if step.data is None:
+        raise errors.bad_request("This entry needs a resource.", f"{step.path}.resource", code="required")
+    resource = resource_of(step.data, b"")
+    if resource.type != step.type:
+        raise errors.bad_request("The url must be of the type of the resource.", url)
+    if step.request.method == "POST":
+        if step.id is not None:
+            raise errors.bad_request("A POST goes to the type alone, without an id.", url)
+        return
+    if step.id is None and not step.query:
+        raise errors.bad_request("A PUT needs Type/id or Type?condition.", url)
+    if step.id is not None and (not is_id(step.id) or resource.id != step.id):
+        raise errors.bad_request("The resource must have the id of the url.", f"{step.path}.resource.id")

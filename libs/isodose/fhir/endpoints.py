@@ -1,0 +1,240 @@
+"""The endpoints of FHIR REST: what the request said goes to an interaction, and its answer goes back.
+
+https://hl7.org/fhir/R4/http.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isodose.fhir import bundle as bundles
+from isodose.fhir import errors, interactions
+from isodose.fhir.capability import statement
+from isodose.fhir.exchange import Exchange, condition_of, id_of, if_match_of, kind_of, respond
+from isodose.fhir.interactions import Answer
+from isodose.fhir.negotiation import FORM, check_accept, returned, strict
+from isodose.fhir.operations import Call, Operation, Outcome
+from isodose.fhir.patching import JSON_PATCH
+from isodose.fhir.search_query import Pairs
+
+PlainCall = Callable[[Exchange, Request], Response]
+BodyCall = Callable[[Exchange, Request, bytes], Response]
+
+
+class Plain(NamedTuple):
+    """An endpoint that reads no body."""
+
+    call: PlainCall
+
+
+class WithBody(NamedTuple):
+    """An endpoint that is given the body."""
+
+    call: BodyCall
+
+
+Endpoint = Plain | WithBody
+
+# The whole server
+
+
+def metadata(
+    base: str, title: str, operations: Sequence[Operation], smart: dict[str, Any] | None
+) -> PlainCall:
+    """The CapabilityStatement, made when it is first asked for; its ETag changes only when it does."""
+    made: list[tuple[bytes, str]] = []
+
+    def answer(_exchange: Exchange, request: Request) -> Response:
+        check_accept(request)
+        if not made:
+            text = orjson.dumps(statement(base, title, operations, smart))
+            made.append((text, f'W/"{hashlib.sha256(text).hexdigest()[:16]}"'))
+        text, tag = made[0]
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        shaped = respond(request, Answer(200, text))
+        shaped.headers.update(headers)
+        return shaped
+
+    return answer
+
+
+def fixed(document: dict[str, Any]) -> PlainCall:
+    """A JSON document that is the same for everybody, whatever the Accept header says."""
+    text = orjson.dumps(document)
+
+    def answer(_exchange: Exchange, _request: Request) -> Response:
+        return Response(text, media_type="application/json")
+
+    return answer
+
+
+def bundle(exchange: Exchange, request: Request, content: bytes) -> Response:
+    resource = exchange.resource(request, content)
+    if resource.type != "Bundle":
+        raise errors.bad_request(
+            f"The base takes a Bundle; send a {resource.type} to the URL of its type.",
+            "Resource.resourceType",
+        )
+    wanted = returned(request) == "representation"
+    kind = "batch" if resource.data.get("type") == "batch" else "transaction"
+    return exchange.writing(request, kind, lambda _work, store: bundles.process(store, resource, wanted))
+
+
+def operation(operation: Operation) -> BodyCall:
+    def call(exchange: Exchange, request: Request, content: bytes) -> Response:
+        check_accept(request)
+        body = exchange.resource(request, content) if content else None
+        path = request.path_params
+        asked = Call(
+            body, dict(request.query_params), path.get("type"), path.get("id"), exchange.access(request)
+        )
+        run = exchange.writing if operation.writes else exchange.reading
+        return run(request, "operation", lambda work, _store: _answer(operation.handle(work, asked)))
+
+    return call
+
+
+def validate(exchange: Exchange, request: Request, content: bytes) -> Response:
+    if "type" in request.path_params:
+        kind_of(request)
+    exchange.access(request)
+    return respond(request, interactions.validate_only(exchange.resource(request, content)))
+
+
+def history(exchange: Exchange, request: Request) -> Response:
+    path = request.path_params
+    kind = kind_of(request) if "type" in path else None
+    id = id_of(request) if "id" in path else None
+    level = "instance" if id else "type" if kind else "system"
+    pairs = request.query_params.multi_items()
+    return exchange.reading(
+        request,
+        f"history-{level}",
+        lambda _work, store: interactions.history(store, pairs, kind, id, strict(request)),
+    )
+
+
+# One type
+
+
+def search(exchange: Exchange, request: Request) -> Response:
+    return _search(exchange, request, request.query_params.multi_items())
+
+
+def search_by_post(exchange: Exchange, request: Request, content: bytes) -> Response:
+    if content and request.headers.get("content-type", "").partition(";")[0].strip() != FORM:
+        raise errors.unsupported_media_type(f"A search by POST is a form; send it as {FORM}.")
+    try:
+        form = parse_qsl(content.decode(), keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        raise errors.bad_request("The form is not UTF-8, or has too many fields.") from None
+    return _search(exchange, request, [*request.query_params.multi_items(), *form])
+
+
+def _search(exchange: Exchange, request: Request, pairs: Pairs) -> Response:
+    kind, strictly = kind_of(request), strict(request)
+    return exchange.reading(
+        request, "search-type", lambda _work, store: interactions.search_type(store, kind, pairs, strictly)
+    )
+
+
+def create(exchange: Exchange, request: Request, content: bytes) -> Response:
+    kind, resource = kind_of(request), exchange.resource(request, content)
+    condition = request.headers.get("if-none-exist")
+    return exchange.writing(
+        request, "create", lambda _work, store: interactions.create(store, kind, resource, condition)
+    )
+
+
+def conditional_update(exchange: Exchange, request: Request, content: bytes) -> Response:
+    kind, resource, query = kind_of(request), exchange.resource(request, content), condition_of(request)
+    if_match = if_match_of(request)
+    return exchange.writing(
+        request,
+        "update",
+        lambda _work, store: interactions.conditional_update(store, kind, query, resource, if_match),
+    )
+
+
+def conditional_patch(exchange: Exchange, request: Request, content: bytes) -> Response:
+    kind, query, if_match = kind_of(request), condition_of(request), if_match_of(request)
+    _check_patch(request)
+    return exchange.writing(
+        request,
+        "patch",
+        lambda _work, store: interactions.conditional_patch(store, kind, query, content, if_match),
+    )
+
+
+def conditional_delete(exchange: Exchange, request: Request) -> Response:
+    kind, query, if_match = kind_of(request), condition_of(request), if_match_of(request)
+    return exchange.writing(
+        request,
+        "delete",
+        lambda _work, store: interactions.conditional_delete(store, kind, query, if_match),
+    )
+
+
+# One resource
+
+
+def read(exchange: Exchange, request: Request) -> Response:
+    kind, id = kind_of(request), id_of(request)
+    return exchange.reading(request, "read", lambda _work, store: interactions.read(store, kind, id))
+
+
+def vread(exchange: Exchange, request: Request) -> Response:
+    kind, id, version = kind_of(request), id_of(request), request.path_params["version"]
+    return exchange.reading(
+        request, "vread", lambda _work, store: interactions.vread(store, kind, id, version)
+    )
+
+
+def update(exchange: Exchange, request: Request, content: bytes) -> Response:
+    kind, resource = kind_of(request), exchange.resource(request, content)
+    id, if_match = request.path_params["id"], if_match_of(request)
+    return exchange.writing(
+        request, "update", lambda _work, store: interactions.update(store, kind, id, resource, if_match)
+    )
+
+
+def patch(exchange: Exchange, request: Request, content: bytes) -> Response:
+    kind, id, if_match = kind_of(request), id_of(request), if_match_of(request)
+    _check_patch(request)
+    return exchange.writing(
+        request, "patch", lambda _work, store: interactions.patch_one(store, kind, id, content, if_match)
+    )
+
+
+def delete(exchange: Exchange, request: Request) -> Response:
+    kind, id, if_match = kind_of(request), id_of(request), if_match_of(request)
+    return exchange.writing(
+        request, "delete", lambda _work, store: interactions.delete(store, kind, id, if_match)
+    )
+
+
+def everything(exchange: Exchange, request: Request) -> Response:
+    id = id_of(request)
+    return exchange.reading(
+        request,
+        "operation",
+        lambda _work, store: interactions.everything_of(store, id, request.query_params),
+    )
+
+
+def _check_patch(request: Request) -> None:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_PATCH:
+        raise errors.unsupported_media_type(f"A patch is a JSON Patch; send it as {JSON_PATCH}.")
+
+
+def _answer(outcome: Outcome) -> Answer:
+    return outcome if isinstance(outcome, Answer) else Answer(200, orjson.dumps(outcome))

@@ -1,0 +1,117 @@
+"""The history of one resource, of a type or of everything: newest first, page by page.
+
+https://hl7.org/fhir/R4/http.html#history
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from isodose.fhir.criteria import unknown
+from isodose.fhir.dates import bounds
+from isodose.fhir.errors import bad_request
+from isodose.fhir.reading import Reading
+from isodose.fhir.resources import instant
+from isodose.fhir.search_query import DEFAULT_COUNT, MAX_COUNT, SHAPING, whole
+from isodose.fhir.stored import Stored
+
+Place = tuple[str, str, str, int]
+_place = msgspec.json.Decoder(Place)
+
+
+def history(
+    store: Reading,
+    pairs: Iterable[tuple[str, str]],
+    type: str | None = None,
+    id: str | None = None,
+    strict: bool = False,
+) -> tuple[bytes, list[Stored]]:
+    """A history Bundle and the versions in it. Parameters: `_since`, `_at`, `_count`. Raises 404 and 400."""
+    count, asked, used = DEFAULT_COUNT, dict[str, Any](), list[tuple[str, str]]()
+    for name, value in pairs:
+        match name:
+            case "_count":
+                count = min(whole(name, value), MAX_COUNT)
+            case "_since":
+                asked["since"] = _range(name, value)[0]
+            case "_at":
+                asked["at"] = _range(name, value)
+            case "_cursor":
+                asked["after"] = _after(value)
+                continue
+            case _ if name not in SHAPING:
+                if strict:
+                    raise unknown("_history", name)
+                continue
+        used.append((name, value))
+    rows = store.history(type, id, limit=count + 1, **asked)
+    shown = [one for one in rows[:count] if store.shows(one)]
+    following = _spelled(rows[count - 1]) if count and len(rows) > count else ""
+    path = "/".join(filter(None, [store.base, type, id, "_history"]))
+    links = [{"relation": "self", "url": _url(path, used)}]
+    if following:
+        links.append({"relation": "next", "url": _url(path, [*used, ("_cursor", following)])})
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "history"}
+    if not following and "after" not in asked:
+        bundle["total"] = len(shown)
+    bundle["link"] = links
+    if shown:
+        bundle["entry"] = [_past(store.base, one) for one in shown]
+    return msgspec.json.encode(bundle), shown
+
+
+def since(query: Mapping[str, str]) -> datetime | None:
+    """The moment of `_since`; raises 400 for what is none."""
+    value = query.get("_since")
+    return _bounds("_since", value)[0] if value else None
+
+
+def _past(base: str, stored: Stored) -> dict[str, Any]:
+    entry: dict[str, Any] = {"fullUrl": f"{base}/{stored.reference}"}
+    if not stored.deleted:
+        entry["resource"] = msgspec.Raw(stored.body)
+    url = stored.type if stored.method == "POST" else stored.reference
+    entry["request"] = {"method": stored.method, "url": url}
+    entry["response"] = {
+        "status": "201" if stored.version == 1 else "204" if stored.deleted else "200",
+        "etag": f'W/"{stored.version}"',
+        "lastModified": instant(stored.last_updated),
+    }
+    return entry
+
+
+def _range(name: str, value: str) -> tuple[str, str]:
+    start, end = _bounds(name, value)
+    return instant(start), instant(end)
+
+
+def _bounds(name: str, value: str) -> tuple[datetime, datetime]:
+    try:
+        return bounds(value.replace(" ", "+"))
+    except ValueError:
+        raise bad_request(f"{name} must be a FHIR date or instant.", code="value") from None
+
+
+def _spelled(stored: Stored) -> str:
+    place = (instant(stored.last_updated), stored.type, stored.id, stored.version)
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def _after(cursor: str) -> Place:
+    try:
+        place: Place = _place.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, msgspec.DecodeError):
+        raise bad_request(
+            "This is not a link to a page that was given here; ask anew.", code="value"
+        ) from None
+    return place
+
+
+def _url(path: str, pairs: list[tuple[str, str]]) -> str:
+    return path + (f"?{urlencode(pairs)}" if pairs else "")
