@@ -16,7 +16,7 @@ import httpx
 import orjson
 from fastapi import APIRouter, FastAPI, Response
 from sqlalchemy import func, make_url, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from isodose.assessment import Decider
@@ -29,6 +29,7 @@ from isodose.events.consumer import Consumer, Handler
 from isodose.events.contract import Event
 from isodose.events.log import LogUnavailable, open_log
 from isodose.events.outbox import Relay
+from isodose.fhir.errors import OvertakenError
 from isodose.fhir.rest import Operation, fhir_router, install_error_handlers
 from isodose.fhir.stored import Stored
 from isodose.security.guard import Closed
@@ -52,9 +53,10 @@ class RefusalError(Exception):
 class Service:
     """What one service is made of.
 
-    `handlers` are by topic; `operations` are those of its FHIR API; `on_written` is called in the transaction
-    of every FHIR write with what was written; `own_routes` makes routes that need the service's state. A
-    service that keeps no state has `routers` alone: no FHIR API, no database, no log.
+    `definitions` are resources that are the same for every patient, stored when it starts. `handlers` are by
+    topic; `operations` are those of its FHIR API; `on_written` is called in the transaction of every FHIR
+    write with what was written; `own_routes` makes routes that need the service's state. A service that
+    keeps no state has `routers` alone: no FHIR API, no database, no log.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Service:
     port: int
     description: str = ""
     decider: Decider | None = None
+    definitions: Sequence[dict[str, Any]] = ()
     cds_services: Sequence[CdsService] = ()
     handlers: Mapping[str, Handler] = field(default_factory=dict)
     operations: Sequence[Operation] = ()
@@ -95,9 +98,23 @@ class Running:
 
     def start(self) -> None:
         self.database.check_schema()
+        self._define()
         self.relay.start()
         if self.service.handlers:
             self.consumer.start()
+
+    def _define(self) -> None:
+        """Store the definitions of the service; another replica that does it meanwhile does no harm."""
+        if not self.service.definitions:
+            return
+        for attempt in (1, 2):
+            try:
+                with self.transaction() as work:
+                    work.resources.put_results(self.service.definitions)
+                return
+            except (IntegrityError, OvertakenError):
+                if attempt == 2:
+                    raise
 
     def stop(self) -> None:
         if self.service.handlers:

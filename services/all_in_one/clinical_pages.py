@@ -23,6 +23,7 @@ import eligibility_scoring.decision
 import eligibility_scoring.knowledge
 import ici_steroid_alerts.decision
 import ici_steroid_alerts.knowledge
+from eligibility_scoring.trials.catalogue import Trial, catalogue, is_registered
 from isodose.clinical.knowledge import Entry, Knowledge
 
 _COVERAGE = """# Clinical coverage
@@ -63,6 +64,7 @@ class Ids(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     catalogue: dict[str, tuple[str, ...]]
     supplement: dict[str, tuple[str, ...]]
+    trials: tuple[str, ...]
     notes: dict[str, tuple[str, ...]]
 
 
@@ -119,11 +121,11 @@ def _account(service: str, code: str, entry: Entry, judged: frozenset[str]) -> A
 
 
 def noted() -> set[str]:
-    """The ids of remarks (suspected errors, corrections) that some entry shows."""
+    """The ids of remarks (suspected errors, corrections) that some entry or trial shows."""
     entries = [entry for known in knowledge().values() for entry in known.entries.values()]
-    shown = " ".join(
-        text for e in entries for text in (e.suspect, e.conflicts, e.boundary, e.caution, e.derived)
-    )
+    texts = [text for e in entries for text in (e.suspect, e.conflicts, e.boundary, e.caution, e.derived)]
+    texts += [trial.suspect for trial in catalogue().trials.values()]
+    shown = " ".join(texts)
     return set(re.findall(r"\b(?:SUS|COR)-\d+\b", shown))
 
 
@@ -138,6 +140,7 @@ def coverage() -> str:
     for section, codes in every:
         lines += ["", f"## {_title(section)}", "", "| id | how | in | note |", "|---|---|---|---|"]
         lines += [row for code in codes for row in _rows(code, found.get(code, []))]
+    lines += _trials()
     lines += ["", "## Suspected errors and corrections", ""]
     lines += ["Remarks about entries: each is shown on the entries it concerns.", ""]
     shown = noted()
@@ -146,6 +149,30 @@ def coverage() -> str:
         lines.append(f"- {_title(section)}: {len(codes) - len(absent)} of {len(codes)} shown.")
         lines += [f"  Not shown: {', '.join(absent)}."] if absent else []
     return "\n".join([*lines, ""])
+
+
+def _trials() -> Iterator[str]:
+    """Every trial of the review: matched to patients, or to nobody and why."""
+    known = catalogue().trials
+    closed = sum(bool(known[code].closed) for code in ids().trials if code in known)
+    yield from ("", "## Trials", "")
+    yield (
+        f"{len(ids().trials)} trials and studies are named in the review: "
+        f"{len(known) - closed} are matched to patients by the criteria that it prints, {closed} to nobody, "
+        "for the reason given."
+    )
+    yield from ("", "| trial | name | matched | status in the review |", "|---|---|---|---|")
+    for code in ids().trials:
+        if code not in known:
+            yield f"| {code} | | **open** | |"
+            continue
+        trial = known[code]
+        number = code if is_registered(code) else "none printed"
+        yield f"| {number} | {_cell(trial.name)} | {_cell(trial.closed) or 'yes'} | {_cell(_status(trial))} |"
+
+
+def _status(trial: Trial) -> str:
+    return f"{trial.status}; {trial.status_note}" if trial.status_note else trial.status
 
 
 def _counts(section: str, codes: tuple[str, ...], found: Mapping[str, list[Account]]) -> str:

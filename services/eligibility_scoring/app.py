@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eligibility_scoring import api, decision, handlers, knowledge, options, outputs
+from eligibility_scoring.trials.studies import studies
 from isodose.assessment import Decider
 from isodose.service import Service
 from isodose.settings import Settings
@@ -30,6 +31,7 @@ def service(settings: Settings) -> Service:
         description="Which treatment options suit a patient with brain metastases, and what is missing",
         port=8002,
         decider=decides,
+        definitions=studies(decides.base),
         cds_services=api.cds_services(decides),
         operations=api.operations(decides),
         handlers=handlers.handlers(decides),

@@ -20,6 +20,7 @@ from eligibility_scoring import (
     surgery,
     systemic_therapy,
     timing,
+    trial_matching,
     tumour_types,
     whole_brain,
 )
@@ -53,6 +54,7 @@ RULES = (
     *prognosis.RULES,
     *gaps.RULES,
     *open_questions.RULES,
+    *trial_matching.RULES,
 )
 
 

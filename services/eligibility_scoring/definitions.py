@@ -9,7 +9,7 @@ from typing import Any
 
 from eligibility_scoring import pathway
 from eligibility_scoring.arguments import ARGUMENTS
-from eligibility_scoring.outputs import artifact
+from eligibility_scoring.citations import artifact
 from isodose.clinical.knowledge import Knowledge
 from isodose.fhir.rest import Operation
 

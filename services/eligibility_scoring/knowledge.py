@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+from eligibility_scoring.trials.catalogue import catalogue
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.knowledge import load as load_package
 
@@ -13,5 +14,8 @@ Values: TypeAlias = Mapping[str, object]
 
 
 def load(enable: Iterable[str] = ()) -> Knowledge:
-    """All entries of this service. Raises `KnowledgeError` where a file does not validate."""
-    return load_package("eligibility_scoring", enable)
+    """All entries of this service; the version covers the trials too.
+
+    Raises `KnowledgeError` where a file does not validate.
+    """
+    return load_package("eligibility_scoring", enable, also=catalogue().version)

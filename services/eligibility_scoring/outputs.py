@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from eligibility_scoring.citations import artifact
 from eligibility_scoring.options import leading, options
 from eligibility_scoring.standing import ORDER, UNKNOWN
+from eligibility_scoring.trials.proposals import proposals, studies_of, with_trials
 from isodose.clinical import facts
-from isodose.clinical.finding import Citation, Finding, Option
+from isodose.clinical.finding import Finding, Option
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 from isodose.fhir.resources import result_id
@@ -27,12 +29,17 @@ LEADING = "leading"
 def resources(
     record: PatientRecord, findings: list[Finding], knowledge: Knowledge, on: dt.date, base: str
 ) -> list[Resource]:
-    """One GuidanceResponse and the RequestGroup it results in; none after death."""
+    """One GuidanceResponse, the RequestGroup it results in, and the trials in that; none after death."""
     if record.deceased:
         return []
     judged = options(findings, knowledge, record)
-    group = _request_group(record, _actions(judged, findings, knowledge, base), on, base)
-    return [_guidance(record, judged, on, base), group]
+    proposed = proposals(record, on)
+    actions = [
+        with_trials(action, proposed, base) if option.code == "clinical-trial" else action
+        for option, action in _actions(judged, findings, knowledge, base)
+    ]
+    group = _request_group(record, actions, on, base)
+    return [_guidance(record, judged, on, base), group, *studies_of(proposed, base)]
 
 
 def in_order(judged: Sequence[Option]) -> list[Option]:
@@ -89,13 +96,16 @@ def _request_group(record: PatientRecord, actions: list[Resource], on: dt.date, 
 
 def _actions(
     judged: Sequence[Option], findings: Sequence[Finding], knowledge: Knowledge, base: str
-) -> list[Resource]:
+) -> list[tuple[Option, Resource]]:
     by_code: dict[str, list[Finding]] = {}
     for finding in findings:
         by_code.setdefault(finding.code, []).append(finding)
     lead = leading(judged)
     return [
-        {**({"prefix": LEADING} if option is lead else {}), **_action(option, by_code, knowledge, base)}
+        (
+            option,
+            {**({"prefix": LEADING} if option is lead else {}), **_action(option, by_code, knowledge, base)},
+        )
         for option in in_order(judged)
     ]
 
@@ -134,17 +144,6 @@ def in_words(option: Option) -> str:
         parts.append(f"against: {', '.join(option.against)}")
     parts.append(f"would change it: {option.what_would_change.rstrip('.')}")
     return "; ".join(parts) + "."
-
-
-def artifact(source: Citation) -> Resource:
-    """A citation as RelatedArtifact: what is cited, its number in the review, the figure."""
-    numbers = f" [{', '.join(map(str, source.ref))}]" if source.ref else ""
-    figure = f": {source.figure}" if source.figure else ""
-    unseen = " (source awaits clinical sign-off)" if source.seen == "memory" else ""
-    made: Resource = {"type": "citation", "citation": f"{source.cite}{numbers}{figure}{unseen}"}
-    if source.doi:
-        made["url"] = f"https://doi.org/{source.doi}"
-    return made
 
 
 def _key(record: PatientRecord, what: str) -> str:

@@ -61,7 +61,9 @@ def rows_of(file: Path) -> list[Row]:
 
 @cache
 def all_rows() -> tuple[Row, ...]:
-    files = sorted(file for file in SCENARIOS.glob("*.yaml") if file.name != "usual.yaml")
+    files = sorted(
+        file for file in SCENARIOS.glob("*.yaml") if file.name not in ("usual.yaml", "trials.yaml")
+    )
     return tuple(row for file in files for row in rows_of(file))
 
 

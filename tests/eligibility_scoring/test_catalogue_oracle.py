@@ -61,6 +61,8 @@ def values_of(name: str, expression: str) -> st.SearchStrategy[Any]:
         return st.booleans()
     if definition.type == "enum":
         return st.sampled_from(definition.values)
+    if definition.type == "date":
+        return st.dates(dt.date(2024, 1, 1), ON).map(dt.date.isoformat)
     edges = ORACLE.numbers_in(expression) or [0]
     if definition.type == "integer":
         near = [edge + step for edge in edges for step in (-1, 0, 1)]
@@ -75,9 +77,10 @@ def record_with(known: dict[str, Any]) -> PatientRecord:
     subjects = tuple(
         Subject(ref=f"{scope}/1", scope=scope, facts=tuple(given))  # type: ignore[arg-type]
         for scope, given in sorted(by_scope.items())
-        if scope != "patient"
+        if scope not in ("patient", "trial")
     )
-    return PatientRecord(patient_id="p", facts=tuple(by_scope.get("patient", ())), subjects=subjects)
+    own = (*by_scope.get("patient", ()), *by_scope.get("trial", ()))
+    return PatientRecord(patient_id="p", facts=own, subjects=subjects)
 
 
 def expected(expression: str, record: PatientRecord) -> tuple[str, Any]:

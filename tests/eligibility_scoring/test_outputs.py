@@ -49,7 +49,7 @@ def test_the_leading_option_comes_first_and_every_option_has_its_standing(
     assert actions[0]["code"][0]["coding"][0]["code"] == "srs"
     assert actions[0]["code"][1]["coding"][0]["code"] == "standard"
     assert all(a["documentation"] for a in actions[:1])
-    assert all("resource" in a for a in actions)
+    assert all(("resource" in a) is not ("action" in a) for a in actions)
 
 
 def test_what_is_missing_is_a_data_requirement_by_fact(resources: Made) -> None:
@@ -62,7 +62,8 @@ def test_what_is_missing_is_a_data_requirement_by_fact(resources: Made) -> None:
 
 def test_keys_stay_the_same_over_days_and_facts(resources: Made) -> None:
     def keys(row: dict[str, Any], on: dt.date) -> list[str]:
-        return [r["identifier"][0]["value"] for r in resources(row, on).values()]
+        made = resources(row, on)
+        return [made[kind]["identifier"][0]["value"] for kind in ("GuidanceResponse", "RequestGroup")]
 
     assert keys({}, ON) == keys({"without": ["kps"]}, ON + dt.timedelta(days=30))
     assert len(set(keys({}, ON))) == 2
@@ -70,7 +71,7 @@ def test_keys_stay_the_same_over_days_and_facts(resources: Made) -> None:
 
 def test_sources_carry_their_reference_numbers(resources: Made) -> None:
     group = resources({})["RequestGroup"]
-    cited = [d["citation"] for a in group["action"] for d in a.get("documentation", [])]
+    cited = [d.get("citation", "") for a in group["action"] for d in a.get("documentation", [])]
     assert any("[3, 4, 5, 8, 12, 14, 19]" in text for text in cited)
 
 
@@ -90,4 +91,8 @@ def test_the_knowledge_is_valid_fhir_and_every_option_points_to_it(
         urls.add(entry["fullUrl"])
     made = resources({})
     assert made["GuidanceResponse"]["moduleUri"] in urls
-    assert {a["resource"]["reference"] for a in made["RequestGroup"]["action"]} <= urls
+    actions = made["RequestGroup"]["action"]
+    pointed_to = {a["resource"]["reference"] for a in actions if "resource" in a}
+    pointed_to |= {d["resource"] for a in actions for d in a.get("documentation", []) if "resource" in d}
+    assert len(pointed_to) == 14
+    assert pointed_to <= urls

@@ -111,3 +111,35 @@ def test_a_card_is_answered_from_prefetch_alone(client: Client) -> None:
     assert answer.status_code == 200, answer.text
     (card,) = answer.json()["cards"]
     assert card["summary"].startswith("Best supportive care")
+
+
+def test_every_trial_is_a_study_that_is_read_and_searched(client: Client) -> None:
+    found = client.get("/fhir/ResearchStudy?_count=200").json()
+    assert len(found["entry"]) == 103
+    (one,) = client.get("/fhir/ResearchStudy?identifier=http://clinicaltrials.gov|NCT02953717").json()[
+        "entry"
+    ]
+    assert one["resource"]["title"] == "CAR-study B"
+    assert client.get(f"/fhir/ResearchStudy/{one['resource']['id']}").status_code == 200
+
+
+def test_assess_names_the_trials_that_may_fit(client: Client) -> None:
+    asked = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "record", "resource": bundle("04-egfr-lung-systemic-first.json")},
+            {"name": "on", "valueDate": "2026-11-23"},
+        ],
+    }
+    answer = client.post("/fhir/$assess", json=asked, headers={"content-type": "application/fhir+json"})
+    assert answer.status_code == 200, answer.text
+    made = [p["resource"] for p in answer.json()["parameter"] if p["name"] == "resource"]
+    numbers = [r["identifier"][0]["value"] for r in made if r["resourceType"] == "ResearchStudy"]
+    assert "NCT03497767" in numbers
+    assert "NCT02953717" not in numbers
+    assert "NCT01592968" not in numbers
+
+
+def test_trials_are_asked_for_a_stored_patient(client: Client) -> None:
+    assert client.get("/fhir/$trials").status_code == 400
+    assert client.get("/fhir/$trials?patient=nobody").status_code == 404

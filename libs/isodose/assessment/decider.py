@@ -10,7 +10,7 @@ from typing import Any
 from isodose.clinical.finding import Finding, Option
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
-from isodose.fhir.resources import result_id, result_key
+from isodose.fhir.resources import ABOUT_NO_PATIENT, result_id, result_key
 from isodose.settings import CANONICAL_BASE
 
 Resource = dict[str, Any]
@@ -87,7 +87,11 @@ def _provenance(decider: Decider, record: PatientRecord, on: dt.date, results: l
     return {
         "resourceType": "Provenance",
         "id": result_id(f"{decider.service}/{record.patient_id}/provenance"),
-        "target": [{"reference": f"{result['resourceType']}/{result['id']}"} for result in results],
+        "target": [
+            {"reference": f"{result['resourceType']}/{result['id']}"}
+            for result in results
+            if result["resourceType"] not in ABOUT_NO_PATIENT
+        ],
         "occurredDateTime": on.isoformat(),
         "recorded": f"{on.isoformat()}T00:00:00Z",
         "activity": {"text": "Decision by rules"},

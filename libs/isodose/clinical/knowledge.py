@@ -100,15 +100,17 @@ class Values(Mapping[str, Any]):
 
 
 class Knowledge:
-    """All entries of one service. `version` changes with any change of content or of what is enabled."""
+    """All entries of one service. `version` changes with any change of content or of what is enabled;
+    `also` is the version of what decisions rest on beside the entries.
+    """
 
-    def __init__(self, entries: Mapping[str, Entry], enable: Iterable[str] = ()) -> None:
+    def __init__(self, entries: Mapping[str, Entry], enable: Iterable[str] = (), also: str = "") -> None:
         self.entries = dict(entries)
         self._enabled = frozenset(enable)
         unheard = self._enabled - self.entries.keys()
         if unheard:
             raise KnowledgeError(f"cannot enable unknown entries: {', '.join(sorted(unheard))}")
-        content = msgspec.json.encode([self.entries, sorted(self._enabled)], order="deterministic")
+        content = msgspec.json.encode([self.entries, sorted(self._enabled), also], order="deterministic")
         self.version = hashlib.sha256(content).hexdigest()[:16]
         self._values: dict[tuple[str, dt.date], Values] = {}
         beside: dict[str, list[str]] = {}
@@ -139,7 +141,7 @@ class Knowledge:
             raise KnowledgeError(f"no knowledge entry {code}") from None
 
 
-def load(package: str, enable: Iterable[str] = ()) -> Knowledge:
+def load(package: str, enable: Iterable[str] = (), also: str = "") -> Knowledge:
     """The knowledge in all YAML files of `package`/knowledge. Raises `KnowledgeError` naming the file."""
     entries: dict[str, Entry] = {}
     for file in sorted(files(package).joinpath("knowledge").iterdir(), key=lambda f: f.name):
@@ -150,7 +152,7 @@ def load(package: str, enable: Iterable[str] = ()) -> Knowledge:
                 entries[code] = entry
     if not entries:
         raise KnowledgeError(f"{package} has no knowledge")
-    return Knowledge(entries, enable)
+    return Knowledge(entries, enable, also)
 
 
 def _read(file: Traversable) -> dict[str, Entry]:

@@ -21,6 +21,8 @@ from isodose.fhir.errors import bad_request, too_large
 
 BASE = "https://isodose.example/fhir"
 RESULT_SYSTEM = f"{BASE}/NamingSystem/result"
+ABOUT_NO_PATIENT = frozenset({"ActivityDefinition", "Library", "PlanDefinition", "ResearchStudy"})
+"""Types of results that are the same for every patient: definitions, and trials that guidance points to."""
 MAX_BODY = 20 * 1024 * 1024
 
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")

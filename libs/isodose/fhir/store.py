@@ -18,7 +18,16 @@ from isodose.fhir.dates import bounds
 from isodose.fhir.insertion import insert_rows
 from isodose.fhir.integrity import refuse_dangling
 from isodose.fhir.reading import PAGE, Key, Origin, Reading
-from isodose.fhir.resources import Resource, dump, instant, resource_of, result_id, result_key, with_meta
+from isodose.fhir.resources import (
+    ABOUT_NO_PATIENT,
+    Resource,
+    dump,
+    instant,
+    resource_of,
+    result_id,
+    result_key,
+    with_meta,
+)
 from isodose.fhir.search_parameters import patient_of, rows
 from isodose.fhir.stored import Stored, as_stored
 from isodose.storage.tables import resource as current
@@ -65,16 +74,24 @@ class ResourceStore(Reading):
 
     def put_result(self, resource: dict[str, Any], patient_id: str | None = None) -> Stored:
         """Store what the platform concluded: same key, same id; same content, no new version."""
-        return self.put_results([resource], patient_id)[0]
+        return self.write([_as_result(resource)], patient_id)[0]
 
-    def put_results(self, resources: Sequence[dict[str, Any]], patient_id: str | None = None) -> list[Stored]:
-        """Many results at once. `patient_id` is for types that name no patient, such as Provenance."""
-        changes = []
-        for data in resources:
-            id = data.get("id") or result_id(result_key(data) or str(uuid.uuid4()))
-            content = resource_of({**data, "id": id}, dump(data))
-            changes.append(Change(content.type, id, content, origin="result", path=content.type))
-        return self.write(changes, patient_id)
+    def put_results(self, resources: Sequence[dict[str, Any]], patient_id: str | None = None) -> None:
+        """Many results at once. `patient_id` is for types that name no patient, such as Provenance.
+
+        What is the same for every patient is written first, for the others point to it, and only where it
+        differs from what is stored: decisions on different patients do not wait for each other.
+        """
+        changes = [_as_result(data) for data in resources]
+        shared = self._differing([change for change in changes if change.type in ABOUT_NO_PATIENT])
+        if shared:
+            self.write(shared)
+        self.write([change for change in changes if change.type not in ABOUT_NO_PATIENT], patient_id)
+
+    def _differing(self, changes: Sequence[Change]) -> list[Change]:
+        """The changes whose content is not stored already; nothing is locked."""
+        stored = self._rows([(change.type, change.id) for change in changes])
+        return [c for c in changes if c.content and not _same(c.content, stored.get((c.type, c.id)))]
 
     def write(self, changes: Sequence[Change], patient_id: str | None = None) -> list[Stored]:
         """All the changes at once, or none: raises FhirError before anything is written.
@@ -129,7 +146,7 @@ class _Batch:
 
     def _put(self, change: Change, content: Resource, row: Row[Any] | None) -> Stored:
         source = _source_updated(content.data)
-        if row is not None and not row.deleted and self._same(content, row):
+        if row is not None and _same(content, row):
             if source is not None and (row.source_updated is None or source > row.source_updated):
                 self._restamp(row, source)
             return as_stored(row)
@@ -153,10 +170,6 @@ class _Batch:
             return change.id
         return patient_of(change.type, content.data, self.store.base) or self.patient_id
 
-    def _same(self, content: Resource, row: Row[Any]) -> bool:
-        updated = datetime.fromisoformat(row.last_updated)
-        return bool(with_meta(content.raw, row.id, row.version, updated) == row.body.encode())
-
     def _keep(self, stored: Stored, source: str | None) -> None:
         body, updated = stored.body.decode(), instant(stored.last_updated)
         self.current.append((
@@ -170,7 +183,7 @@ class _Batch:
             self.unindexed.append((stored.type, stored.id))
 
     def _keep_in_history(self, stored: Stored, content: Resource, row: Row[Any]) -> None:
-        if any(self._same(content, old) for old in self._old_versions(row)):
+        if any(_same(content, old) for old in self._old_versions(row)):
             return
         self.current.append((*row[:3], stored.version, *row[4:]))
         body, updated = stored.body.decode(), instant(stored.last_updated)
@@ -200,6 +213,19 @@ class _Batch:
             raise errors.OvertakenError(409, [errors.Issue("conflict", said)])
         insert_rows(conn, versions, _VERSION, self.versions)
         insert_rows(conn, search_index, _INDEX, self.index)
+
+
+def _as_result(data: dict[str, Any]) -> Change:
+    id = data.get("id") or result_id(result_key(data) or str(uuid.uuid4()))
+    content = resource_of({**data, "id": id}, dump(data))
+    return Change(content.type, id, content, origin="result", path=content.type)
+
+
+def _same(content: Resource, row: Row[Any] | None) -> bool:
+    if row is None or row.deleted:
+        return False
+    updated = datetime.fromisoformat(row.last_updated)
+    return bool(with_meta(content.raw, row.id, row.version, updated) == row.body.encode())
 
 
 def new_id() -> str:

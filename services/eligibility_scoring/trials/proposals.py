@@ -1,0 +1,90 @@
+"""The trials worth a look for one patient, as what the option "clinical trial" points to."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eligibility_scoring.trials import wording
+from eligibility_scoring.trials.matching import Match, matcher
+from eligibility_scoring.trials.studies import study, study_id
+from isodose.clinical import derive
+from isodose.clinical.record import PatientRecord
+
+Resource = dict[str, Any]
+
+SHOWN = 8
+"""How many trials a result names; all of them, with the reasons, are answered by `$trials`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """The most relevant matches of one patient, how many there are, and how old the registry check is."""
+
+    shown: tuple[Match, ...]
+    eligible: int
+    possible: int
+    registry_check: str
+
+    @property
+    def said(self) -> str:
+        """How many trials were matched, in one sentence."""
+        listed = f" The {len(self.shown)} most relevant are listed." if self.shown else ""
+        return (
+            f"{self.eligible} of the review's trials meet every criterion that it prints, "
+            f"{self.possible} more may fit.{listed}"
+        )
+
+
+def proposals(record: PatientRecord, on: dt.date) -> Proposals:
+    """What matches on the day, the most relevant first. Pure."""
+    known = derive.as_of(record, on)
+    found = matcher().matches(known, on)
+    counted = [m.standing for m in found]
+    open_to_patient = [m for m in found if m.standing in ("eligible", "possible")]
+    return Proposals(
+        shown=tuple(open_to_patient[:SHOWN]),
+        eligible=counted.count("eligible"),
+        possible=counted.count("possible"),
+        registry_check=wording.registry_check(known, on),
+    )
+
+
+def with_trials(action: Resource, proposed: Proposals, base: str) -> Resource:
+    """The action of the option with one action per trial; by rqg-1 it then has no resource of its own."""
+    if not proposed.shown:
+        return action
+    made = {name: value for name, value in action.items() if name != "resource"}
+    made["description"] = f"{action['description']} {proposed.said} {proposed.registry_check}"
+    definition = {"type": "documentation", **_defined_by(action)}
+    made["documentation"] = [*action.get("documentation", ()), definition]
+    made["selectionBehavior"] = "any"
+    made["action"] = [_trial_action(match, base) for match in proposed.shown]
+    return made
+
+
+def studies_of(proposed: Proposals, base: str) -> Sequence[Resource]:
+    """The studies that the actions point to."""
+    return [study(match.trial_id, base) for match in proposed.shown]
+
+
+def _defined_by(action: Resource) -> Resource:
+    return {"display": action["resource"]["display"], "resource": action["resource"]["reference"]}
+
+
+def _trial_action(match: Match, base: str) -> Resource:
+    title = wording.named(match.trial_id, match.trial)
+    heading = wording.HEADINGS[match.standing]
+    return {
+        "title": title,
+        "description": f"{wording.why(match)} {wording.status_of(match.trial)} {wording.CHECK}",
+        "code": [
+            {
+                "coding": [{"system": f"{base}/CodeSystem/trial-match", "code": match.standing}],
+                "text": heading,
+            }
+        ],
+        "resource": {"reference": f"ResearchStudy/{study_id(match.trial_id)}", "display": title},
+    }

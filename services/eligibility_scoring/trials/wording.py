@@ -1,0 +1,103 @@
+"""What a clinician reads of a trial: how it matches, why or why not, and how old its status is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from eligibility_scoring.trials.catalogue import Trial, is_registered
+from eligibility_scoring.trials.catalogue import catalogue as known_trials
+from eligibility_scoring.trials.matching import Match, Outcome
+from isodose.cds_hooks.cards import fact_words
+from isodose.clinical.facts import current
+from isodose.clinical.record import Fact, PatientRecord
+
+NOT_PRINTED = (
+    "Only the criteria that the review prints were checked; the protocol asks for more, such as age, "
+    "performance status and earlier treatment."
+)
+CHECK = "Check at the registry before the patient is told of it."
+HEADINGS = {
+    "eligible": "Meets every criterion that the review prints",
+    "possible": "May fit",
+    "excluded": "Does not fit",
+    "blocked": "Not offered",
+}
+"""How a match reads; never stronger than what was checked."""
+
+_STATUS = {
+    "ongoing": "ongoing",
+    "unpublished": "ongoing or unpublished, so not known to recruit",
+    "terminated": "ended early",
+    "published": "published",
+}
+
+
+def named(match_id: str, trial: Trial) -> str:
+    """`CAR-study B (NCT02953717)`, or the name with the remark that no number is printed."""
+    number = match_id if is_registered(match_id) else "no registry number in the review"
+    return f"{trial.name} ({number})"
+
+
+def why(match: Match) -> str:
+    """How the trial matches, in sentences."""
+    said = f"{HEADINGS[match.standing]}."
+    if match.standing == "blocked":
+        return f"{said} {match.trial.closed}"
+    if match.standing == "excluded":
+        return f"{said} {_not_met(match)}"
+    met = _listed(o.criterion.words for o in match.met)
+    parts = [said, f"Met: {met}." if met else "", _still_open(match)]
+    if match.trial.awaits_results:
+        parts.append("The review cites it as a result still awaited; it may take no more patients.")
+    return " ".join(part for part in parts if part)
+
+
+def status_of(trial: Trial) -> str:
+    """The status with the day it was read, as the review words it."""
+    read_on = known_trials().meanings.registry_read_on.isoformat()
+    note = f" ({trial.status_note})" if trial.status_note else ""
+    return f"Status in the review: {_STATUS[trial.status]}{note}; registries read on {read_on}."
+
+
+def registry_check(record: PatientRecord, on: dt.date) -> str:
+    """When a registry was last asked for this patient, and whether that is too long ago."""
+    good_for = known_trials().meanings.registry_check_good_for_days
+    fact = current(record.facts, "trial_registry_check_date", on)
+    checked = dt.date.fromisoformat(str(fact.value)) if fact is not None else None
+    if checked is None or checked > on:
+        return f"No check of the registry is on record. {CHECK}"
+    days = (on - checked).days
+    if days > good_for:
+        return f"Registry last checked on {checked}, {days} days ago: older than {good_for} days. {CHECK}"
+    return f"Registry last checked on {checked}, {days} days ago."
+
+
+def _not_met(match: Match) -> str:
+    reasons = "; ".join(f"{o.criterion.words}, on record {_on_record(o)}" for o in match.excluded_by)
+    return f"Not met: {reasons}." if reasons else "No one lesion meets all that is asked of a lesion."
+
+
+def _still_open(match: Match) -> str:
+    missing = _listed(fact_words(name) for name in match.missing)
+    undecided = _listed(o.criterion.words for o in match.open if not o.missing)
+    parts = [f"Not known: {missing}." if missing else ""]
+    if undecided:
+        parts.append(f"Not for a computer to judge from what the review prints: {undecided}.")
+    return " ".join(part for part in parts if part)
+
+
+def _on_record(outcome: Outcome) -> str:
+    return ", ".join(dict.fromkeys(_value(fact) for fact in outcome.facts)) or "nothing that fits"
+
+
+def _value(fact: Fact) -> str:
+    if isinstance(fact.value, bool):
+        return f"{fact_words(fact.name)}: {'yes' if fact.value else 'no'}"
+    value = str(fact.value)
+    words = known_trials().meanings.words.get(value, value.replace("_", " "))
+    return f"{words} ({fact.on})" if fact.on else words
+
+
+def _listed(words: Iterable[str]) -> str:
+    return "; ".join(words)

@@ -1,0 +1,111 @@
+"""What leaves the service about trials: studies the same for all, and what they mean for one patient."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fhir.resources.R4B import get_fhir_model_class
+
+from eligibility_scoring import outputs
+from eligibility_scoring.decision import decide
+from eligibility_scoring.trials import wording
+from eligibility_scoring.trials.proposals import SHOWN
+from eligibility_scoring.trials.studies import studies
+from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.record import Fact, PatientRecord
+from isodose.fhir.validation import validate
+
+BASE = "https://isodose.example/fhir"
+ON = dt.date(2026, 11, 23)
+Row = dict[str, Any]
+Json = dict[str, Any]
+BY_NUMBER = {study["identifier"][0]["value"]: study for study in studies(BASE)}
+EGFR = {"facts": {"molecular.EGFR": "mutant"}}
+
+
+@pytest.fixture
+def trial_action(record_of: Callable[[Row], PatientRecord], knowledge: Knowledge) -> Callable[[Row], Json]:
+    def made(row: Row) -> Json:
+        record = record_of(row)
+        found = outputs.resources(record, decide(record, knowledge, ON), knowledge, ON, BASE)
+        (group,) = (r for r in found if r["resourceType"] == "RequestGroup")
+        actions: list[Json] = group["action"]
+        return next(a for a in actions if a["code"][0]["coding"][0]["code"] == "clinical-trial")
+
+    return made
+
+
+@pytest.mark.parametrize("study", studies(BASE), ids=list(BY_NUMBER))
+def test_every_study_is_valid_r4_and_says_how_old_its_status_is(study: Json) -> None:
+    validate(study)
+    get_fhir_model_class("ResearchStudy").model_validate(study)
+    notes = " ".join(note["text"] for note in study["note"])
+    assert "registries read on 2024-09-20" in notes
+    assert wording.CHECK in notes
+    assert wording.NOT_PRINTED in notes
+    assert study["relatedArtifact"]
+    assert [i for i in study["identifier"] if i["system"] == f"{BASE}/NamingSystem/result"]
+
+
+def test_a_status_that_does_not_show_recruitment_is_left_unknown() -> None:
+    assert BY_NUMBER["NCT02953717"]["status"] == "active"
+    assert "status" not in BY_NUMBER["NCT03497767"]
+    assert BY_NUMBER["NCT03497767"]["_status"]["extension"][0]["valueCode"] == "unknown"
+    assert BY_NUMBER["NCT04588246"]["status"] == "closed-to-accrual"
+    assert BY_NUMBER["NCT01703507"]["status"] == "completed"
+
+
+def test_criteria_are_a_group_with_figures() -> None:
+    (group,) = BY_NUMBER["NCT02953717"]["contained"]
+    told = {c["code"]["coding"][0]["code"]: c for c in group["characteristic"] if "coding" in c["code"]}
+    assert told["lesion_count"]["valueRange"]["low"]["value"] == 11
+    assert told["citv_ml"]["valueQuantity"] == {
+        "value": 30.0, "comparator": "<", "system": "http://unitsofmeasure.org", "code": "mL",
+    }  # fmt: skip
+
+
+def test_the_doubtful_trial_shows_both_readings() -> None:
+    notes = " ".join(note["text"] for note in BY_NUMBER["NCT01592968"]["note"])
+    assert "Matched to nobody" in notes
+    assert "as printed: melanoma" in notes
+    assert "non-melanoma" in notes
+
+
+def test_the_option_points_to_the_most_relevant_trials_and_tells_how_many_there_are(
+    trial_action: Callable[[Row], Json],
+) -> None:
+    action = trial_action(EGFR)
+    assert len(action["action"]) == SHOWN
+    assert f"The {SHOWN} most relevant are listed." in action["description"]
+    assert "No check of the registry is on record." in action["description"]
+    first = action["action"][0]
+    assert first["code"][0]["coding"][0] == {"system": f"{BASE}/CodeSystem/trial-match", "code": "eligible"}
+    assert first["description"].startswith("Meets every criterion that the review prints. Met: ")
+    assert all(wording.CHECK in a["description"] for a in action["action"])
+
+
+def test_what_is_missing_is_said_of_a_trial_that_may_fit(trial_action: Callable[[Row], Json]) -> None:
+    said = [a["description"] for a in trial_action({**EGFR, "without": ["citv_ml"]})["action"]]
+    assert any(
+        "May fit." in text and "Not known: Cumulative intracranial tumour volume" in text for text in said
+    )
+
+
+@pytest.mark.parametrize(
+    ("checked", "words"),
+    [
+        (None, "No check of the registry is on record."),
+        ("2026-11-23", "last checked on 2026-11-23, 0 days ago."),
+        ("2026-10-24", "30 days ago."),
+        ("2026-10-23", "31 days ago: older than 30 days."),
+        ("2026-12-01", "No check of the registry is on record."),
+    ],
+)
+def test_an_old_check_of_the_registry_is_said_to_be_old(checked: str | None, words: str) -> None:
+    known = (Fact(name="trial_registry_check_date", value=checked),) if checked else ()
+    said = wording.registry_check(PatientRecord(patient_id="p", facts=known), ON)
+    assert words in said
+    assert (wording.CHECK in said) is not (words.endswith("ago."))
