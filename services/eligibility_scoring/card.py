@@ -15,7 +15,7 @@ PROPOSES = "The platform proposes; a clinician decides."
 def card(call: HookCall, *, code: str, summary: str, text: str, indicator: Indicator, base: str) -> Card:
     """A card that keeps its uuid when the same hook call is answered again."""
     return Card(
-        uuid=uuid.UUID(result_id(f"{call.hook_instance}/{call.service}/{code}")),
+        uuid=uuid.UUID(result_id(f"{call.hook_instance}/{call.service}/{code}/{summary}")),
         summary=shortened(summary),
         indicator=indicator,
         detail=text,

@@ -148,7 +148,7 @@ def test_an_order_that_is_no_cranial_radiation_brings_no_card() -> None:
     [
         ({"kps": 50}, "F1-status"),
         ({"lesion_near_oar": True}, "F1-fraction"),
-        ({"lesion_diameter_cm": 3.0}, "F1-fraction"),
+        ({"perilesional_oedema": True, "lesion_near_oar": True}, "F1-fraction"),
         ({"lesion_count": 11}, "ELIG-poly-over-10"),
         ({"histology": "lymphoma"}, "ELIG-histology-exceptions"),
         ({"urgent_surgery_needed": True}, "F1-urgent"),

@@ -125,6 +125,17 @@ def citation_line(source: Citation) -> str:
     return f"{line}: {escaped(source.figure)}" if source.figure else line
 
 
+def source_line(code: str, sources: Sequence[Citation]) -> str:
+    """The sources of one entry on one line: `DOSE-x: Author, Journal 2020 (review 12)`."""
+    told = []
+    for source in sources:
+        where = [f"review {', '.join(map(str, source.ref))}"] if source.ref else []
+        where += [f"doi:{source.doi}"] if source.doi else []
+        where += [AWAITS_SIGN_OFF] if source.seen == "memory" else []
+        told.append(source.cite + (f" ({'; '.join(where)})" if where else ""))
+    return escaped(f"{code}: {'; '.join(told)}")
+
+
 def escaped(text: str) -> str:
     """`text` on one line, with the signs that Markdown or HTML would take as markup made literal."""
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))

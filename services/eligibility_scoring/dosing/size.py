@@ -31,7 +31,11 @@ def first_line_single_fraction(f: View, k: Values) -> Term:
 
 
 def dose_by_volume(f: View, k: Values) -> Term:
-    volume = f["lesion_volume_ml"]
+    return by_volume(f["lesion_volume_ml"], k)
+
+
+def by_volume(volume: Term, k: Values) -> Term:
+    """The single-fraction dose in Gy for a target of this volume in mL."""
     return choose(
         (volume < k["small_below_ml"], k["small_gy"]),
         (volume <= k["medium_to_ml"], k["medium_gy"]),
