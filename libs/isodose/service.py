@@ -302,12 +302,22 @@ def _cds(service: Service, running: Running, settings: Settings) -> APIRouter:
                     "isodose.card-feedback.v1", one.card, contract.card_feedback(service.name, data)
                 )
 
+    def recall(keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], dict[str, Any]]:
+        try:
+            with running.reading() as work:
+                found = work.resources.get_many(keys)
+        except SQLAlchemyError:
+            _log.warning("a card was answered without what is kept", extra={"service": service.name})
+            return {}
+        return {key: stored.resource() for key, stored in found.items() if not stored.deleted}
+
     return cds_router(
         service.cds_services,
         keep,
         EhrServers(settings.ehr_fhir_servers),
         today=settings.today,
         worklist_url=lambda patient_id: f"{settings.worklist_url}/Patient/{patient_id}",
+        recall=recall,
         ehr_timeout_s=settings.ehr_timeout_s,
         max_body_bytes=settings.max_body_bytes,
     )

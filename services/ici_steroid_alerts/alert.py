@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from isodose.clinical.finding import Finding, Severity
+
+Proposal = Literal[
+    "memantine",
+    "glucose",
+    "prophylaxis",
+    "lower-dose",
+    "without-draft",
+    "taper",
+    "spare-steroid",
+    "board",
+    "hold",
+]
+"""What a card may offer to do; `proposals.py` makes the FHIR actions of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +27,8 @@ class Alert:
     """`code` is the entry that gives the reason, `about` the other end of the pair (plan, course, operation).
 
     `settled` is false where a missing fact leaves the entry undecided and what is known already asks for
-    attention. `interrupts`: worth stopping the prescriber at signing.
+    attention. `interrupts`: worth stopping the prescriber at signing. `drugs` are those whose exchange makes
+    it another matter, `step` rises where a dose doubles: both decide whether an earlier answer still holds.
     """
 
     code: str
@@ -27,7 +41,14 @@ class Alert:
     settled: bool = True
     interrupts: bool = False
     on_card: bool = True
-    proposals: tuple[Literal["memantine", "glucose", "pjp-review", "taper"], ...] = field(default=())
+    proposals: tuple[Proposal, ...] = ()
+    drugs: tuple[str, ...] = ()
+    step: int = 0
+
+    @property
+    def level(self) -> int:
+        """How grave it is, 0 to 11: severity first, then the step of the dose within it."""
+        return 4 * ("low", "moderate", "high").index(self.severity) + min(self.step, 3)
 
 
 def involved(*groups: Iterable[str]) -> tuple[str, ...]:

@@ -29,8 +29,12 @@ def alerts(
     record: PatientRecord, findings: Sequence[Finding], knowledge: Knowledge, on: dt.date
 ) -> list[Alert]:
     """All alerts that stand on the day, most serious first. None for a patient who has died."""
-    if record.deceased:
+    return standing(Situation(as_seen(record, on), findings, knowledge, on))
+
+
+def standing(situation: Situation) -> list[Alert]:
+    """All alerts of a situation whose record already holds what follows from it."""
+    if situation.record.deceased:
         return []
-    situation = Situation(as_seen(record, on), findings, knowledge, on)
     raised = [alert for part in _RAISE for alert in part(situation)]
     return sorted(raised, key=lambda a: (_GRAVITY[a.severity], a.code, a.about))

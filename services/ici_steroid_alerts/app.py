@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ici_steroid_alerts import api, decision, handlers, knowledge, outputs
+from ici_steroid_alerts import api, decision, handlers, knowledge, life, outputs
 from isodose.assessment import Decider
 from isodose.service import Service
 from isodose.settings import Settings
@@ -17,6 +17,7 @@ def decider(settings: Settings) -> Decider:
         decide=decision.decide,
         resources=outputs.resources,
         next_change=outputs.next_change,
+        carry=life.carry,
         today=settings.today,
         base=settings.canonical_base,
     )

@@ -6,14 +6,18 @@ order-select informs and warns; order-sign may also stop the prescriber, where a
 from __future__ import annotations
 
 import datetime as dt
-import uuid
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from ici_steroid_alerts.alert import Alert
-from ici_steroid_alerts.alerts import alerts
-from ici_steroid_alerts.decision import decide
+from ici_steroid_alerts.alerts import standing
+from ici_steroid_alerts.answers import answers_of, basic_id, is_answered
+from ici_steroid_alerts.decision import as_seen, judged
+from ici_steroid_alerts.life import stands_since
+from ici_steroid_alerts.names import card_name, key_of
 from ici_steroid_alerts.proposals import suggestions
+from ici_steroid_alerts.situation import Situation
 from isodose.cds_hooks.cards import OVERRIDE_REASONS, detail, shortened
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
 from isodose.cds_hooks.models import Card, Coding, Indicator, Link, Source
@@ -63,58 +67,89 @@ def services(knowledge: Knowledge, base: str) -> list[CdsService]:
 
 
 def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
-    """One card per thing to act on, most serious first; none where the drafts change nothing."""
-    resources = [_named(resource, place) for place, resource in enumerate(call.resources)]
-    drafted = {_ref(_named(resource, place)) for place, resource in enumerate(call.drafts)}
-    judged = set(call.selections) if call.hook == "order-select" else drafted
+    """One card per thing to act on, most serious first; none where the drafts change nothing, and none for
+    what was answered before and is no worse.
+    """
+    names = _names(call)
+    resources = [names.get(id(resource), resource) for resource in call.resources]
+    drafts = [names[id(draft)] for draft in call.drafts]
+    drafted = {_ref(draft) for draft in drafts}
+    judges = set(call.selections) if call.hook == "order-select" else drafted
     record = as_if_signed(build_record(call.patient_id, resources), drafted, call.on)
-    findings = decide(record, knowledge, call.on)
-    raised = [
-        alert
-        for alert in alerts(record, findings, knowledge, call.on)
-        if alert.on_card and judged & set(alert.implicated)
-    ]
-    return [_card(alert, call, knowledge, base) for alert in raised]
+    seen = as_seen(record, call.on)
+    situation = Situation(seen, judged(seen, knowledge, call.on), knowledge, call.on)
+    raised = [alert for alert in standing(situation) if alert.on_card and judges & set(alert.implicated)]
+    return [_card(alert, situation, call, drafts, base) for alert in _open(raised, call)]
+
+
+def _open(raised: Sequence[Alert], call: HookCall) -> list[Alert]:
+    """Those that nobody has answered, or that have become worse or other since."""
+    if not raised:
+        return []
+    names = {alert: card_name(alert, call.patient_id) for alert in raised}
+    issues = {alert: ("DetectedIssue", result_id(key_of(alert, call.patient_id))) for alert in raised}
+    kept = call.recall([*issues.values(), *(("Basic", basic_id(name)) for name in names.values())])
+    found = []
+    for alert in raised:
+        answers = answers_of(kept.get(("Basic", basic_id(names[alert]))))
+        since = stands_since(kept.get(issues[alert])) or call.on
+        if not is_answered(names[alert], answers, since):
+            found.append(alert)
+    return found
 
 
 def as_if_signed(record: PatientRecord, drafted: set[str], on: dt.date) -> PatientRecord:
     """The record as it will be: drafted drugs are given from today, drafted radiation is planned.
 
-    A drafted checkpoint inhibitor stays planned: its timing is what is being chosen.
+    The steps of a drafted taper keep their distances. A drafted checkpoint inhibitor stays planned: its
+    timing is what is being chosen.
     """
-    exposures = tuple(_signed(e, on) if e.ref in drafted else e for e in record.exposures)
+    begins: dict[str, dt.date] = {}
+    for exposure in record.exposures:
+        if exposure.ref in drafted and exposure.start is not None:
+            begins[exposure.ref] = min(exposure.start, begins.get(exposure.ref, exposure.start))
+    exposures = tuple(
+        _signed(e, on, on - begins.get(e.ref, on)) if e.ref in drafted else e for e in record.exposures
+    )
     courses = tuple(_planned(c) if c.ref in drafted else c for c in record.courses)
     return replace(record, exposures=exposures, courses=courses)
 
 
-def _signed(exposure: Exposure, on: dt.date) -> Exposure:
+def _signed(exposure: Exposure, on: dt.date, later: dt.timedelta) -> Exposure:
     if exposure.status not in ("planned", "active") or exposure.drug_class.startswith("ici_"):
         return exposure
-    return replace(exposure, status="active", draft=False, start=on)
+    start = on if exposure.start is None else exposure.start + later
+    end = exposure.end + later if exposure.end is not None else None
+    return replace(exposure, status="active", draft=False, start=start, end=end)
 
 
 def _planned(course: Course) -> Course:
     return replace(course, status="planned", draft=False)
 
 
-def _named(resource: dict[str, object], place: int) -> dict[str, object]:
-    """A draft may have no id yet: it gets one that holds for this call."""
-    return resource if resource.get("id") else {**resource, "id": f"draft-{place}"}
+def _names(call: HookCall) -> dict[int, dict[str, object]]:
+    """The drafts by object, each with an id: one without gets one that holds for this call."""
+    return {
+        id(draft): draft if draft.get("id") else {**draft, "id": f"draft-{place}"}
+        for place, draft in enumerate(call.drafts)
+    }
 
 
 def _ref(resource: dict[str, object]) -> str:
     return f"{resource['resourceType']}/{resource['id']}"
 
 
-def _card(alert: Alert, call: HookCall, knowledge: Knowledge, base: str) -> Card:
-    offered = suggestions(alert, call)
+def _card(
+    alert: Alert, situation: Situation, call: HookCall, drafts: Sequence[dict[str, object]], base: str
+) -> Card:
+    knowledge = situation.knowledge
+    offered = suggestions(alert, situation, call, drafts)
     cautions = [knowledge.entry(f.code).caution for f in alert.findings]
-    name = f"{call.hook_instance}/{call.service}/{alert.code}/{alert.about}"
     return Card(
-        uuid=uuid.UUID(result_id(name)),
+        uuid=card_name(alert, call.patient_id).uuid,
         summary=shortened(alert.title),
         indicator=_indicator(alert, call),
-        detail=detail(alert.findings, [text for text in dict.fromkeys(cautions) if text]),
+        detail=detail(alert.findings, [text for text in dict.fromkeys(cautions) if text], knowledge),
         source=Source(
             label="Isodose: drug, steroid and radiation alerts",
             topic=Coding(system=f"{base}/CodeSystem/catalogue", code=alert.code, display=alert.title),

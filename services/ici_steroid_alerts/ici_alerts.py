@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ici_steroid_alerts.alert import Alert, involved, sources_of
 from ici_steroid_alerts.situation import SRS, WHOLE_BRAIN, Situation
+from isodose.clinical.derive.drugs import is_ici
 from isodose.clinical.finding import Finding
-from isodose.clinical.rules import View
 
 _RISK = "DRUG-ici-srs-are-alert"
 _WHOLE_BRAIN = "DRUG-ici-wbrt-unknown"
@@ -15,6 +15,7 @@ _MATTERS_DAYS = 365
 """Adverse radiation effects after the combination were counted over twelve months (reference 211)."""
 
 _TIMING = "TIME-ici-concurrency-definition"
+_BALANCE = ("ARE-RISK-ici-melanoma", "ARE-RISK-ici-low-rate-data")
 _BENEFIT = ("DRUG-ici-srs-benefit", "DRUG-ici-srs-concurrent-benefit", "DRUG-ici-fsrs-synergy")
 _TIMES = (
     _TIMING,
@@ -42,8 +43,8 @@ def ici_alerts(s: Situation) -> Iterator[Alert]:
 def _with_srs(s: Situation, standing: list[Finding]) -> Alert:
     plans = [finding.applies_to for finding in standing]
     about = [name for ref in plans for name in _names(s, ref)]
-    findings = (*standing, *s.all_met(*_BENEFIT, *_TIMES, about=about))
-    melanoma = View(s.record, s.on)["histology"].value == "melanoma"
+    findings = (*standing, *s.all_met(*_BENEFIT, *_BALANCE, *_TIMES, about=about))
+    melanoma = s.view["histology"].value == "melanoma"
     more = ", most of all in melanoma" if melanoma else ""
     return Alert(
         code=_RISK,
@@ -52,6 +53,7 @@ def _with_srs(s: Situation, standing: list[Finding]) -> Alert:
         findings=findings,
         implicated=involved(s.icis, plans, sources_of(findings, "ici_active")),
         action=s.knowledge.entry(_RISK).action,
+        drugs=s.concepts(is_ici),
     )
 
 
@@ -84,12 +86,13 @@ def _with_whole_brain(s: Situation, findings: list[Finding]) -> Alert:
         implicated=involved(s.icis, plans, sources_of(findings, "ici_active")),
         action=s.knowledge.entry(_WHOLE_BRAIN).action,
         on_card=False,
+        drugs=s.concepts(is_ici),
     )
 
 
 def _planned_around_srs(s: Situation) -> Iterator[Alert]:
     """A first checkpoint inhibitor is planned near SRS: the time to choose the sequence."""
-    if View(s.record, s.on)["ici_planned"].value is not True:
+    if s.view["ici_planned"].value is not True:
         return
     for course in s.courses_around(SRS):
         findings = s.all_met(*_TIMES, "DRUG-ici-srs-concurrent-benefit", about=_names(s, course.ref))
@@ -103,6 +106,7 @@ def _planned_around_srs(s: Situation) -> Iterator[Alert]:
                 implicated=involved(s.icis, (course.ref,), sources_of(findings, "ici_planned")),
                 about=course.ref,
                 action=s.knowledge.entry("DRUG-ici-timing-halflife").action,
+                drugs=s.concepts(is_ici),
             )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ici_steroid_alerts.alert import Alert
 from ici_steroid_alerts.alerts import alerts
+from ici_steroid_alerts.names import card_name, key_of
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
@@ -37,11 +38,15 @@ def next_change(record: PatientRecord, _findings: list[Finding], on: dt.date) ->
 
 
 def _issue(alert: Alert, record: PatientRecord, knowledge: Knowledge, base: str) -> Resource:
-    key = "/".join(filter(None, ("ici_steroid_alerts", record.patient_id, alert.code, alert.about)))
+    key, name = key_of(alert, record.patient_id), card_name(alert, record.patient_id)
     issue: Resource = {
         "resourceType": "DetectedIssue",
         "id": result_id(key),
-        "identifier": [{"system": f"{base}/NamingSystem/result", "value": key}],
+        "identifier": [
+            {"system": f"{base}/NamingSystem/result", "value": key},
+            {"system": f"{base}/NamingSystem/alert", "value": name.thread},
+            {"system": f"{base}/NamingSystem/alert-card", "value": str(name.uuid)},
+        ],
         "status": "final" if alert.settled else "preliminary",
         "code": {"coding": [_coding(alert.code, base)], "text": alert.title},
         "severity": alert.severity,

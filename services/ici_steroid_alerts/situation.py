@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from isodose.clinical.derive.acting import Acting, planned_from
-from isodose.clinical.derive.drugs import acting, is_conjugate, is_ici
+from isodose.clinical.derive.drugs import acting, is_ici
 from isodose.clinical.derive.steroids import active_steroids
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import Course, Exposure, PatientRecord
+from isodose.clinical.rules import View
 
 SRS = ("single_srs", "fsrs")
 WHOLE_BRAIN = ("wbrt", "ha_wbrt")
@@ -57,10 +58,6 @@ class Situation:
         return self.refs(is_ici)
 
     @cached_property
-    def conjugates(self) -> tuple[str, ...]:
-        return self.refs(is_conjugate)
-
-    @cached_property
     def steroids(self) -> list[Acting]:
         return active_steroids(self.record, self.on)
 
@@ -73,6 +70,17 @@ class Situation:
         now = [a.exposure for a in acting(self.record, self.on, chosen)]
         ahead = [e for e in self.record.exposures if chosen(e) and planned_from(e, self.on)]
         return tuple(sorted({e.ref for e in _telling([*now, *ahead])}))
+
+    def concepts(self, chosen: Callable[[Exposure], bool]) -> tuple[str, ...]:
+        """The chosen drugs that act or are planned, by concept."""
+        now = [a.exposure.concept for a in acting(self.record, self.on, chosen)]
+        ahead = [e.concept for e in self.record.exposures if chosen(e) and planned_from(e, self.on)]
+        return tuple(sorted({*now, *ahead}))
+
+    @cached_property
+    def view(self) -> View:
+        """The facts as seen from the patient."""
+        return View(self.record, self.on)
 
     def courses_around(self, kinds: Sequence[str]) -> list[Course]:
         """Courses of these kinds that are planned, under way, or ended within four weeks."""

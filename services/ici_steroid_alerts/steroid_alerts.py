@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ici_steroid_alerts.alert import Alert, involved, sources_of
+from ici_steroid_alerts.alert import Alert, Proposal, involved, sources_of
 from ici_steroid_alerts.situation import Situation
+from isodose.clinical.derive.drugs import is_ici
+from isodose.clinical.derive.steroids import least_prednisone, planned_end
 from isodose.clinical.finding import Finding, Severity
-from isodose.clinical.rules import View
 
 _WITH_ICI = "DRUG-steroid-ici-alert"
+_OFFERED: dict[str, tuple[Proposal, ...]] = {
+    "SUP-STER-taper": ("taper",),
+    "SUP-STER-pjp": ("prophylaxis",),
+    "SUP-STER-dex-dose": ("lower-dose",),
+    "SUP-STER-cushing-threshold": ("glucose",),
+}
+_BESIDE = (
+    "SUP-STER-ici-10mg",
+    "SUP-STER-ici-indication",
+    "SUP-STER-ici-brain-metastases",
+    "SUP-STER-peri-srs",
+    "SUP-STER-dex-dose",
+    "SUP-STER-equivalence",
+    "ARE-MGMT-steroid-with-ici",
+    "ARE-MGMT-litt-ici",
+    "ARE-MGMT-bevacizumab",
+    "ARE-MGMT-surgery",
+)
 _SOFTER_REASONS = ("immune_adverse_event", "replacement", "antiemetic", "cancer_unrelated")
 
 
@@ -26,66 +47,93 @@ def _with_checkpoint_inhibitor(s: Situation) -> Iterator[Alert]:
     finding = s.met(_WITH_ICI) or _undecided_for_want_of_dose(s)
     if finding is None:
         return
-    company = s.all_met(
-        "SUP-STER-ici-10mg",
-        "SUP-STER-ici-indication",
-        "SUP-STER-ici-brain-metastases",
-        "SUP-STER-peri-srs",
-        "SUP-STER-equivalence",
-    )
-    findings = (finding, *company)
+    lesions = [subject.ref for subject in s.record.of_scope("lesion")]
+    findings = (finding, *s.all_met(*_BESIDE, about=lesions))
     facts = ("ici_active", "ici_planned", "steroid_dexamethasone_mg_per_day")
-    implicated = involved(s.icis, s.steroid_refs, sources_of(findings, *facts))
     severity = _severity(s, finding)
+    softer = s.view["steroid_indication"].value in _SOFTER_REASONS
     yield Alert(
         code=_WITH_ICI,
         severity=severity,
         title=_title(s, finding),
         findings=findings,
-        implicated=implicated,
+        implicated=involved(s.icis, s.steroid_refs, sources_of(findings, *facts)),
         action=s.knowledge.entry(_WITH_ICI).action,
-        settled=finding.verdict == "met",
+        settled=finding.verdict == "met" or _at_least(s) > 0,
         interrupts=severity == "high" and not _needed_for_symptoms(s),
         on_card=severity != "low",
-        proposals=("taper",) if severity == "high" else (),
+        proposals=() if softer else ("lower-dose", "spare-steroid", "without-draft"),
+        drugs=s.concepts(is_ici),
+        step=_doublings(_prednisone(s), _mark(s)),
     )
 
 
 def _undecided_for_want_of_dose(s: Situation) -> Finding | None:
     """A steroid acts beside a checkpoint inhibitor, only its dose is not told."""
     undecided = [f for f in s.of(_WITH_ICI) if f.verdict == "unknown"]
-    has_ici = View(s.record, s.on)["ici_active"].value is True or s.icis
+    has_ici = s.view["ici_active"].value is True or s.icis
     return undecided[0] if undecided and s.steroids and has_ici else None
 
 
 def _severity(s: Situation, finding: Finding) -> Severity:
     """High at the research threshold, low below it or where the reason did not go with worse outcome."""
-    if View(s.record, s.on)["steroid_indication"].value in _SOFTER_REASONS:
+    if s.view["steroid_indication"].value in _SOFTER_REASONS:
         return "low"
-    if s.met("SUP-STER-ici-10mg"):
+    if s.met("SUP-STER-ici-10mg") or (finding.verdict == "unknown" and _at_least(s) >= _mark(s)):
         return "high"
     return "moderate" if finding.verdict == "unknown" else "low"
 
 
+def _mark(s: Situation) -> float:
+    return float(s.knowledge.values("SUP-STER-ici-10mg", s.on)["prednisone_at_least"])
+
+
+def _at_least(s: Situation) -> float:
+    return least_prednisone(s.steroids)
+
+
+def _prednisone(s: Situation) -> float:
+    """Milligrams of prednisone per day, at the least where the orders leave it open."""
+    dose = s.view["prednisone_equivalent_mg_per_day"].value
+    return _at_least(s) if dose is None else float(dose)
+
+
+def _doublings(dose: float, mark: float) -> int:
+    """0 up to twice the mark, then one more with each doubling of the dose."""
+    return max(0, int(math.log2(dose / mark))) if dose > 0 and mark > 0 else 0
+
+
 def _needed_for_symptoms(s: Situation) -> bool:
     """Steroid that symptomatic oedema needs is not to be withheld: worth a warning, not a stop."""
-    view = View(s.record, s.on)
-    symptomatic = view["neuro_symptomatic"].value is True
-    return symptomatic and view["steroid_indication"].value in ("cns_oedema", "are")
+    symptomatic = s.view["neuro_symptomatic"].value is True
+    return symptomatic and s.view["steroid_indication"].value in ("cns_oedema", "are")
 
 
 def _title(s: Situation, finding: Finding) -> str:
-    dose = View(s.record, s.on)["prednisone_equivalent_mg_per_day"].value
-    if finding.verdict == "unknown" or dose is None:
-        return "Steroid with a checkpoint inhibitor; its daily dose could not be computed"
-    return f"Steroid with a checkpoint inhibitor: {float(dose):.4g} mg prednisone equivalent per day"
+    dose = s.view["prednisone_equivalent_mg_per_day"].value
+    met = f"Steroid with a checkpoint inhibitor{_timing(s)}"
+    if finding.verdict != "unknown" and dose is not None:
+        return f"{met}: {float(dose):.4g} mg prednisone equivalent per day"
+    if (least := _at_least(s)) > 0:
+        return f"{met}: at least {least:.4g} mg prednisone equivalent per day"
+    return f"{met}; its daily dose could not be computed"
+
+
+def _timing(s: Situation) -> str:
+    """When the drug began, or that it is about to: the series looked at steroid around the first dose."""
+    if s.view["ici_active"].value is not True:
+        return " about to begin" if s.view["ici_planned"].value is True else ""
+    weeks = s.view["weeks_from_ici_start"].value
+    if weeks is None:
+        return ""
+    return f" (since {s.on - dt.timedelta(days=round(float(weeks) * 7))})"
 
 
 def _taper(s: Situation) -> Iterator[Alert]:
-    """Longer than three weeks with no end in any of the orders."""
+    """Longer than three weeks with no end in the orders. Replacement has none, and wants none."""
     finding = s.met("SUP-STER-taper")
-    planned_end = s.steroids and all(a.exposure.end is not None for a in s.steroids)
-    if finding is None or planned_end:
+    replacing = s.view["steroid_indication"].value == "replacement"
+    if finding is None or replacing or (s.steroids and planned_end(s.record, s.steroids)):
         return
     yield _own(s, "SUP-STER-taper", "Steroid for more than three weeks without a planned end", finding)
 
@@ -121,5 +169,6 @@ def _own(s: Situation, code: str, title: str, *findings: Finding) -> Alert:
         implicated=involved(s.steroid_refs, sources_of(findings, *facts)),
         action=entry.action,
         on_card=entry.severity != "low",
-        proposals=("glucose",) if code == "SUP-STER-cushing-threshold" and len(findings) > 1 else (),
+        proposals=_OFFERED.get(code, ()),
+        step=_doublings(_prednisone(s), _mark(s)) if code != "SUP-STER-taper" else 0,
     )

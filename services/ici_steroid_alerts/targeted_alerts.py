@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from ici_steroid_alerts.alert import Alert, involved, sources_of
+from ici_steroid_alerts.alert import Alert, Proposal, involved, sources_of
 from ici_steroid_alerts.situation import SRS, Situation
+from isodose.clinical.derive.drugs import is_conjugate
 from isodose.clinical.finding import Finding, Severity
+from isodose.clinical.record import Exposure
 
 _CONJUGATES = {
     "DRUG-tdm1-srs": "Trastuzumab emtansine around SRS: neurotoxicity and symptomatic radiation effects",
@@ -14,8 +16,20 @@ _CONJUGATES = {
     "DRUG-sacituzumab-srs": "Sacituzumab govitecan around SRS: more radiation effects in a pooled study",
     "DRUG-adc-srs": "Antibody-drug conjugate around SRS: more symptomatic radiation effects",
 }
-_CONJUGATE_COMPANY = ("DRUG-adc-srs", "SUP-HOLD-adc", "SUP-HOLD-tdm1", "SUP-HOLD-tdxd")
-_BRAF_COMPANY = ("DRUG-brafi-srs", "SUP-HOLD-braf-mek-srs", "SUP-HOLD-braf-mek-fractionated")
+_CONJUGATE_COMPANY = (
+    "DRUG-adc-srs",
+    "SUP-HOLD-adc",
+    "SUP-HOLD-tdm1",
+    "SUP-HOLD-tdxd",
+    "ARE-RISK-tdxd-disputed",
+    "ARE-RISK-her2-adc",
+)
+_BRAF_COMPANY = (
+    "DRUG-brafi-srs",
+    "ARE-RISK-braf-inhibitor",
+    "SUP-HOLD-braf-mek-srs",
+    "SUP-HOLD-braf-mek-fractionated",
+)
 
 
 def targeted_alerts(s: Situation) -> Iterator[Alert]:
@@ -55,13 +69,13 @@ def _conjugate(s: Situation, around: tuple[str, ...]) -> Iterator[Alert]:
                 severity=severity,
                 around=around,
                 company=_CONJUGATE_COMPANY,
-                drugs=s.conjugates,
+                drugs=is_conjugate,
+                proposals=("board", "without-draft"),
             )
             return
 
 
 def _braf_or_mek(s: Situation, around: tuple[str, ...]) -> Iterator[Alert]:
-    drugs = s.refs(lambda e: e.drug_class in ("braf_inhibitor", "mek_inhibitor"))
     for code, title in (
         ("DRUG-vemurafenib-srs", "Vemurafenib around SRS: the strongest radiosensitiser of its class"),
         ("DRUG-brafi-srs", "BRAF inhibitor around SRS: studies disagree on adverse radiation effects"),
@@ -77,7 +91,8 @@ def _braf_or_mek(s: Situation, around: tuple[str, ...]) -> Iterator[Alert]:
                 severity="moderate",
                 around=around,
                 company=_BRAF_COMPANY,
-                drugs=drugs,
+                drugs=lambda e: e.drug_class in ("braf_inhibitor", "mek_inhibitor"),
+                proposals=("hold", "board"),
             )
             return
 
@@ -90,7 +105,8 @@ def _alert(
     severity: Severity,
     around: tuple[str, ...],
     company: tuple[str, ...],
-    drugs: tuple[str, ...],
+    drugs: Callable[[Exposure], bool],
+    proposals: tuple[Proposal, ...],
 ) -> Alert:
     also = tuple(f for f in s.all_met(*company, about=around) if f != finding)
     facts = ("antibody_drug_conjugate_agent", "antibody_drug_conjugate_active", "braf_inhibitor_active")
@@ -99,7 +115,9 @@ def _alert(
         severity=severity,
         title=title,
         findings=(finding, *also),
-        implicated=involved(drugs, around, sources_of((finding,), *facts)),
+        implicated=involved(s.refs(drugs), around, sources_of((finding,), *facts)),
         action=finding.action,
         interrupts=severity == "high",
+        proposals=proposals,
+        drugs=s.concepts(drugs),
     )

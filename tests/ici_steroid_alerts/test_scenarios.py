@@ -3,94 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from fhir.resources.R4B.detectedissue import DetectedIssue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from alert_scenarios import SCENARIOS, TODAY, record_of
 from ici_steroid_alerts import alerts, decision, knowledge, outputs
-from isodose.clinical import facts
 from isodose.clinical.finding import encode
-from isodose.clinical.record import Course, Exposure, Fact, Operation, PatientRecord, Subject
-from isodose.clinical.terminology import value_set
+from isodose.clinical.record import Exposure, Fact
 from isodose.fhir.validation import validate
 
-TODAY = dt.date(2026, 11, 23)
 KNOWLEDGE = knowledge.load()
-SCENARIOS = yaml.safe_load(
-    (Path(__file__).parents[1] / "scenarios" / "alerts" / "scenarios.yaml").read_text(encoding="utf-8")
-)
-DRUG_SETS = (
-    "immune_checkpoint_inhibitors corticosteroids antibody_drug_conjugates braf_mek_inhibitors bevacizumab "
-    "tyrosine_kinase_inhibitors supportive_drugs other_anticancer_drugs"
-)
-ROLE = {c.id: c.role for name in DRUG_SETS.split() for c in value_set(name).concepts.values()}
 BASE = "https://isodose.example/fhir"
-
-
-def day(offset: int | None) -> dt.date | None:
-    return None if offset is None else TODAY + dt.timedelta(days=offset)
-
-
-def exposure(index: int, row: dict[str, Any]) -> Exposure:
-    given_on = tuple(TODAY + dt.timedelta(days=d) for d in row.get("given", ()))
-    administered = bool(given_on) and "from" not in row
-    kind = row.get("kind", "MedicationAdministration" if administered else "MedicationRequest")
-    role = ROLE[row["drug"]]
-    return Exposure(
-        ref=f"{kind}/m{index}",
-        concept=row["drug"],
-        drug_class=role,
-        status=row.get("status", "completed" if administered else "active"),
-        start=day(row.get("from")),
-        end=day(row.get("to")),
-        given_on=given_on,
-        daily_dose_mg=row.get("mg"),
-        route=row.get("route", "systemic"),
-        as_needed=row.get("as_needed", False),
-        indication=row.get("why", ""),
-        text=row.get("words", ""),
-    )
-
-
-def course(index: int, row: dict[str, Any]) -> Course:
-    planned = row.get("status", "completed") == "planned"
-    return Course(
-        ref=f"{'ServiceRequest' if planned else 'Procedure'}/c{index}",
-        kind=row["kind"],
-        certainty="sure",
-        status=row.get("status", "completed"),
-        start=day(row["day"]),
-        end=None if planned else day(row["day"]),
-        fractions_planned=row.get("fractions", 1),
-    )
-
-
-def record_of(row: dict[str, Any]) -> PatientRecord:
-    courses = tuple(course(i, c) for i, c in enumerate(row.get("srs", ())))
-    operations = ()
-    if "operation" in row:
-        moment = TODAY + dt.timedelta(days=row["operation"])
-        operations = (Operation(ref="Procedure/op", kind="resection", status="planned", on=moment),)
-    own, about_course = [], []
-    for name, value in row.get("facts", {}).items():
-        on_course = facts.definition(name).scope == "course"
-        (about_course if on_course else own).append(Fact(name=name, value=value, source="Observation/o"))
-    about = courses[0].ref if courses else "Procedure/op" if operations else "Procedure/x"
-    subjects = (Subject(ref=about, scope="course", facts=tuple(about_course), links=(about,)),)
-    return PatientRecord(
-        patient_id="p",
-        facts=tuple(own),
-        subjects=subjects if about_course else (),
-        courses=courses,
-        operations=operations,
-        exposures=tuple(exposure(i, d) for i, d in enumerate(row.get("drugs", ()))),
-    )
 
 
 def named(row: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from ici_steroid_alerts.app import service
 from isodose.clinical.record import Exposure, PatientRecord
 from isodose.events import contract
-from isodose.service import build_app
+from isodose.service import Running, build_app
 from isodose.settings import Settings
 
 TODAY = dt.date(2026, 11, 23)
@@ -28,6 +28,7 @@ class Caller:
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
+        self.running: Running = app.state.running
 
     def __call__(self, method: str, path: str, content: Any = None, media: str = "json") -> httpx.Response:
         async def call() -> httpx.Response:
@@ -127,3 +128,122 @@ def test_an_alert_is_raised_once_and_cancelled_when_the_facts_change(
     assert statuses(4, ici, steroid) == [(3, "final")], "raised again with its history"
     running.database.dispose()
     running.log.close()
+
+
+def hook(drafts: list[dict[str, Any]], known: list[dict[str, Any]]) -> dict[str, Any]:
+    def bundle(kind: str, resources: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "resourceType": "Bundle",
+            "type": kind,
+            "entry": [{"resource": resource} for resource in resources],
+        }
+
+    return {
+        "hook": "order-sign",
+        "hookInstance": "6bc883b2-b795-4dcb-b661-34884a31d472",
+        "context": {
+            "userId": "Practitioner/1",
+            "patientId": "p",
+            "draftOrders": bundle("collection", drafts),
+        },
+        "prefetch": {
+            "patient": {"resourceType": "Patient", "id": "p"},
+            "medicationRequests": bundle("searchset", known),
+        },
+    }
+
+
+def order(identity: str | None, code: str, mg: float | None, status: str) -> dict[str, Any]:
+    resource: dict[str, Any] = {
+        "resourceType": "MedicationRequest",
+        "status": status,
+        "intent": "order",
+        "medicationCodeableConcept": {
+            "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}]
+        },
+        "subject": {"reference": "Patient/p"},
+        "authoredOn": "2026-11-20",
+    }
+    if identity:
+        resource["id"] = identity
+    if mg:
+        resource["dosageInstruction"] = [
+            {
+                "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
+                "doseAndRate": [
+                    {
+                        "doseQuantity": {
+                            "value": mg,
+                            "unit": "mg",
+                            "system": "http://unitsofmeasure.org",
+                            "code": "mg",
+                        }
+                    }
+                ],
+            }
+        ]
+    return resource
+
+
+def handle_feedback(call: Caller, card: str) -> None:
+    """The feedback as the consumer would hand it on."""
+    told = {
+        "card": card,
+        "outcome": "overridden",
+        "outcomeTimestamp": "2026-11-23T12:00:00+00:00",
+        "service": "ici-steroid-sign",
+    }
+    running = call.running
+    with running.transaction() as work:
+        running.service.handlers["isodose.card-feedback.v1"](work, contract.card_feedback("a", told))
+
+
+def test_an_overridden_card_is_not_shown_again_until_it_is_worse(call: Caller) -> None:
+    known = [order("k", "1547545", None, "active")]
+    path = "/cds-services/ici-steroid-sign"
+
+    def cards(mg: float, identity: str | None = None) -> list[dict[str, Any]]:
+        answer = call("POST", path, hook([order(identity, "8640", mg, "draft")], known))
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()["cards"]
+        return found
+
+    (card,) = cards(20)
+    assert card["indicator"] == "critical"
+    handle_feedback(call, card["uuid"])
+    assert cards(20) == []
+    assert cards(30, "another-order") == [], "one alert per drug pair and reason, never one per order"
+    (worse,) = cards(40)
+    assert worse["uuid"] != card["uuid"]
+
+
+def test_an_alert_is_answered_from_the_worklist(call: Caller) -> None:
+    exposures = (
+        Exposure(ref="MedicationRequest/k", concept="nivolumab", drug_class="ici_pd1", status="active"),
+        Exposure(
+            ref="MedicationRequest/s",
+            concept="prednisone",
+            drug_class="corticosteroid",
+            status="active",
+            start=TODAY,
+            daily_dose_mg=20,
+        ),
+    )
+    record = PatientRecord(patient_id="p", version=1, exposures=exposures)
+    with call.running.transaction() as work:
+        call.running.service.handlers["isodose.patient-record.v1"](work, contract.record_changed(record))
+    (entry,) = call("GET", "/fhir/DetectedIssue?patient=p").json()["entry"]
+    path = f"/fhir/DetectedIssue/{entry['resource']['id']}/$answer"
+    told: dict[str, Any] = {
+        "resourceType": "Parameters",
+        "parameter": [{"name": "outcome", "valueCode": "overridden"}],
+    }
+    refused = call("POST", path, told, "fhir+json")
+    assert (refused.status_code, refused.json()["resourceType"]) == (400, "OperationOutcome")
+    told["parameter"].append({"name": "reason", "valueCoding": {"code": "x", "display": "Palliative"}})
+    answered = call("POST", path, told, "fhir+json")
+    assert answered.status_code == 200, answered.text
+    assert "Overridden (worklist): Palliative" in answered.text
+    report = call("GET", "/fhir/$override-report")
+    assert report.status_code == 200, report.text
+    assert report.json()["parameter"][0]["part"][0]["valueCode"] == "DRUG-steroid-ici-alert"

@@ -12,6 +12,7 @@ from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 from isodose.fhir.resources import ABOUT_NO_PATIENT, result_id, result_key
 from isodose.settings import CANONICAL_BASE
+from isodose.work import Work
 
 Resource = dict[str, Any]
 
@@ -24,13 +25,19 @@ def _no_options(_findings: list[Finding], _knowledge: Knowledge, _record: Patien
     return []
 
 
+def _as_decided(_work: Work, resources: list[Resource], _on: dt.date) -> list[Resource]:
+    return resources
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decider:
-    """What makes a decision service itself. All functions are pure.
+    """What makes a decision service itself. All functions are pure but `carry`.
 
     `resources(record, findings, knowledge, on, base)` gives R4 resources as dicts, each with an identifier
     of system `{base}/NamingSystem/result`; its Provenance is added here. `next_change` is the next day on
     which the answer may differ although the record does not. `today` is the decision day where none is told.
+    `carry(work, resources, on)` adds to the resources what is kept beside the record, such as what clinicians
+    answered, before they are stored; it only reads.
     """
 
     service: str
@@ -41,6 +48,7 @@ class Decider:
     today: Callable[[], dt.date]
     options: Callable[[list[Finding], Knowledge, PatientRecord], list[Option]] = _no_options
     next_change: Callable[[PatientRecord, list[Finding], dt.date], dt.date | None] = _never
+    carry: Callable[[Work, list[Resource], dt.date], list[Resource]] = _as_decided
     base: str = CANONICAL_BASE
 
 

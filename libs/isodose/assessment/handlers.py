@@ -7,6 +7,7 @@ results no longer concluded, and the event.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -34,22 +35,23 @@ WITHDRAWN = {
 """The status of a result that is no longer concluded, by type; other types stay as they are."""
 
 
-def reassess(work: Work, decider: Decider, record: PatientRecord, on: dt.date) -> bool:
+def reassess(
+    work: Work, decider: Decider, record: PatientRecord, on: dt.date, *, again: bool = False
+) -> bool:
     """Decide again, store and publish. False, and nothing done, when a newer or the same decision is there.
 
+    `again`: store and publish the same decision once more, because what is kept beside the record changed.
     A decision never goes back to an earlier day than the last one of the same patient.
     """
     last = work.guidance.get(decider.service, record.patient_id)
     if last is not None:
         on = max(on, last.on)
         asked = (record.version, on, decider.knowledge.version)
-        if last.record_version > record.version or asked == (
-            last.record_version,
-            last.on,
-            last.knowledge_version,
-        ):
+        same = asked == (last.record_version, last.on, last.knowledge_version)
+        if last.record_version > record.version or (same and not again):
             return False
     decision = decide(decider, record, on)
+    decision = replace(decision, resources=decider.carry(work, decision.resources, on))
     withdrawn = _withdraw(work, record.patient_id, decision)
     work.resources.put_results(decision.resources, record.patient_id)
     data = _event_data(decider, decision, withdrawn)

@@ -22,6 +22,14 @@ class Prefetch:
     required: bool = False
 
 
+Recall = Callable[[Sequence[tuple[str, str]]], Mapping[tuple[str, str], Resource]]
+"""The resources of the service's own store by type and id, those that are there."""
+
+
+def _nothing_kept(_keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Resource]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class HookCall:
     """One call, with everything it brought or that was fetched for it.
@@ -29,7 +37,8 @@ class HookCall:
     `resources` are those of prefetch and of the context (draft orders, appointments), each once; a draft wins
     over a prefetched resource of the same identity. `drafts` are the draft orders alone, `selections` the
     references newly picked in order-select. `unavailable` names the prefetch keys of which not everything is
-    known; a key known to be empty is not among them.
+    known; a key known to be empty is not among them. `recall` reads what the service itself keeps, such as
+    what was answered to an earlier card; it finds nothing where the store is away.
     """
 
     service: str
@@ -44,11 +53,12 @@ class HookCall:
     selections: tuple[str, ...] = ()
     unavailable: tuple[str, ...] = ()
     worklist_url: str = ""
+    recall: Recall = field(default=_nothing_kept, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CdsService:
-    """One service on one hook. `answer` decides from the call alone: no store, no log, no clock."""
+    """One service on one hook. `answer` decides from the call alone: no write, no log, no clock."""
 
     id: str
     hook: str

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from isodose.cds_hooks.admission import admitted
 from isodose.cds_hooks.context import read_context
-from isodose.cds_hooks.hook import CdsService, HookCall, discovery
+from isodose.cds_hooks.hook import CdsService, HookCall, Recall, discovery
 from isodose.cds_hooks.models import Card, Feedback, FeedbackBatch, HookRequest, Link, Source, encode_cards
 from isodose.cds_hooks.prefetch import Ehr, Gathered, PrefetchReader
 from isodose.fhir.errors import (
@@ -42,11 +42,13 @@ def cds_router(
     *,
     today: Callable[[], dt.date],
     worklist_url: Callable[[str], str] = lambda _patient_id: "",
+    recall: Recall | None = None,
     ehr_timeout_s: float = 2.0,
     max_body_bytes: int = 20_000_000,
 ) -> APIRouter:
     """The three paths of CDS Hooks for `services`. `feedback_sink` is given a service id and what came of its
-    cards. Raises `ValueError` where two services claim one id on one hook.
+    cards; `recall` reads what the service keeps. Raises `ValueError` where two services claim one id on one
+    hook.
     """
     listing = orjson.dumps(discovery(services))
     by_hook = {(service.id, service.hook): service for service in services}
@@ -66,7 +68,7 @@ def cds_router(
         service = by_hook.get((service_id, request.hook))
         if service is None:
             raise bad_request(f"{service_id} does not answer this hook; see GET /cds-services.", "hook")
-        return _json(encode_cards(answer(service, request, reader, today(), worklist_url)))
+        return _json(encode_cards(answer(service, request, reader, today(), worklist_url, recall=recall)))
 
     @router.post("/cds-services/{service_id}/feedback")
     def feedback(service_id: str, content: bytes = body) -> Response:
@@ -83,6 +85,8 @@ def answer(
     reader: PrefetchReader,
     on: dt.date,
     worklist_url: Callable[[str], str],
+    *,
+    recall: Recall | None = None,
 ) -> list[Card]:
     """The cards for one call. Raises `FhirError`: 400, 412, or 500 where the service itself failed."""
     context = read_context(request.hook, request.context)
@@ -101,6 +105,7 @@ def answer(
         selections=context.selections,
         unavailable=tuple(gathered.incomplete),
         worklist_url=worklist_url(context.patient_id),
+        **({} if recall is None else {"recall": recall}),
     )
     try:
         return _finished(list(service.answer(hook_call)), service, hook_call, gathered)
