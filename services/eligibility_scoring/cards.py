@@ -9,6 +9,7 @@ from eligibility_scoring.decision import decide
 from eligibility_scoring.options import leading, options
 from eligibility_scoring.outputs import in_order, wanted
 from eligibility_scoring.review_cards import review_cards
+from eligibility_scoring.trials.card import with_trials_in_brief
 from isodose.cds_hooks.cards import detail, escaped, fact_words
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
 from isodose.cds_hooks.models import Card
@@ -79,9 +80,8 @@ def option_cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
     findings = decide(record, knowledge, call.on)
     judged = options(findings, knowledge, record)
     lead = leading(judged)
-    if lead is None:
-        return [_undecided(call, judged, base)]
-    return [_leading(call, lead, judged, findings, base)]
+    made = _leading(call, lead, judged, findings, base) if lead else _undecided(call, judged, base)
+    return [with_trials_in_brief(made, call, record, judged)]
 
 
 def _has_brain_metastases(record: PatientRecord) -> bool:

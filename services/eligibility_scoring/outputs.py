@@ -33,11 +33,8 @@ def resources(
     if record.deceased:
         return []
     judged = options(findings, knowledge, record)
-    proposed = proposals(record, on)
-    actions = [
-        with_trials(action, proposed, base) if option.code == "clinical-trial" else action
-        for option, action in _actions(judged, findings, knowledge, base)
-    ]
+    proposed = proposals(record, judged, on)
+    actions = [with_trials(action, proposed, base) for action in _actions(judged, findings, knowledge, base)]
     group = _request_group(record, actions, on, base)
     return [_guidance(record, judged, on, base), group, *studies_of(proposed, base)]
 
@@ -96,16 +93,13 @@ def _request_group(record: PatientRecord, actions: list[Resource], on: dt.date, 
 
 def _actions(
     judged: Sequence[Option], findings: Sequence[Finding], knowledge: Knowledge, base: str
-) -> list[tuple[Option, Resource]]:
+) -> list[Resource]:
     by_code: dict[str, list[Finding]] = {}
     for finding in findings:
         by_code.setdefault(finding.code, []).append(finding)
     lead = leading(judged)
     return [
-        (
-            option,
-            {**({"prefix": LEADING} if option is lead else {}), **_action(option, by_code, knowledge, base)},
-        )
+        {**({"prefix": LEADING} if option is lead else {}), **_action(option, by_code, knowledge, base)}
         for option in in_order(judged)
     ]
 

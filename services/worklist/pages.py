@@ -108,7 +108,8 @@ def _option_items(groups: list[Json]) -> list[str]:
 def _option(action: Json) -> str:
     said = action.get("title") or _words(action.get("code")) or "unnamed option"
     detail = action.get("description") or action.get("textEquivalent") or ""
-    return f"<strong>{escape(said)}</strong> {escape(detail)}"
+    parts = "".join(f"<li>{_option(part)}</li>" for part in action.get("action", ()))
+    return f"<strong>{escape(said)}</strong> {escape(detail)}" + (f"<ul>{parts}</ul>" if parts else "")
 
 
 def _scan(scan: Json) -> str:

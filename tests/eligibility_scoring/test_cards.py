@@ -168,3 +168,20 @@ def test_a_whole_brain_order_is_checked() -> None:
 def test_what_could_not_be_checked_is_said_last() -> None:
     made = reviewed(SRS, "kps", lesion_near_oar=True)
     assert list(made.items()) == [("F1-fraction", "warning"), ("order-unchecked", "info")]
+
+
+def test_the_nearest_trials_are_named_with_what_is_not_known() -> None:
+    changed = {"molecular.EGFR": "mutant"}
+    (card,) = shown("citv_ml", **changed)
+    _, _, trials = card.detail.partition("**Trials**")
+    lines = [line for line in trials.splitlines() if line.startswith("- ")]
+    assert len(lines) == 3
+    assert "(NCT05236946): all that is printed is met; ongoing in the review." in lines[0]
+    assert any("USZ-STRIKE (NCT05522660): may fit, not known: Cumulative" in line for line in lines)
+    assert "Status as of 2024-09-20." in trials
+    assert "Only the criteria that the review prints were checked" in trials
+
+
+def test_no_trial_is_named_where_supportive_care_leads() -> None:
+    (card,) = shown(kps=50)
+    assert "**Trials**" not in card.detail

@@ -12,6 +12,8 @@ from fhir.resources.R4B import get_fhir_model_class
 from eligibility_scoring import outputs
 from eligibility_scoring.decision import decide
 from eligibility_scoring.trials import wording
+from eligibility_scoring.trials.matching import STANDINGS
+from eligibility_scoring.trials.operation import answer
 from eligibility_scoring.trials.proposals import SHOWN
 from eligibility_scoring.trials.studies import studies
 from isodose.clinical.knowledge import Knowledge
@@ -87,6 +89,13 @@ def test_the_option_points_to_the_most_relevant_trials_and_tells_how_many_there_
     assert all(wording.CHECK in a["description"] for a in action["action"])
 
 
+def test_no_trial_is_proposed_where_the_option_is_not_advised(trial_action: Callable[[Row], Json]) -> None:
+    action = trial_action({"facts": {"kps": 50}})
+    assert action["code"][1]["coding"][0]["code"] == "not-advised"
+    assert "action" not in action
+    assert "resource" in action
+
+
 def test_what_is_missing_is_said_of_a_trial_that_may_fit(trial_action: Callable[[Row], Json]) -> None:
     said = [a["description"] for a in trial_action({**EGFR, "without": ["citv_ml"]})["action"]]
     assert any(
@@ -109,3 +118,19 @@ def test_an_old_check_of_the_registry_is_said_to_be_old(checked: str | None, wor
     said = wording.registry_check(PatientRecord(patient_id="p", facts=known), ON)
     assert words in said
     assert (wording.CHECK in said) is not (words.endswith("ago."))
+
+
+def test_all_trials_are_answered_with_why_they_do_not_fit(record_of: Callable[[Row], PatientRecord]) -> None:
+    asked = answer(record_of(EGFR), ON, {"excluded", "blocked"}, "v")
+    validate(asked)
+    counts = {p["name"]: p["valueInteger"] for p in asked["parameter"] if p["name"] in STANDINGS}
+    assert sum(counts.values()) == 103
+    told = {}
+    for parameter in asked["parameter"]:
+        if parameter["name"] == "trial":
+            parts = {part["name"]: part for part in parameter["part"]}
+            told[parts["id"]["valueString"]] = parts["reason"]["valueString"]
+    assert len(told) == counts["excluded"] + counts["blocked"]
+    assert told["NCT02953717"] == "Does not fit. Not met: number of brain metastases 11-20, on record 2."
+    assert told["NCT04588246"] == "Not offered. Ended early: closed early for poor accrual."
+    assert told["JLGK0901"].startswith("Not offered. Published")

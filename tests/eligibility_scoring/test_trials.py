@@ -135,16 +135,23 @@ def test_one_lesion_must_meet_all_that_is_asked_of_a_lesion() -> None:
     assert with_lesions(large, unsaid).missing == ("lesion_setting",)
 
 
-def test_the_most_specific_trial_comes_first() -> None:
-    record = record_with(
-        {"histology": "nsclc", "molecular.EGFR": "mutant", "lesion_count": 3, "lesion_setting": "intact",
-         "lesion_diameter_cm": 1.5, "citv_ml": 4.0}
-    )  # fmt: skip
-    found = [m for m in matcher().matches(record, ON) if m.standing == "eligible"]
-    named = [m.trial_id for m in found]
-    assert named[:2] == ["NCT05236946", "NCT03497767"]
+def matched(known: Facts) -> list[str]:
+    found = matcher().matches(record_with(known), ON)
+    return [m.trial_id for m in found if m.standing in ("eligible", "possible")]
+
+
+def test_the_trial_nearest_to_the_tumour_comes_first() -> None:
+    egfr = {"histology": "nsclc", "molecular.EGFR": "mutant", "lesion_count": 3, "lesion_setting": "intact",
+            "lesion_diameter_cm": 1.5, "citv_ml": 4.0}  # fmt: skip
+    named = matched(egfr)
+    assert named[:3] == ["NCT05236946", "NCT03497767", "NCT05522660"]
     assert named[-1] == "NCT04193007", "a result still awaited comes last"
-    assert named.index("NCT05522660") < named.index("NCT05346367")
+    assert named.index("NCT06500455") < named.index("NCT05346367")
+
+
+def test_a_near_trial_of_which_something_is_open_comes_before_one_that_takes_almost_anybody() -> None:
+    named = matched({"histology": "melanoma", "ici_active": True, "lesion_setting": "intact"})
+    assert named.index("NCT03340129") < named.index("NCT05346367")
 
 
 def test_all_trials_are_matched_in_well_under_two_milliseconds() -> None:

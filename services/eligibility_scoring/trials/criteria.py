@@ -84,6 +84,7 @@ class _Maker:
         self.one_of = lru_cache(None)(self._one_of)
         self.first_line = lru_cache(None)(self._first_line)
         self.unresected = lru_cache(None)(self._unresected)
+        self.unresected_size = lru_cache(None)(self._unresected_size)
         self.not_checked = lru_cache(None)(self._not_checked)
 
     def all_of(self, c: Criteria) -> Iterator[Criterion]:
@@ -117,7 +118,7 @@ class _Maker:
         if c.unresected_count_max is not None:
             yield self.unresected(c.unresected_count_max)
         if c.unresected_diameter_cm_below is not None:
-            yield self.between("largest_diameter_cm", None, True, c.unresected_diameter_cm_below, False)
+            yield self.unresected_size(c.unresected_diameter_cm_below)
         if c.velocity_min is not None:
             yield self.between("bm_velocity_per_year", c.velocity_min, True, None, True)
         if c.relapse_numbers:
@@ -183,7 +184,8 @@ class _Maker:
                 enough = Term(None, enough.used)
             return enough & Limits(high=high).holds(f["lesion_count"])
 
-        words = f"number of brain metastases {limits}"
+        counted = " (whether a resected one counts is not printed)" if one_is_resected else ""
+        words = f"number of brain metastases {limits}{counted}"
         return Criterion("lesion_count", words, "patient", test, "lesion_count", limits=limits)
 
     def _between(
@@ -250,6 +252,15 @@ class _Maker:
         words = f"at most {most} unresected metastases"
         return Criterion("unresected_count_max", words, "patient", test)
 
+    def _unresected_size(self, below: float) -> Criterion:
+        """Also met where no metastasis is left."""
+
+        def test(f: View) -> Term:
+            return (f["lesion_count"] == 0) | (f["largest_diameter_cm"] < below)
+
+        words = f"every unresected metastasis below {below:g} cm"
+        return Criterion("unresected_diameter_cm_below", words, "patient", test)
+
     def _not_checked(self, words: str) -> Criterion:
         return Criterion("not_checked", words, "patient", lambda _f: Term(None), weight=(0, 0, 0))
 
@@ -273,7 +284,6 @@ _MEASURES = {
     "lesion_diameter_cm": ("diameter of a lesion", " cm"),
     "cavity_diameter_cm": ("diameter of the cavity", " cm"),
     "citv_ml": ("cumulative intracranial tumour volume", " ml"),
-    "largest_diameter_cm": ("largest unresected metastasis", " cm"),
     "bm_velocity_per_year": ("new brain metastases per year", ""),
 }
 _STATED = {

@@ -28,13 +28,23 @@ _PHASES = ("III", "II", "I", "early phase", "")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One criterion judged. `each` holds the answer for every lesion or plan where it is about those."""
+    """One criterion judged as a `whole`; `each` is the answer for every lesion or plan it is asked of."""
 
     criterion: Criterion
-    met: bool | None
-    missing: tuple[str, ...]
-    facts: tuple[Fact, ...]
-    each: tuple[Term, ...] = ()
+    whole: Term
+    each: tuple[Term, ...]
+
+    @property
+    def met(self) -> bool | None:
+        return None if self.whole.value is None else bool(self.whole.value)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(sorted(self.whole.missing))
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        return tuple(sorted(self.whole.used, key=lambda f: (f.name, f.source)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,13 @@ class Match:
         return tuple(o for o in self.outcomes if o.met is None)
 
     @property
+    def nearness(self) -> tuple[int, int, int]:
+        """How many met criteria are of the molecular profile, of the tumour type, and of anything else."""
+        weights = [o.criterion.weight for o in self.outcomes if o.met]
+        molecular, tumour, other = (sum(weight[at] for weight in weights) for at in range(3))
+        return molecular, tumour, other
+
+    @property
     def met(self) -> tuple[Outcome, ...]:
         return tuple(o for o in self.outcomes if o.met)
 
@@ -72,13 +89,17 @@ class Matcher:
     def __init__(self, known: Catalogue) -> None:
         self.known = known
         self.criteria = criteria_of(known)
+        self._open = {trial_id: trial for trial_id, trial in known.trials.items() if not trial.closed}
 
-    def matches(self, record: PatientRecord, on: dt.date) -> list[Match]:
-        """Every trial judged, the most relevant first. `record` carries what is derived for the day."""
+    def matches(self, record: PatientRecord, on: dt.date, *, blocked: bool = True) -> list[Match]:
+        """Every trial judged, the most relevant first; those that are blocked only where they are wanted.
+
+        `record` carries what is derived for the day.
+        """
         judged = _Judged(record, on)
         found = [
             _match(trial_id, trial, [judged[c] for c in self.criteria[trial_id]], judged.lesions)
-            for trial_id, trial in self.known.trials.items()
+            for trial_id, trial in (self.known.trials if blocked else self._open).items()
         ]
         return sorted(found, key=_relevance)
 
@@ -105,19 +126,9 @@ class _Judged:
     def __getitem__(self, criterion: Criterion) -> Outcome:
         if criterion not in self._outcomes:
             each = tuple(criterion.test(view) for view in self._views[criterion.level])
-            self._outcomes[criterion] = _outcome(criterion, each)
+            whole = each[0] if len(each) == 1 else logic.some(each)
+            self._outcomes[criterion] = Outcome(criterion, whole, each)
         return self._outcomes[criterion]
-
-
-def _outcome(criterion: Criterion, each: tuple[Term, ...]) -> Outcome:
-    whole = each[0] if len(each) == 1 else logic.some(each)
-    return Outcome(
-        criterion=criterion,
-        met=None if whole.value is None else bool(whole.value),
-        missing=tuple(sorted(whole.missing)),
-        facts=tuple(sorted(whole.used, key=lambda f: (f.name, f.source))),
-        each=each,
-    )
 
 
 def _match(trial_id: str, trial: Trial, outcomes: Sequence[Outcome], lesions: tuple[str, ...]) -> Match:
@@ -127,7 +138,7 @@ def _match(trial_id: str, trial: Trial, outcomes: Sequence[Outcome], lesions: tu
     if all(answers) and together is not True:
         answers.append(together)
     fits = False if False in answers else None if None in answers or not answers else True
-    absent = {name for o in outcomes if o.met is None for name in o.missing} | apart
+    absent = apart.union(*(o.whole.missing for o in outcomes)) if fits is None else ()
     standing: Standing = "blocked" if trial.closed else _STANDING[fits]
     return Match(
         trial_id=trial_id,
@@ -135,7 +146,7 @@ def _match(trial_id: str, trial: Trial, outcomes: Sequence[Outcome], lesions: tu
         standing=standing,
         fits=fits,
         outcomes=tuple(outcomes),
-        missing=tuple(sorted(absent)) if fits is None else (),
+        missing=tuple(sorted(absent)),
         lesions=tuple(
             ref for at, ref in enumerate(lesions) if about and all(o.each[at].value for o in about)
         ),
@@ -146,23 +157,26 @@ def _match(trial_id: str, trial: Trial, outcomes: Sequence[Outcome], lesions: tu
 _STANDING: dict[bool | None, Standing] = {True: "eligible", False: "excluded", None: "possible"}
 
 
-def _on_one_lesion(about: Sequence[Outcome]) -> tuple[bool | None, set[str]]:
+def _on_one_lesion(about: Sequence[Outcome]) -> tuple[bool | None, frozenset[str]]:
     """Whether one and the same lesion meets all that is asked of a lesion, and what is missing to tell."""
     if len(about) < 2:
-        return True, set()
+        return True, frozenset()
     each = [logic.every(o.each[at] for o in about) for at in range(len(about[0].each))]
     whole = logic.some(each)
-    return (None if whole.value is None else bool(whole.value)), set(whole.missing)
+    return (None if whole.value is None else bool(whole.value)), whole.missing
 
 
 def _relevance(match: Match) -> tuple[object, ...]:
-    """Sorts a trial nearer to this patient's tumour before one that would take almost anybody."""
-    weights = [o.criterion.weight for o in match.met]
-    own = tuple(-sum(weight[at] for weight in weights) for at in range(3))
+    """Sorts what may fit before what does not, and a trial near to the patient's tumour before one that takes
+    almost anybody, whether or not all is known.
+    """
+    if match.standing not in ("eligible", "possible"):
+        return (True, STANDINGS.index(match.standing), match.trial_id)
     return (
-        STANDINGS.index(match.standing),
+        False,
         match.trial.awaits_results,
-        own,
+        tuple(-weight for weight in match.nearness),
+        STANDINGS.index(match.standing),
         _STATUSES.index(match.trial.status),
         len(match.missing),
         _PHASES.index(match.trial.phase),

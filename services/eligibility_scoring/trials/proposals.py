@@ -11,10 +11,12 @@ from eligibility_scoring.trials import wording
 from eligibility_scoring.trials.matching import Match, matcher
 from eligibility_scoring.trials.studies import study, study_id
 from isodose.clinical import derive
+from isodose.clinical.finding import Option
 from isodose.clinical.record import PatientRecord
 
 Resource = dict[str, Any]
 
+OPTION = "clinical-trial"
 SHOWN = 8
 """How many trials a result names; all of them, with the reasons, are answered by `$trials`."""
 
@@ -33,19 +35,19 @@ class Proposals:
         """How many trials were matched, in one sentence."""
         listed = f" The {len(self.shown)} most relevant are listed." if self.shown else ""
         return (
-            f"{self.eligible} of the review's trials meet every criterion that it prints, "
+            f"All that the review prints is met for {self.eligible} of its trials; "
             f"{self.possible} more may fit.{listed}"
         )
 
 
-def proposals(record: PatientRecord, on: dt.date) -> Proposals:
-    """What matches on the day, the most relevant first. Pure."""
+def proposals(record: PatientRecord, judged: Sequence[Option], on: dt.date) -> Proposals:
+    """What matches on the day, the most relevant first; none is shown where a trial is not advised. Pure."""
     known = derive.as_of(record, on)
-    found = matcher().matches(known, on)
+    found = matcher().matches(known, on, blocked=False)
     counted = [m.standing for m in found]
     open_to_patient = [m for m in found if m.standing in ("eligible", "possible")]
     return Proposals(
-        shown=tuple(open_to_patient[:SHOWN]),
+        shown=tuple(open_to_patient[:SHOWN]) if _advised(judged) else (),
         eligible=counted.count("eligible"),
         possible=counted.count("possible"),
         registry_check=wording.registry_check(known, on),
@@ -53,8 +55,11 @@ def proposals(record: PatientRecord, on: dt.date) -> Proposals:
 
 
 def with_trials(action: Resource, proposed: Proposals, base: str) -> Resource:
-    """The action of the option with one action per trial; by rqg-1 it then has no resource of its own."""
-    if not proposed.shown:
+    """The action of the option "clinical trial" with one action per trial; any other as it is.
+
+    By rqg-1 of R4 it then has no resource of its own: that stands among its documentation.
+    """
+    if not proposed.shown or action["code"][0]["coding"][0]["code"] != OPTION:
         return action
     made = {name: value for name, value in action.items() if name != "resource"}
     made["description"] = f"{action['description']} {proposed.said} {proposed.registry_check}"
@@ -68,6 +73,10 @@ def with_trials(action: Resource, proposed: Proposals, base: str) -> Resource:
 def studies_of(proposed: Proposals, base: str) -> Sequence[Resource]:
     """The studies that the actions point to."""
     return [study(match.trial_id, base) for match in proposed.shown]
+
+
+def _advised(judged: Sequence[Option]) -> bool:
+    return not any(option.code == OPTION and option.standing == "not-advised" for option in judged)
 
 
 def _defined_by(action: Resource) -> Resource:

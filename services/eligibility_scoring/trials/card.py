@@ -1,0 +1,51 @@
+"""The trials on the card of the options: the nearest few, each on one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from eligibility_scoring.trials import wording
+from eligibility_scoring.trials.catalogue import catalogue
+from eligibility_scoring.trials.matching import Match
+from eligibility_scoring.trials.proposals import proposals
+from isodose.cds_hooks.cards import escaped, fact_words
+from isodose.cds_hooks.hook import HookCall
+from isodose.cds_hooks.models import Card
+from isodose.clinical.finding import Option
+from isodose.clinical.record import PatientRecord
+
+_LINES = 3
+_MISSING = 3
+
+
+def with_trials_in_brief(card: Card, call: HookCall, record: PatientRecord, judged: Sequence[Option]) -> Card:
+    """`card` with the trials nearest to this patient; unchanged where none has a criterion that is met."""
+    proposed = proposals(record, judged, call.on)
+    nearest = [match for match in proposed.shown if any(match.nearness)][:_LINES]
+    if not nearest:
+        return card
+    lines = "\n".join(f"- {escaped(_line(match))}" for match in nearest)
+    notes = "\n".join(f"> {escaped(note)}" for note in _notes(proposed.registry_check))
+    counted = f"{proposed.eligible} meet all that the review prints, {proposed.possible} more may fit"
+    text = f"{card.detail}\n\n**Trials** ({counted}; nearest first)\n\n{lines}\n\n{notes}"
+    return card.model_copy(update={"detail": text})
+
+
+def _line(match: Match) -> str:
+    status = {"ongoing": "ongoing"}.get(match.trial.status, "ongoing or unpublished")
+    named = wording.named(match.trial_id, match.trial)
+    return f"{named}: {_stands(match)}; {status} in the review. {match.trial.question}"
+
+
+def _stands(match: Match) -> str:
+    if match.standing == "eligible":
+        return "all that is printed is met"
+    missing = [fact_words(name) for name in match.missing[:_MISSING]]
+    missing += [outcome.criterion.words for outcome in match.open if not outcome.missing]
+    return f"may fit, not known: {', '.join(missing)}"
+
+
+def _notes(registry_check: str) -> Iterator[str]:
+    read_on = catalogue().meanings.registry_read_on.isoformat()
+    yield f"Status as of {read_on}. {registry_check}"
+    yield wording.NOT_PRINTED
