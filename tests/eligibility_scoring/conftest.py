@@ -16,6 +16,7 @@ import msgspec
 import pytest
 import yaml
 
+import draft_orders
 from eligibility_scoring import group_survival
 from eligibility_scoring import knowledge as service_knowledge
 from eligibility_scoring.decision import decide
@@ -37,7 +38,19 @@ RECORD_PARTS: dict[str, Any] = {
     "scans": Scan,
     "operations": Operation,
 }
-GIVEN = {"name", "file", "on", "facts", "without", "record", "birth_year", "sex", "enable", *SUBJECTS}
+GIVEN = {
+    "name",
+    "file",
+    "on",
+    "facts",
+    "without",
+    "record",
+    "birth_year",
+    "sex",
+    "enable",
+    *draft_orders.GIVEN,
+    *SUBJECTS,
+}
 EXPECTED = {
     "verdicts",
     "values",
@@ -49,6 +62,7 @@ EXPECTED = {
     "possible",
     "applies_to",
     "leading",
+    *draft_orders.EXPECTED,
 }
 
 
@@ -101,6 +115,8 @@ def record_from(row: Row) -> PatientRecord:
         part: tuple(msgspec.convert(item, kind) for item in row.get("record", {}).get(part, ()))
         for part, kind in RECORD_PARTS.items()
     }
+    drafted = draft_orders.course(row, on)
+    parts["courses"] += (drafted,) if drafted else ()
     return PatientRecord(
         patient_id="p",
         birth_year=row.get("birth_year"),
@@ -143,6 +159,7 @@ def differences(row: Row, knowledge: Knowledge | None = None) -> list[str]:
         *_in_findings(row, findings),
         *_in_prognosis(row, findings, held, record),
         *_in_options(row, findings, held, record),
+        *draft_orders.differences(row, record, findings, held),
     ]
 
 
