@@ -154,6 +154,17 @@ def test_a_near_trial_of_which_something_is_open_comes_before_one_that_takes_alm
     assert named.index("NCT03340129") < named.index("NCT05346367")
 
 
+def test_the_situation_of_a_lesion_counts_more_than_the_tumour() -> None:
+    lung = {"histology": "nsclc", "molecular.EGFR": "mutant", "ici_active": True}
+    to_resect = {"lesion_setting": "planned_resection", "lesion_surgically_accessible": True,
+                 "urgent_surgery_needed": False}  # fmt: skip
+    named = matched({**lung, **to_resect})
+    assert set(named[:5]) == {"NCT03741673", "NCT03750227", "NCT05871307", "NCT05438212", "NCT04474925"}
+    assert named.index("NCT04474925") < named.index("NCT03368625"), "a single arm after two"
+    assert named.index("NCT03368625") < named.index("NCT05236946")
+    assert matched({**lung, "are_status": "suspected"})[0] in {"NCT04410367", "NCT04410133", "NCT03324360"}
+
+
 def test_all_trials_are_matched_in_well_under_two_milliseconds() -> None:
     record = record_with({"histology": "nsclc", "lesion_count": 3, "lesion_setting": "intact"})
     taken = []

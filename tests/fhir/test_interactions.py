@@ -178,6 +178,30 @@ def test_the_same_result_is_stored_once_and_its_id_follows_from_its_key(server: 
         assert [one.version for one in work.resources.results_of("p1")] == [2]
 
 
+def test_what_is_the_same_for_every_patient_is_stored_once_and_belongs_to_none(
+    client: Any, server: Any
+) -> None:
+    system = "https://isodose.example/fhir/NamingSystem/result"
+    study = {
+        "resourceType": "ResearchStudy",
+        "id": "trial-1",
+        "identifier": [{"system": system, "value": "trial/1"}],
+        "status": "active",
+    }
+    for patient in ("p1", "p2"):
+        group = {
+            "resourceType": "RequestGroup",
+            "identifier": [{"system": system, "value": f"{patient}/options"}],
+            "status": "active",
+            "intent": "proposal",
+            "action": [{"resource": {"reference": "ResearchStudy/trial-1"}}],
+        }
+        with server.work() as work:
+            work.resources.put_results([group, study], patient)
+            assert [one.type for one in work.resources.results_of(patient)] == ["RequestGroup"]
+    assert client.get("/ResearchStudy/trial-1").json()["meta"]["versionId"] == "1"
+
+
 def test_the_capability_statement_is_valid_and_stays_the_same(client: Any) -> None:
     first, second = client.get("/metadata"), client.get("/metadata")
     assert first.content == second.content

@@ -1,5 +1,6 @@
 """When a service must not start, and what it says."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -65,3 +66,25 @@ def test_a_path_that_is_not_there_is_told_as_an_operation_outcome(
         answer = client.get("/nothing/here")
         assert answer.status_code == 404
         assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+def test_definitions_are_stored_when_a_service_starts_and_stay_as_they_are(
+    tmp_path: Path, serving: ModuleType
+) -> None:
+    study = {
+        "resourceType": "ResearchStudy",
+        "identifier": [
+            {"system": "https://isodose.example/fhir/NamingSystem/result", "value": "quiet/trial/1"}
+        ],
+        "title": "A trial",
+        "status": "active",
+    }
+    settings = Settings(data_dir=tmp_path)
+    database = Database(settings.for_service("quiet", 1).database_url)
+    database.migrate()
+    database.dispose()
+    for title, version in (("A trial", "1"), ("A trial", "1"), ("A trial renamed", "2")):
+        defining = replace(SERVICE, definitions=({**study, "title": title},))
+        with serving.served(build_app(defining, settings)) as client:
+            (found,) = client.get("/fhir/ResearchStudy").json()["entry"]
+            assert (found["resource"]["title"], found["resource"]["meta"]["versionId"]) == (title, version)

@@ -17,6 +17,10 @@ from isodose.clinical.rules import View
 
 Test = Callable[[View], Term]
 Level = Literal["patient", "lesion", "plan"]
+Nearness = Literal["situation", "molecular", "tumour", "other", ""]
+"""From the nearest: the situation of a lesion (resected, to be resected, radiation effect), the molecular
+profile, the tumour type, anything else; empty for what cannot be judged.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,8 @@ class Limits:
 class Criterion:
     """`field` is the field of `Criteria` it comes from; `fact` the fact it mostly rests on, if there is one.
 
-    A criterion of level lesion or plan is met when one lesion or plan meets it. `weight` tells how much a
-    trial is made for this patient by it: a molecular change more than a tumour type, that more than a number.
+    A criterion of level lesion or plan is met when one lesion or plan meets it. `nearness` tells what
+    brings the trial near to a patient who meets it.
     `codes`, `limits` and `must_not_hold` (of `fact`) say the same as the words, for machines.
     """
 
@@ -58,7 +62,7 @@ class Criterion:
     level: Level
     test: Test
     fact: str = ""
-    weight: tuple[int, int, int] = (0, 0, 1)
+    nearness: Nearness = "other"
     codes: tuple[str, ...] = ()
     limits: Limits | None = None
     must_not_hold: bool = False
@@ -160,9 +164,9 @@ class _Maker:
 
         source = ", inferred from titles of references" if inferred else ""
         field = "inferred_histologies" if inferred else "histologies"
-        weight = (0, 0, 1) if any_solid else (0, 1, 0)
+        nearness: Nearness = "other" if any_solid else "tumour"
         words = f"tumour type: {self._says(names)}{source}"
-        return Criterion(field, words, "patient", test, "histology", weight, codes=names)
+        return Criterion(field, words, "patient", test, "histology", nearness, codes=names)
 
     def _molecular(self, wanted: tuple[tuple[str, str], ...]) -> Criterion:
         def test(f: View) -> Term:
@@ -171,7 +175,7 @@ class _Maker:
         words = " or ".join(f"{gene.replace('_', ' ')} {value}" for gene, value in wanted)
         fact = f"molecular.{wanted[0][0]}" if len(wanted) == 1 else ""
         codes = tuple(value for _, value in wanted)
-        return Criterion("molecular_any_of", words, "patient", test, fact, (1, 0, 0), codes)
+        return Criterion("molecular_any_of", words, "patient", test, fact, "molecular", codes)
 
     def _count(self, low: int | None, high: int | None, one_is_resected: bool) -> Criterion:
         """The review does not say whether a resected metastasis counts: then too few decides nothing."""
@@ -207,7 +211,9 @@ class _Maker:
         about_lesion = all(s.lesion_setting or s.are_status for s in settings)
         source = " (not said in so many words)" if inferred else ""
         words = f"setting: {' or '.join(s.words for s in settings)}{source}"
-        return Criterion("settings", words, "lesion" if about_lesion else "patient", test, codes=names)
+        level: Level = "lesion" if about_lesion else "patient"
+        nearness: Nearness = "situation" if about_lesion and "intact" not in names else "other"
+        return Criterion("settings", words, level, test, nearness=nearness, codes=names)
 
     def _stated(self, field: str, fact: str, wanted: bool) -> Criterion:
         level: Level = "lesion" if fact == "litt_feasible" else "patient"
@@ -262,7 +268,7 @@ class _Maker:
         return Criterion("unresected_diameter_cm_below", words, "patient", test)
 
     def _not_checked(self, words: str) -> Criterion:
-        return Criterion("not_checked", words, "patient", lambda _f: Term(None), weight=(0, 0, 0))
+        return Criterion("not_checked", words, "patient", lambda _f: Term(None), nearness="")
 
 
 def _in_setting(f: View, setting: Setting) -> Term:

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Literal
 
 from eligibility_scoring.trials.catalogue import Catalogue, Trial, catalogue
-from eligibility_scoring.trials.criteria import Criterion, Level, criteria_of
+from eligibility_scoring.trials.criteria import Criterion, Level, Nearness, criteria_of
 from isodose.clinical import logic
 from isodose.clinical.logic import Term
 from isodose.clinical.record import Fact, PatientRecord
@@ -23,6 +23,7 @@ Standing = Literal["eligible", "possible", "excluded", "blocked"]
 
 STANDINGS: tuple[Standing, ...] = ("eligible", "possible", "excluded", "blocked")
 _STATUSES = ("ongoing", "unpublished", "terminated", "published")
+_NEARNESS: tuple[Nearness, ...] = ("situation", "molecular", "tumour", "other")
 _PHASES = ("III", "II", "I", "early phase", "")
 
 
@@ -72,11 +73,10 @@ class Match:
         return tuple(o for o in self.outcomes if o.met is None)
 
     @property
-    def nearness(self) -> tuple[int, int, int]:
-        """How many met criteria are of the molecular profile, of the tumour type, and of anything else."""
-        weights = [o.criterion.weight for o in self.outcomes if o.met]
-        molecular, tumour, other = (sum(weight[at] for weight in weights) for at in range(3))
-        return molecular, tumour, other
+    def nearness(self) -> tuple[int, ...]:
+        """How many met criteria are of each nearness, the nearest first."""
+        met = [o.criterion.nearness for o in self.outcomes if o.met]
+        return tuple(met.count(kind) for kind in _NEARNESS)
 
     @property
     def met(self) -> tuple[Outcome, ...]:
@@ -167,8 +167,8 @@ def _on_one_lesion(about: Sequence[Outcome]) -> tuple[bool | None, frozenset[str
 
 
 def _relevance(match: Match) -> tuple[object, ...]:
-    """Sorts what may fit before what does not, and a trial near to the patient's tumour before one that takes
-    almost anybody, whether or not all is known.
+    """Sorts what may fit before what does not, and a trial near to the patient before one that takes almost
+    anybody, whether or not all is known.
     """
     if match.standing not in ("eligible", "possible"):
         return (True, STANDINGS.index(match.standing), match.trial_id)
@@ -180,5 +180,6 @@ def _relevance(match: Match) -> tuple[object, ...]:
         _STATUSES.index(match.trial.status),
         len(match.missing),
         _PHASES.index(match.trial.phase),
+        match.trial.design == "single-arm",
         match.trial_id,
     )
