@@ -50,6 +50,11 @@ class Settings(BaseSettings):
     )
     canonical_base: str = Field(default=CANONICAL_BASE, description="base of the code systems defined here")
     knowledge_enable: Names = Field(default=(), description="knowledge entries to run beyond the default")
+    working_calendar: str = Field(
+        default="",
+        description="working days to which surveillance windows move: a country (`DE`) or a part of one "
+        "(`DE-BY`); empty: every day",
+    )
     ehr_fhir_servers: Names = Field(
         default=(), description="FHIR servers of EHRs that CDS calls may name; empty: none is asked"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from are_surveillance import api, decision, handlers, knowledge, outputs
+from are_surveillance.site_calendar import calendar
 from are_surveillance.turning_days import next_change
 from isodose.assessment import Decider
 from isodose.service import Service
@@ -12,8 +13,11 @@ from isodose.settings import Settings
 
 
 def decider(settings: Settings) -> Decider:
-    """The decision of this service with its knowledge. Raises `KnowledgeError`."""
-    known = knowledge.load(settings.knowledge_enable)
+    """The decision of this service with its knowledge and the site's calendar.
+
+    Raises `KnowledgeError`, and `UnknownCalendarError` where the setting names none.
+    """
+    known = knowledge.load(settings.knowledge_enable, calendar(settings.working_calendar))
     return Decider(
         service="are_surveillance",
         event_type="isodose.surveillance.planned",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from are_surveillance import delivered, imaging, intervals
 from are_surveillance.management import rules as treatment
+from are_surveillance.reasons import SHORTEN, Reasons, repeats
 from are_surveillance.risk import dose_volume, factors
 from are_surveillance.schedule import Plan, plan
 from are_surveillance.wording import plan_in_words
@@ -29,7 +30,6 @@ RULES = (
 )
 
 SCHEDULE = "SUP-SURV-default-interval"
-SHORTEN = "SUP-SURV-shorten"
 
 
 def decide(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> list[Finding]:
@@ -39,10 +39,10 @@ def decide(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> list[Fin
     return [*judged, *_schedule_finding(record, judged, laid_out, knowledge, on)]
 
 
-def plan_of(record: PatientRecord, findings: Iterable[Finding], knowledge: Knowledge, on: dt.date) -> Plan:
-    """The plan, with the interval shortened where a finding says that it may be."""
-    shortened = any(f.code == SHORTEN and f.verdict == "met" for f in findings)
-    return plan(record, knowledge, on, shortened=shortened)
+def plan_of(record: PatientRecord, findings: Sequence[Finding], knowledge: Knowledge, on: dt.date) -> Plan:
+    """The plan, sooner where findings ask for it, with a repeat where a change without symptoms was seen."""
+    reasons = Reasons(record, findings, knowledge, on)
+    return plan(record, knowledge, on, reasons=reasons.on, repeats=repeats(record, knowledge, on))
 
 
 def _schedule_finding(

@@ -1,93 +1,93 @@
-"""What somebody has to do now: book a scan, chase an overdue one, answer a question, work up a lesion."""
+"""What somebody has to do now: book or chase a scan, answer a question, work up or treat a lesion."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from are_surveillance.schedule import Place, Plan
+from are_surveillance.lesion_work import treatment, work_up
+from are_surveillance.places import Place
+from are_surveillance.schedule import Plan
+from are_surveillance.todo import Kind, Todo
 from are_surveillance.wording import active_in_words, plan_in_words
+from are_surveillance.workup.states import workups
 from isodose.clinical import timeline
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.record import PatientRecord
 
-Kind = Literal["book", "due", "overdue", "decide-imaging", "question", "work-up", "decide-surveillance"]
-
-TITLE: dict[Kind, str] = {
-    "book": "Book the surveillance brain MRI",
-    "due": "Surveillance brain MRI is due",
-    "overdue": "Surveillance brain MRI is overdue",
-    "decide-imaging": "MRI is contraindicated: decide how to image",
-    "question": "Confirm for the surveillance plan",
-    "work-up": "Work up new or growing enhancement",
-    "decide-surveillance": "Decide whether surveillance goes on after 5 years",
-}
+BY_STATE: Mapping[str, Kind] = {"lost": "lost", "overdue": "overdue", "due": "due"}
 
 
-@dataclass(frozen=True, slots=True)
-class Todo:
-    """One piece of open work. `key` stays while days pass; `slot_key` names the window it is about."""
-
-    kind: Kind
-    key: str
-    text: str
-    about: str
-    first: dt.date | None = None
-    last: dt.date | None = None
-    urgent: bool = False
-    slot_key: str = ""
-    codes: tuple[str, ...] = ()
-
-
-def open_work(plan: Plan, findings: Sequence[Finding], knowledge: Knowledge, on: dt.date) -> list[Todo]:
-    """Everything open on the day, most pressing first."""
-    found = [
-        *_scan(plan, knowledge, on),
-        *_work_up(findings, knowledge, on),
+def open_work(
+    record: PatientRecord, plan: Plan, findings: Sequence[Finding], knowledge: Knowledge, on: dt.date
+) -> list[Todo]:
+    """Everything open on the day, most pressing first; nothing after death, and under hospice care only
+    what has to be confirmed.
+    """
+    if plan.status == "ended":
+        return []
+    asked = [
         *_undated(plan),
         *(Todo("question", f"question/{q.code}/{q.about}", q.text, q.about) for q in plan.questions),
+    ]
+    if plan.pause is not None and plan.pause.value == "hospice":
+        return sorted(asked, key=lambda todo: not todo.urgent)
+    found = [
+        *_scan(plan, knowledge, on),
+        *_after_operations(plan, on),
+        *asked,
         *_five_years(plan, knowledge, on),
     ]
+    for workup in workups(record, findings, knowledge, on):
+        found.extend(work_up(workup, record, knowledge, on))
+        found.extend(treatment(workup, record, findings, knowledge, on))
     return sorted(found, key=lambda todo: not todo.urgent)
 
 
 def _scan(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]:
     place = plan.active
-    if place is None or plan.anchor is None:
+    if place is None or plan.anchor is None or plan.pause is not None:
         return
     kind = _kind(place, knowledge, on)
     if kind is None:
         return
     about = plan.anchor.course.ref
-    text = active_in_words(plan, place)
-    if plan.mri_contraindicated:
-        kind, text = (
-            "decide-imaging",
-            f"MRI is recorded as contraindicated; ask the team how to image instead. {text}",
-        )
-    yield Todo(
+    todo = Todo(
         kind,
         f"scan/{about}/{plan.first_open_number}",
-        text,
+        active_in_words(plan, place),
         about,
-        place.slot.window.earliest,
-        place.slot.window.latest,
-        urgent=place.state == "overdue",
+        first=place.slot.window.earliest,
+        last=place.slot.window.latest,
+        due=_due(kind, place, knowledge, on),
+        urgent=kind in ("overdue", "lost"),
         slot_key=place.slot.key,
-        codes=(place.slot.basis,),
+        codes=(place.slot.basis, *plan.shortened_by[:1]),
     )
+    if plan.mri_contraindicated:
+        text = f"MRI is recorded as contraindicated: decide how to image; contrast CT sees less. {todo.text}"
+        todo = replace(todo, kind="decide-imaging", text=text, codes=("SUP-SAFE-no-mri", *todo.codes))
+    yield todo
 
 
 def _kind(place: Place, knowledge: Knowledge, on: dt.date) -> Kind | None:
-    if place.state == "overdue":
-        return "overdue"
-    if place.state == "due":
-        return "due"
+    if place.state in BY_STATE:
+        return BY_STATE[place.state]
     if place.state == "planned" and place.arranged is None and on >= book_from(place, knowledge, on):
         return "book"
     return None
+
+
+def _due(kind: Kind, place: Place, knowledge: Knowledge, on: dt.date) -> dt.date:
+    """A scan is booked before its window opens, done by its latest day, and chased within the slack."""
+    if kind == "book":
+        return place.slot.window.earliest
+    if kind == "due":
+        return place.slot.window.latest
+    slack = knowledge.values("SUP-SURV-overdue", on)["slack_weeks"]
+    return timeline.weeks_after(place.lost_from if kind == "lost" else place.overdue_from, slack)
 
 
 def book_from(place: Place, knowledge: Knowledge, on: dt.date) -> dt.date:
@@ -96,27 +96,22 @@ def book_from(place: Place, knowledge: Knowledge, on: dt.date) -> dt.date:
     return timeline.weeks_after(place.slot.window.earliest, -weeks)
 
 
-def _work_up(findings: Iterable[Finding], knowledge: Knowledge, on: dt.date) -> Iterator[Todo]:
-    """One per lesion with new or growing enhancement, and when to repeat the scan where that may wait."""
-    repeat = {
-        f.applies_to: f for f in findings if f.code == "SUP-SURV-suspicious-repeat" and f.verdict == "met"
-    }
-    values = knowledge.values("SUP-SURV-suspicious-repeat", on)
-    for finding in findings:
-        if finding.code != "ARE-DX-trigger" or finding.verdict != "met":
-            continue
-        waiting = repeat.get(finding.applies_to)
-        seen = next((f.on for f in finding.facts if f.on), None)
-        yield Todo(
-            "work-up",
-            f"work-up/{finding.applies_to}",
-            f"{finding.summary} {waiting.summary}" if waiting else finding.summary,
-            finding.applies_to,
-            timeline.weeks_after(seen, values["earliest_weeks"]) if waiting and seen else seen,
-            timeline.weeks_after(seen, values["latest_weeks"]) if waiting and seen else None,
-            urgent=True,
-            codes=("ARE-DX-trigger", *(("SUP-SURV-suspicious-repeat",) if waiting else ())),
-        )
+def _after_operations(plan: Plan, on: dt.date) -> Iterator[Todo]:
+    for one in plan.postoperative:
+        if one.state == "due" and plan.pause is None and not plan.mri_contraindicated:
+            day, best, last = one.window.earliest, one.window.target, one.window.latest
+            text = f"Contrast MRI after the resection on {day}: best by {best}, at the latest on {last}."
+            yield Todo(
+                "post-operative",
+                f"post-operative/{one.operation.ref}",
+                text,
+                one.operation.ref,
+                first=one.window.earliest,
+                last=one.window.latest,
+                due=one.window.target,
+                urgent=True,
+                codes=("SUP-SURV-postop-mri",),
+            )
 
 
 def _undated(plan: Plan) -> Iterator[Todo]:
@@ -126,7 +121,7 @@ def _undated(plan: Plan) -> Iterator[Todo]:
 
 
 def _five_years(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]:
-    if plan.anchor is None or plan.status != "active":
+    if plan.anchor is None or plan.status != "active" or plan.pause is not None:
         return
     months = knowledge.values("SUP-SURV-duration", on)["ask_from_months"]
     since = timeline.months_after(plan.anchor.day, months)
@@ -134,6 +129,5 @@ def _five_years(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]
         entry = knowledge.entry("SUP-SURV-duration")
         about = plan.anchor.course.ref
         text = f"{entry.met} {entry.action}"
-        yield Todo(
-            "decide-surveillance", f"five-years/{about}", text, about, since, codes=("SUP-SURV-duration",)
-        )
+        codes = ("SUP-SURV-duration",)
+        yield Todo("decide-surveillance", f"five-years/{about}", text, about, first=since, codes=codes)

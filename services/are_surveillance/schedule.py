@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from are_surveillance.anchors import Anchor, Anchors, Question, anchors
-from are_surveillance.windows import Outside, Rhythm, Slot, ahead, close, follow_up_scans, per_course
+from are_surveillance.arrangements import arranged, misplaced
+from are_surveillance.places import Lateness, Place, standing
+from are_surveillance.postoperative import Postoperative, postoperative
+from are_surveillance.windows import (
+    Outside,
+    Rhythm,
+    Shortened,
+    Slot,
+    ahead,
+    close,
+    follow_up_scans,
+    never_shortened,
+    per_course,
+)
 from isodose.clinical import facts, timeline
 from isodose.clinical.knowledge import Knowledge
-from isodose.clinical.record import PatientRecord, Scan
+from isodose.clinical.record import Fact, PatientRecord, Scan
 
 Status = Literal["none", "ahead", "undated", "active", "ended"]
-State = Literal["planned", "booked", "due", "overdue", "missed", "completed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A slot as it stands on the day. `arranged` is the scan ordered or booked for it; `overdue_from` the day
-    from which it counts as overdue: for one that follows a missed slot, the day the first was missed.
-    """
-
-    slot: Slot
-    state: State
-    overdue_from: dt.date
-    arranged: Scan | None = None
-
-    @property
-    def open(self) -> bool:
-        return self.state not in ("completed", "missed")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`none`: no radiosurgery was given or planned; `ahead`: planned or under way only; `undated`: given on a
     day not known; `active`: windows are laid out; `ended`: the patient has died. `beyond` is the first window
-    past the horizon.
+    past the horizon. `pause` says why nothing is asked for at present: the windows stay where they are.
+    `shortened_by` are the entries for which scans come sooner.
     """
 
     status: Status
@@ -48,8 +45,10 @@ class Plan:
     questions: tuple[Question, ...] = ()
     last_scan: Scan | None = None
     beyond: Slot | None = None
-    shortened: bool = False
+    shortened_by: tuple[str, ...] = ()
     mri_contraindicated: bool = False
+    pause: Fact | None = None
+    postoperative: tuple[Postoperative, ...] = ()
 
     @property
     def anchor(self) -> Anchor | None:
@@ -71,67 +70,57 @@ class Plan:
         return sum(place.state == "missed" for place in self.places)
 
 
-def plan(record: PatientRecord, knowledge: Knowledge, on: dt.date, *, shortened: bool) -> Plan:
+def plan(
+    record: PatientRecord,
+    knowledge: Knowledge,
+    on: dt.date,
+    *,
+    reasons: Shortened = never_shortened,
+    repeats: Sequence[dt.date] = (),
+) -> Plan:
     """The plan as it stands on the day `on`. The same record gives the same windows on any day."""
     courses = anchors(record.courses, on)
     questions = (*courses.questions, *_scan_questions(record, on))
     if record.deceased:
         return Plan("ended", courses)
+    operated = postoperative(record, knowledge, on)
+    pause = facts.current(record.facts, "surveillance_pause", on)
+    now = Plan(
+        "active",
+        courses,
+        questions=questions,
+        mri_contraindicated=_mri_contraindicated(record, on),
+        pause=pause if pause and pause.value != "none" else None,
+        postoperative=operated,
+    )
     if not courses.given:
         status: Status = "undated" if courses.undated else "ahead" if courses.ahead else "none"
-        return Plan(status, courses, questions=questions if status != "none" else ())
-    rhythm = Rhythm.of(knowledge, on, shortened=shortened)
-    scans = follow_up_scans(record.scans, on, rhythm.default["same_scan_days"])
-    slack = knowledge.values("SUP-SURV-overdue", on)["slack_weeks"] * timeline.WEEK
+        return replace(now, status=status, questions=questions if status != "none" else ())
+    rhythm = Rhythm.of(knowledge, on, reasons, repeats)
+    modalities = ("MR", "CT") if now.mri_contraindicated else ("MR",)
+    after_operation = {one.scan.ref for one in operated if one.scan}
+    others = [scan for scan in record.scans if scan.ref not in after_operation]
+    scans = follow_up_scans(others, on, rhythm.default["same_scan_days"], lambda scan: _counts(scan, record))
+    lateness = Lateness.of(knowledge, on)
     closed: list[Slot] = []
     outside: list[Outside] = []
     for anchor, following in per_course(courses.given, scans):
         done, beside, first_open = close(anchor, following, rhythm)
         closed.extend(done)
         outside.extend(beside)
-    bookings = _arranged(record.scans, on)
+    bookings = arranged(record.scans, on, modalities)
     slots = list(_within_horizon(first_open, rhythm, on))
-    open_places = list(_standing(slots, rhythm, bookings, slack, on))
-    done_places = [Place(slot, "completed", slot.window.latest + slack + timeline.DAY) for slot in closed]
-    return Plan(
-        "active",
-        courses,
+    open_places = list(standing(slots, rhythm, bookings, lateness, on))
+    done_places = [lateness.place(slot, "completed") for slot in closed]
+    return replace(
+        now,
         places=(*done_places, *open_places),
         outside=tuple(outside),
-        misplaced=tuple(_misplaced(bookings, open_places)),
-        questions=questions,
+        misplaced=tuple(misplaced(bookings, open_places)),
         last_scan=scans[-1] if scans else None,
         beyond=rhythm.next_slot(slots[-1].anchor, slots[-1].number + 1, slots[-1].window.target),
-        shortened=shortened,
-        mri_contraindicated=_mri_contraindicated(record, on),
+        shortened_by=reasons(courses.given[-1].course, on),
     )
-
-
-def _standing(
-    slots: Sequence[Slot], rhythm: Rhythm, bookings: Sequence[Scan], slack: dt.timedelta, on: dt.date
-) -> Iterator[Place]:
-    """The slots since the last scan as they stand; those that passed without one are missed."""
-    active = max((i for i, slot in enumerate(slots) if slot.window.earliest <= on), default=0)
-    first_overdue = slots[0].window.latest + slack + timeline.DAY
-    for index, slot in enumerate(slots):
-        own_overdue = slot.window.latest + slack + timeline.DAY
-        overdue_from = first_overdue if index <= active else own_overdue
-        if index < active:
-            yield Place(slot, "missed", overdue_from)
-            continue
-        following = slots[index + 1].window.earliest if index + 1 < len(slots) else own_overdue
-        last_day = following - timeline.DAY if on >= overdue_from else own_overdue - timeline.DAY
-        fitting = [s for s in bookings if s.on and rhythm.counts_from(slot) <= s.on <= last_day]
-        arranged = fitting[0] if fitting else None
-        yield Place(slot, _state(slot, arranged, overdue_from, on), overdue_from, arranged)
-
-
-def _state(slot: Slot, arranged: Scan | None, overdue_from: dt.date, on: dt.date) -> State:
-    if on >= overdue_from:
-        return "overdue"
-    if arranged is not None and arranged.status == "booked":
-        return "booked"
-    return "due" if slot.window.earliest <= on else "planned"
 
 
 def _within_horizon(first: Slot, rhythm: Rhythm, on: dt.date) -> Iterator[Slot]:
@@ -141,55 +130,6 @@ def _within_horizon(first: Slot, rhythm: Rhythm, on: dt.date) -> Iterator[Slot]:
         if index > 1 and slot.window.earliest > horizon:
             return
         yield slot
-
-
-def _arranged(scans: Iterable[Scan], on: dt.date) -> list[Scan]:
-    """Brain MRI booked or ordered for the day `on` or later, booked ones first, in order of day."""
-    wanted = (
-        s for s in scans if s.modality == "MR" and s.region == "brain" and s.status in ("booked", "ordered")
-    )
-    dated = (s for s in wanted if s.on and s.on >= on)
-    return sorted(dated, key=lambda s: (s.status != "booked", s.on or on, s.ref))
-
-
-def _misplaced(bookings: Iterable[Scan], places: Sequence[Place]) -> Iterator[Outside]:
-    fitting = {place.arranged.ref for place in places if place.arranged}
-    horizon = max(place.slot.window.latest for place in places)
-    for scan in bookings:
-        inside = any(place.open and scan.on and place.slot.window.holds(scan.on) for place in places)
-        if scan.ref not in fitting and not inside and scan.on and scan.on <= horizon:
-            yield Outside(scan, fit(places, scan.on).text)
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """How a proposed day fits the plan; `place` is the window it was measured against."""
-
-    inside: bool
-    place: Place
-    text: str
-
-
-def fit(places: Sequence[Place], day: dt.date) -> Fit:
-    """Where a scan on `day` would fall among the open windows."""
-    open_places = [place for place in places if place.open]
-    for place in open_places:
-        window = place.slot.window
-        if window.holds(day):
-            return Fit(True, place, f"inside the window {window.earliest} to {window.latest}")
-    begun = [place for place in open_places if place.slot.window.latest < day]
-    if not begun:
-        place = open_places[0]
-        days = (place.slot.window.earliest - day).days
-        return Fit(False, place, f"{_in_days(days)} before the window opens on {place.slot.window.earliest}")
-    place = begun[-1]
-    days = (day - place.slot.window.latest).days
-    text = f"{_in_days(days)} after the window closes on {place.slot.window.latest}"
-    return Fit(False, place, text + (", within the slack" if day < place.overdue_from else ""))
-
-
-def _in_days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"
 
 
 def _scan_questions(record: PatientRecord, on: dt.date) -> Iterator[Question]:
@@ -206,6 +146,13 @@ def _scan_questions(record: PatientRecord, on: dt.date) -> Iterator[Question]:
         elif scan.status == "booked" and scan.region == "brain" and scan.on and scan.on < on:
             text = f"Was the brain MRI booked for {scan.on} done? No result is on record."
             yield Question("scan-result", scan.ref, text)
+
+
+def _counts(scan: Scan, record: PatientRecord) -> bool:
+    """An MRI, or a CT done while MRI was contraindicated (SUP-SAFE-no-mri)."""
+    if scan.modality == "CT" and scan.on is not None:
+        return _mri_contraindicated(record, scan.on)
+    return scan.modality == "MR"
 
 
 def _mri_contraindicated(record: PatientRecord, on: dt.date) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import holidays
 
 from are_surveillance.working_days import EVERY_DAY, WorkingDays
+from isodose.clinical.knowledge import KnowledgeError
 
 
-class UnknownCalendarError(ValueError):
+class UnknownCalendarError(KnowledgeError):
     """The setting names no calendar that the library has."""
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from are_surveillance.anchors import KIND
-from are_surveillance.schedule import Place, Plan
-from isodose.clinical.record import Course
+from are_surveillance.places import Place
+from are_surveillance.schedule import Plan
+from are_surveillance.windows import REPEAT
+from isodose.clinical.record import Course, Fact
 
 
 def kind(course: Course) -> str:
@@ -29,21 +31,40 @@ def plan_in_words(plan: Plan) -> str:
         return "Radiosurgery was given, its day is not on record: no MRI window can be laid out until it is."
     if plan.active is None:
         raise ValueError("an active plan has an open window")
+    if plan.pause is not None:
+        return (
+            f"Surveillance is paused{_since(plan.pause)}: {_PAUSE[str(plan.pause.value)]}. {_resumed(plan)}"
+        )
     return active_in_words(plan, plan.active)
+
+
+_PAUSE = {"hospice": "hospice care", "declined": "the patient declines"}
+
+
+def _since(pause: Fact) -> str:
+    return f" since {pause.on}" if pause.on else ""
+
+
+def _resumed(plan: Plan) -> str:
+    window = plan.active.slot.window if plan.active else None
+    return f"If it resumes, the window is {window.earliest} to {window.latest}." if window else ""
 
 
 def active_in_words(plan: Plan, place: Place) -> str:
     """The window to act on now or next."""
     window = place.slot.window
     span = f"{window.earliest} to {window.latest}"
-    if place.state == "overdue":
-        overdue = f"Brain MRI is overdue since {place.overdue_from}."
+    if place.state in ("overdue", "lost"):
+        lost = f" Lost to follow-up since {place.lost_from}." if place.state == "lost" else ""
+        overdue = f"Brain MRI is overdue since {place.overdue_from}.{lost}"
         return f"{overdue} {last_scan_in_words(plan)}{_missed(plan)}{_arranged(place)}"
     if place.state == "booked" and place.arranged:
         return f"Brain MRI is booked for {place.arranged.on}; its window is {span}."
     opening = "Brain MRI is due" if place.state == "due" else "The next brain MRI is wanted"
     best = f", best by {window.target}" if window.target != window.latest else ""
-    return f"{opening}: {span}{best}, scan {place.slot.number} after radiosurgery.{_arranged(place)}"
+    repeat = place.slot.basis == REPEAT
+    what = "a short-interval repeat" if repeat else f"scan {place.slot.number} after radiosurgery"
+    return f"{opening}: {span}{best}, {what}.{_arranged(place)}"
 
 
 def last_scan_in_words(plan: Plan) -> str:

@@ -16,7 +16,7 @@ from are_surveillance.outputs import resources
 from are_surveillance.schedule import Plan
 from are_surveillance.turning_days import next_change
 from isodose.clinical.finding import encode
-from isodose.clinical.record import Course, Fact, PatientRecord, Scan
+from isodose.clinical.record import Course, Exposure, Fact, Operation, PatientRecord, Scan, Subject
 
 KNOWN = knowledge.load()
 BASE = "https://isodose.example/fhir"
@@ -52,13 +52,78 @@ def scans(draw: Any, index: int) -> Scan:
     )
 
 
+OF_LESION: dict[str, list[Any]] = {
+    "new_or_growing_enhancement": [True, True, False],
+    "are_symptomatic": [True, False, False],
+    "tric_present": [True, False],
+    "are_status": ["suspected", "excluded", "imaging_defined"],
+    "pathology_result": ["not_done", "necrosis", "viable_tumour"],
+    "lesion_volume_ml": [2.0, 8.0],
+}
+OF_PATIENT: dict[str, list[Any]] = {
+    "clinical_deterioration": [True, False, False],
+    "surveillance_pause": ["none", "hospice", "declined"],
+    "mri_contraindicated": [True, False, False],
+    "steroid_refractory": [True, False],
+    "site_cutoff_validated": [True, False],
+}
+OF_SCAN: dict[str, list[Any]] = {"perfusion_rcbv_high": [True, False], "mri_diffusion_adc_low": [True]}
+
+
+@st.composite
+def stated(draw: Any, vocabulary: dict[str, list[Any]], most: int) -> tuple[Fact, ...]:
+    """Facts with a day each, some stated again later."""
+    names = draw(st.lists(st.sampled_from(sorted(vocabulary)), max_size=most))
+    return tuple(
+        Fact(
+            name=n, value=draw(st.sampled_from(vocabulary[n])), on=draw(perhaps), source=f"Observation/{n}{i}"
+        )
+        for i, n in enumerate(names)
+    )
+
+
+@st.composite
+def drugs(draw: Any) -> Exposure:
+    start = draw(days)
+    concept, role = draw(
+        st.sampled_from(
+            [("pembrolizumab", "ici_pd1"), ("bevacizumab", "anti_vegf"), ("dexamethasone", "steroid")]
+        )
+    )
+    return Exposure(
+        ref=f"MedicationRequest/{concept}",
+        concept=concept,
+        drug_class=role,
+        status="completed",
+        start=start,
+        end=start + dt.timedelta(days=draw(st.integers(0, 200))),
+    )
+
+
+@st.composite
+def operations(draw: Any) -> Operation:
+    return Operation(
+        ref="Procedure/o",
+        kind="resection_brain_lesion",
+        status=draw(st.sampled_from(["done", "planned"])),
+        on=draw(perhaps),
+        lesions=("BodyStructure/l1",),
+    )
+
+
 @st.composite
 def records(draw: Any) -> PatientRecord:
+    lesion = Subject(ref="BodyStructure/l1", scope="lesion", facts=draw(stated(OF_LESION, 5)))
+    study = Subject(ref="ImagingStudy/s0", scope="imaging", facts=draw(stated(OF_SCAN, 2)))
+    histology = Fact(name="histology", value=draw(st.sampled_from(["melanoma", "nsclc"])))
     return PatientRecord(
         patient_id="p",
-        facts=(Fact(name="histology", value=draw(st.sampled_from(["melanoma", "nsclc"]))),),
+        facts=(histology, *draw(stated(OF_PATIENT, 3))),
+        subjects=(lesion, study),
         courses=tuple(draw(courses(i)) for i in range(draw(st.integers(1, 3)))),
         scans=tuple(draw(scans(i)) for i in range(draw(st.integers(0, 6)))),
+        exposures=tuple(draw(drugs()) for _ in range(draw(st.integers(0, 2)))),
+        operations=tuple(draw(operations()) for _ in range(draw(st.integers(0, 1)))),
     )
 
 
@@ -73,10 +138,11 @@ def concluded(record: PatientRecord, on: dt.date) -> list[dict[str, Any]]:
 @settings(max_examples=60, deadline=None)
 @given(records(), days, st.randoms(use_true_random=False))
 def test_the_order_of_the_facts_changes_nothing(record: PatientRecord, on: dt.date, random: Any) -> None:
-    shuffled_courses, shuffled_scans = list(record.courses), list(record.scans)
-    random.shuffle(shuffled_courses)
-    random.shuffle(shuffled_scans)
-    other = replace(record, courses=tuple(shuffled_courses), scans=tuple(shuffled_scans))
+    shuffled: dict[str, Any] = {}
+    for part in ("facts", "courses", "scans", "exposures", "operations", "subjects"):
+        shuffled[part] = list(getattr(record, part))
+        random.shuffle(shuffled[part])
+    other = replace(record, **{part: tuple(found) for part, found in shuffled.items()})
     assert encode(decide(other, KNOWN, on)) == encode(decide(record, KNOWN, on))
     assert concluded(other, on) == concluded(record, on)
 

@@ -17,12 +17,13 @@ from isodose.clinical.record import Fact, Scope
 class FactDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry of the vocabulary. `unit` is UCUM for quantities and empty otherwise;
     `shown_unit` is how the unit is written for people. `good_for_days` is how long a value stays current.
+    `origin` platform marks a fact that only this project has.
     """
 
     type: Literal["boolean", "integer", "number", "enum", "date"]
     scope: Scope
     definition: str
-    origin: Literal["catalogue", "supplement"]
+    origin: Literal["catalogue", "supplement", "platform"]
     unit: str = ""
     shown_unit: str = ""
     values: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from isodose.clinical.timeline import Period, course_period
 
 _SRS = ("single_srs", "fsrs")
 _SPANNING_DAYS = 28
-_OPERATION_LOOKBACK_DAYS = 42
+OPERATION_LOOKBACK_DAYS = 42
 
 
 def interval_facts(record: PatientRecord, on: dt.date) -> list[Derived]:
@@ -114,7 +114,7 @@ def _conjugate_interval(record: PatientRecord, course: Course, on: dt.date) -> I
 def _bevacizumab_interval(record: PatientRecord, operation: Operation, on: dt.date) -> Iterable[Fact]:
     if operation.on is None or operation.status not in ("planned", "done"):
         return
-    if (on - operation.on).days > _OPERATION_LOOKBACK_DAYS:
+    if (on - operation.on).days > OPERATION_LOOKBACK_DAYS:
         return
     day = Period(operation.on, operation.on)
     given = [e for e in record.exposures if e.drug_class == "anti_vegf" and e.route in ("", "systemic")]

@@ -1,0 +1,75 @@
+"""Why a scan comes sooner: findings that shorten the interval, and changes after which a scan is repeated."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from are_surveillance import delivered, imaging, intervals
+from are_surveillance.delivered import plan_of
+from are_surveillance.risk import dose_volume, factors
+from isodose.clinical import rules, timeline
+from isodose.clinical.derive.courses import lesions_of
+from isodose.clinical.finding import Finding
+from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.record import Course, PatientRecord, Subject
+from isodose.clinical.rules import View
+
+SHORTEN = "SUP-SURV-shorten"
+_RULES = (*intervals.RULES, *factors.RULES, *dose_volume.RULES)
+
+
+class Reasons:
+    """Which entries shorten the interval after a course, as known on a day.
+
+    A window that a scan has closed is judged on the day of that scan: what becomes known later revises what
+    is still ahead, and nothing that was done.
+    """
+
+    def __init__(
+        self, record: PatientRecord, findings: Sequence[Finding], knowledge: Knowledge, on: dt.date
+    ) -> None:
+        self._record, self._knowledge = record, knowledge
+        self._codes: tuple[str, ...] = tuple(knowledge.values(SHORTEN, on)["shortened_by"])
+        self._rules = [rule for rule in _RULES if rule.code in self._codes]
+        self._findings = {on: findings}
+
+    def on(self, course: Course, day: dt.date) -> tuple[str, ...]:
+        """The entries met on the day, about the patient or about what the course treated."""
+        lesions, _ = lesions_of(course, self._record)
+        about = {"", *lesions, course.ref, plan_of(course)}
+        judged = self._judged(day)
+        met = {f.code for f in judged if f.verdict == "met" and (f.applies_to in about or not lesions)}
+        return tuple(code for code in self._codes if code in met)
+
+    def _judged(self, day: dt.date) -> Sequence[Finding]:
+        if day not in self._findings:
+            known = delivered.as_of(self._record, day)
+            self._findings[day] = rules.judge(self._rules, known, self._knowledge, day)
+        return self._findings[day]
+
+
+def repeats(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> tuple[dt.date, ...]:
+    """The days up to `on` on which new or growing enhancement was seen that asks for a repeat scan.
+
+    Whether it gives symptoms is judged as known when the next scan was done, or on the day `on`.
+    """
+    scanned = sorted(
+        s.on for s in record.scans if s.on and s.on <= on and (s.region, s.status) == ("brain", "done")
+    )
+    known = knowledge.values("SUP-SURV-suspicious-repeat", on)
+    found = set()
+    for lesion in record.of_scope("lesion"):
+        for seen in _days_of_change(lesion, on):
+            judged_on = timeline.nearest_after(scanned, seen + timeline.DAY) or on
+            if imaging.repeat_soon(View(record, judged_on, lesion), known).value is True:
+                found.add(seen)
+    return tuple(sorted(found))
+
+
+def _days_of_change(lesion: Subject, on: dt.date) -> list[dt.date]:
+    return [
+        fact.on
+        for fact in lesion.facts
+        if fact.name == "new_or_growing_enhancement" and fact.value is True and fact.on and fact.on <= on
+    ]
