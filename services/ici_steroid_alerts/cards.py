@@ -18,13 +18,16 @@ from ici_steroid_alerts.life import stands_since
 from ici_steroid_alerts.names import card_name, key_of
 from ici_steroid_alerts.proposals import suggestions
 from ici_steroid_alerts.situation import Situation
+from ici_steroid_alerts.steroid_alerts import WITH_ICI
 from isodose.cds_hooks.cards import OVERRIDE_REASONS, detail, shortened
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
 from isodose.cds_hooks.models import Card, Coding, Indicator, Link, Source
+from isodose.clinical.derive.steroids import active_steroids, least_prednisone
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import Course, Exposure, PatientRecord
 from isodose.fhir.resources import result_id
 from isodose.mcode import build_record
+from isodose.mcode.chart import reference_to, target_of
 
 _PATIENT = "{{context.patientId}}"
 PREFETCH = {
@@ -71,7 +74,8 @@ def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
     what was answered before and is no worse.
     """
     names = _names(call)
-    resources = [names.get(id(resource), resource) for resource in call.resources]
+    replaced = {target_of(draft.get("priorPrescription")) for draft in call.drafts}
+    resources = [names.get(id(r), r) for r in call.resources if reference_to(r) not in replaced]
     drafts = [names[id(draft)] for draft in call.drafts]
     drafted = {_ref(draft) for draft in drafts}
     judges = set(call.selections) if call.hook == "order-select" else drafted
@@ -79,7 +83,22 @@ def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
     seen = as_seen(record, call.on)
     situation = Situation(seen, judged(seen, knowledge, call.on), knowledge, call.on)
     raised = [alert for alert in standing(situation) if alert.on_card and judges & set(alert.implicated)]
+    if any(alert.code == WITH_ICI for alert in raised) and _less_steroid(call, situation, judges, replaced):
+        raised = [alert for alert in raised if alert.code != WITH_ICI]
     return [_card(alert, situation, call, drafts, base) for alert in _open(raised, call)]
+
+
+def _less_steroid(call: HookCall, situation: Situation, judges: set[str], replaced: set[str]) -> bool:
+    """Whether the drafts judged are steroids alone and lower the daily dose: a taper is what is asked for."""
+    ordered = {e.ref: e for e in situation.record.exposures}
+    drafts = [ordered[ref] for ref in judges if ref in ordered]
+    if any(e.drug_class != "corticosteroid" or e.daily_dose_mg is None for e in drafts):
+        return False
+    earlier = build_record(call.patient_id, [r for r in call.resources if reference_to(r) in replaced])
+    standing = [e for e in situation.record.exposures if e.ref not in judges]
+    before = replace(earlier, exposures=(*earlier.exposures, *standing))
+    dose = least_prednisone(situation.steroids)
+    return 0 < dose <= least_prednisone(active_steroids(before, call.on))
 
 
 def _open(raised: Sequence[Alert], call: HookCall) -> list[Alert]:

@@ -13,7 +13,7 @@ from isodose.clinical.derive.drugs import is_ici
 from isodose.clinical.derive.steroids import least_prednisone, planned_end
 from isodose.clinical.finding import Finding, Severity
 
-_WITH_ICI = "DRUG-steroid-ici-alert"
+WITH_ICI = "DRUG-steroid-ici-alert"
 _OFFERED: dict[str, tuple[Proposal, ...]] = {
     "SUP-STER-taper": ("taper",),
     "SUP-STER-pjp": ("prophylaxis",),
@@ -44,7 +44,7 @@ def steroid_alerts(s: Situation) -> Iterator[Alert]:
 
 
 def _with_checkpoint_inhibitor(s: Situation) -> Iterator[Alert]:
-    finding = s.met(_WITH_ICI) or _undecided_for_want_of_dose(s)
+    finding = s.met(WITH_ICI) or _undecided_for_want_of_dose(s)
     if finding is None:
         return
     lesions = [subject.ref for subject in s.record.of_scope("lesion")]
@@ -53,12 +53,12 @@ def _with_checkpoint_inhibitor(s: Situation) -> Iterator[Alert]:
     severity = _severity(s, finding)
     softer = s.view["steroid_indication"].value in _SOFTER_REASONS
     yield Alert(
-        code=_WITH_ICI,
+        code=WITH_ICI,
         severity=severity,
         title=_title(s, finding),
         findings=findings,
         implicated=involved(s.icis, s.steroid_refs, sources_of(findings, *facts)),
-        action=s.knowledge.entry(_WITH_ICI).action,
+        action=s.knowledge.entry(WITH_ICI).action,
         settled=finding.verdict == "met" or _at_least(s) > 0,
         interrupts=severity == "high" and not _needed_for_symptoms(s),
         on_card=severity != "low",
@@ -70,7 +70,7 @@ def _with_checkpoint_inhibitor(s: Situation) -> Iterator[Alert]:
 
 def _undecided_for_want_of_dose(s: Situation) -> Finding | None:
     """A steroid acts beside a checkpoint inhibitor, only its dose is not told."""
-    undecided = [f for f in s.of(_WITH_ICI) if f.verdict == "unknown"]
+    undecided = [f for f in s.of(WITH_ICI) if f.verdict == "unknown"]
     has_ici = s.view["ici_active"].value is True or s.icis
     return undecided[0] if undecided and s.steroids and has_ici else None
 
@@ -104,9 +104,13 @@ def _doublings(dose: float, mark: float) -> int:
 
 
 def _needed_for_symptoms(s: Situation) -> bool:
-    """Steroid that symptomatic oedema needs is not to be withheld: worth a warning, not a stop."""
-    symptomatic = s.view["neuro_symptomatic"].value is True
-    return symptomatic and s.view["steroid_indication"].value in ("cns_oedema", "are")
+    """Steroid that oedema or a radiation effect needs is not to be withheld: worth a warning, not a stop.
+
+    A stop asks for the reason. Where the orders state it, they are stopped only if the record knows of no
+    symptoms at all.
+    """
+    stated = s.view["steroid_indication"].value in ("cns_oedema", "are")
+    return stated and s.view["neuro_symptomatic"].value is not False
 
 
 def _title(s: Situation, finding: Finding) -> str:

@@ -191,3 +191,52 @@ def test_three_hundred_medication_resources_are_answered_quickly() -> None:
     began = time.perf_counter()
     assert asked([drug("d", "dexamethasone", 8, "draft")], known)
     assert time.perf_counter() - began < 0.5
+
+
+def test_a_lower_dose_that_replaces_the_order_before_it_is_what_was_asked_for() -> None:
+    known = [drug("k", "pembrolizumab"), drug("s", "dexamethasone", 8)]
+    lower = drug("d", "dexamethasone", 4, "draft") | {
+        "priorPrescription": {"reference": "MedicationRequest/s"}
+    }
+    higher = drug("d", "dexamethasone", 12, "draft") | {
+        "priorPrescription": {"reference": "MedicationRequest/s"}
+    }
+    assert asked([lower], known) == []
+    (card,) = asked([higher], known)
+    assert "80 mg prednisone" in card.summary
+
+
+def test_a_stated_reason_warns_and_does_not_stop() -> None:
+    draft = drug("d", "dexamethasone", 8, "draft") | {"reasonCode": [{"text": "cerebral edema"}]}
+    (card,) = asked([draft], [drug("k", "pembrolizumab")])
+    assert card.indicator == "warning"
+
+
+def test_a_taper_drafted_in_steps_is_judged_by_its_first_step() -> None:
+    def step(number: int, mg: float, days: int) -> Resource:
+        dose = {"value": mg, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+        bounds = {"value": days, "code": "d", "system": "http://unitsofmeasure.org"}
+        repeat = {"frequency": 1, "period": 1, "periodUnit": "d", "boundsDuration": bounds}
+        return {"sequence": number, "timing": {"repeat": repeat}, "doseAndRate": [{"doseQuantity": dose}]}
+
+    draft = drug("d", "dexamethasone", None, "draft")
+    draft["dosageInstruction"] = [step(1, 6, 4), step(2, 3, 4), step(3, 1, 4)]
+    (card,) = asked([draft], [drug("k", "pembrolizumab")])
+    assert "40 mg prednisone" in card.summary
+
+
+def test_drafts_without_an_id_are_judged_alike_whatever_stands_between() -> None:
+    first, second = drug("d", "levetiracetam", 500, "draft"), drug("d", "dexamethasone", 8, "draft")
+    del first["id"], second["id"]
+    call = HookCall(
+        service="ici-steroid-sign",
+        hook="order-sign",
+        hook_instance="6bc883b2-b795-4dcb-b661-34884a31d472",
+        patient_id="p",
+        on=TODAY,
+        context={},
+        resources=[PATIENT, second, drug("k", "pembrolizumab"), first],
+        drafts=[first, second],
+    )
+    (card,) = cards.cards(call, KNOWLEDGE, BASE)
+    assert card.suggestions[-1].actions[0].resource_id == "MedicationRequest/draft-1"

@@ -11,6 +11,7 @@ from alert_scenarios import SCENARIOS, TODAY, offered, record_of
 from ici_steroid_alerts import decision, knowledge
 from ici_steroid_alerts.situation import Situation
 from isodose.clinical import rules
+from isodose.clinical.derive.acting import figures
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 
@@ -27,12 +28,27 @@ def test_a_card_offers_what_the_row_says(row: dict[str, Any]) -> None:
     assert comes_out(row, knowledge.load())
 
 
+def figures_agree(known: Knowledge) -> bool:
+    table = known.values("SUP-ICIPK-half-life-table", TODAY)
+    equal = known.values("SUP-STER-equivalence", TODAY)["equal_to_prednisone_5_mg"]
+    return (
+        figures().half_life_days == table["half_life_days"]
+        and sorted(figures().recalled_half_lives) == sorted(table["recalled"])
+        and figures().equal_to_prednisone_5_mg == equal
+    )
+
+
 def about(row: mutation.Row) -> set[str]:
-    return set(row.get("expect", {})) | set(row.get("of", ()))
+    return set(row.get("expect", {})) | set(row.get("of", ())) | set(row.get("figures", ()))
 
 
 def comes_out(row: mutation.Row, known: Knowledge) -> bool:
-    """Whether the row's verdicts and offers are as told; only the rules it speaks of are judged."""
+    """Whether the row's verdicts and offers are as told; only the rules it speaks of are judged.
+
+    A row that says `figures` holds the tables of the knowledge to those by which drug facts are derived.
+    """
+    if "figures" in row:
+        return figures_agree(known)
     name = str(row["name"])
     if name not in _SEEN:
         _SEEN[name] = decision.as_seen(record_of(dict(row)), TODAY)

@@ -10,7 +10,10 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from isodose.clinical.terminology import codings, words_of
 from isodose.mcode import units
@@ -73,7 +76,7 @@ def steps_of(
 
     Instructions in sequence follow one another; those of one sequence, or of none, are taken together.
     """
-    parts = [_part(one, strength) for one in dosages]
+    parts = [_part(orjson.dumps(one), strength) for one in dosages]
     if not parts:
         return [Step(start, end)]
     if len({part.sequence for part in parts}) == len(parts) > 1 or any(p.bounds.start for p in parts):
@@ -184,7 +187,10 @@ def _together(steps: list[Step]) -> Step:
     )
 
 
-def _part(one: Resource, strength: Strength) -> _Part:
+@lru_cache(maxsize=4096)
+def _part(written: bytes, strength: Strength) -> _Part:
+    """The same instruction stands in many orders: it is read once."""
+    one: Resource = orjson.loads(written)
     timing = one.get("timing")
     pace, single = pace_of(timing), _single(one, strength)
     bounds = bounds_of(timing)

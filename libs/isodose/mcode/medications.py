@@ -9,7 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from isodose.clinical.record import DrugStatus, Exposure
 from isodose.clinical.terminology import (
@@ -25,7 +28,7 @@ from isodose.clinical.terminology import (
 from isodose.mcode.chart import Chart, Reading, Resource, day, items, reference_to
 from isodose.mcode.dosage import Step, administered, steps_of, words_of_dosage
 from isodose.mcode.routes import route_of
-from isodose.mcode.strengths import strength_of
+from isodose.mcode.strengths import Strength, strength_of
 from isodose.mcode.timings import whole_days
 
 _MOST_MOMENTS = 400
@@ -64,12 +67,14 @@ def read(chart: Chart, reading: Reading) -> None:
 
 def _write(chart: Chart, reading: Reading, resource: Resource, taken: _Taken) -> None:
     medication = _medication(chart, resource)
-    ref = reference_to(resource)
-    recognised = drugs(medication.codes, medication.words) or _antineoplastic(medication.codes)
-    if not recognised:
+    if not medication.drugs:
         return
-    steps = _steps(medication, taken)
-    for drug in recognised:
+    ref = reference_to(resource)
+    steps = _steps(medication.strength, taken)
+    indication = _indication(chart, resource)
+    text = _own_words(medication.text, taken.dosages)
+    for drug in medication.drugs:
+        route = route_of(medication.codes, medication.words, taken.dosages, drug.local_code)
         reading.exposures += [
             Exposure(
                 ref=ref,
@@ -83,10 +88,10 @@ def _write(chart: Chart, reading: Reading, resource: Resource, taken: _Taken) ->
                 daily_dose_mg=step.daily.exact,
                 least_daily_dose_mg=step.daily.least if step.daily.exact is None else None,
                 cycle_days=step.cycle_days,
-                route=route_of(medication.codes, medication.words, taken.dosages, drug.local_code),
+                route=route,
                 as_needed=step.as_needed,
-                indication=_indication(chart, resource),
-                text=_own_words(medication.text, taken.dosages),
+                indication=indication,
+                text=text,
                 draft=taken.draft,
             )
             for step in steps
@@ -99,9 +104,8 @@ def _write(chart: Chart, reading: Reading, resource: Resource, taken: _Taken) ->
         reading.problem("ends-before-it-begins", "The drug ends before it begins", ref)
 
 
-def _steps(medication: _Medication, taken: _Taken) -> list[Step]:
+def _steps(strength: Strength, taken: _Taken) -> list[Step]:
     """The stretches of one order; of moments listed one by one, a day each."""
-    strength = strength_of([*medication.names, *product_names(medication.codes)], medication.resource)
     if taken.administered:
         return [administered(taken.dosages, strength, taken.start, taken.end)]
     found: list[Step] = []
@@ -113,28 +117,42 @@ def _steps(medication: _Medication, taken: _Taken) -> list[Step]:
 
 @dataclass(frozen=True)
 class _Medication:
-    """What names a drug: codes, words to match, names as written, and the Medication resource."""
+    """What names a drug: codes, words, the name as written; the drugs found and the strength told."""
 
     codes: list[Coding]
     words: str
-    names: list[str]
     text: str
-    resource: Resource | None
+    drugs: list[Drug]
+    strength: Strength
 
 
 def _medication(chart: Chart, resource: Resource) -> _Medication:
-    """The codes and words that name the drug, form and ingredients of a Medication resource included."""
+    """The drug of a resource, form and ingredients of a Medication resource included."""
     concept = resource.get("medicationCodeableConcept")
-    medication = chart.at(resource, resource.get("medicationReference"))
-    parts: list[Any] = [concept]
+    reference = resource.get("medicationReference")
+    medication = chart.at(resource, reference) if reference is not None else None
     if medication is not None:
-        parts += [medication.get("code"), medication.get("form")]
+        parts: list[Any] = [concept, medication.get("code"), medication.get("form")]
         for ingredient in items(medication.get("ingredient")):
             if isinstance(ingredient, dict):
                 parts.append(ingredient.get("itemCodeableConcept"))
-    elif isinstance(reference := resource.get("medicationReference"), dict):
-        parts.append(str(reference.get("display") or ""))
-    return _Medication(codings(*parts), words_of(*parts), list(_names(parts)), _text(parts), medication)
+        return _named(parts, medication)
+    if isinstance(reference, dict):
+        return _named([concept, str(reference.get("display") or "")], None)
+    return _by_concept(orjson.dumps(concept))
+
+
+@lru_cache(maxsize=4096)
+def _by_concept(written: bytes) -> _Medication:
+    """The same concept stands in many orders of one patient: it is looked up once."""
+    return _named([orjson.loads(written)], None)
+
+
+def _named(parts: list[Any], medication: Resource | None) -> _Medication:
+    given, words = codings(*parts), words_of(*parts)
+    found = drugs(given, words) or _antineoplastic(given)
+    names = [*_names(parts), *product_names(given)] if found else []
+    return _Medication(given, words, _text(parts), found, strength_of(names, medication))
 
 
 def _names(parts: list[Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from isodose.clinical.terminology import Coding, codings, words_of
@@ -93,5 +94,6 @@ def route_of(given: list[Coding], words: str, dosages: list[Resource], local_cod
     return _route_in(words) or _route_in(sites) or ""
 
 
+@lru_cache(maxsize=4096)
 def _route_in(words: str) -> Route | None:
     return next((route for route, known in _ROUTE_WORDS if any(word in words for word in known)), None)

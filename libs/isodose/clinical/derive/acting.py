@@ -123,19 +123,19 @@ def evidence_of(
     kind of source makes it uncertain.
     """
     everything = list(exposures)
+    stops = [e for e in everything if e.status == "stopped" and e.end is not None and e.end <= on]
     found: list[Acting] = []
     for exposure in everything:
         acting = acting_on(exposure, on, days_of_action(exposure))
         if acting is not None:
-            found.append(_weakened_by_a_stop(acting, everything, on))
+            found.append(_weakened_by_a_stop(acting, stops) if stops else acting)
     return sorted(found, key=lambda a: (_RANK.index(a.certainty), a.exposure.concept, a.exposure.ref))
 
 
-def _weakened_by_a_stop(acting: Acting, everything: Sequence[Exposure], on: dt.date) -> Acting:
-    for other in everything:
+def _weakened_by_a_stop(acting: Acting, stops: Sequence[Exposure]) -> Acting:
+    for other in stops:
         same_drug = other.concept == acting.exposure.concept and _kind(other) != _kind(acting.exposure)
-        stopped = other.status == "stopped" and other.end is not None and other.end <= on
-        if same_drug and stopped and other.end and (acting.on is None or other.end > acting.on):
+        if same_drug and other.end and (acting.on is None or other.end > acting.on):
             reason = f"{acting.reason}; another source says stopped on {other.end}"
             return replace(acting, certainty="ask", reason=reason)
     return acting
