@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import msgspec
 import orjson
 from fastapi import APIRouter, FastAPI, Response
 from sqlalchemy import func, make_url, select
@@ -25,7 +26,7 @@ from isodose.cds_hooks.hook import CdsService
 from isodose.cds_hooks.models import Feedback
 from isodose.cds_hooks.router import cds_router
 from isodose.events import contract
-from isodose.events.consumer import Consumer, Handler
+from isodose.events.consumer import Claims, Consumer, Handler
 from isodose.events.contract import Event
 from isodose.events.log import LogUnavailable, open_log
 from isodose.events.outbox import Relay
@@ -93,7 +94,8 @@ class Running:
             work=self.work,
             retries=settings.handler_attempts,
             backoff=settings.handler_backoff_s,
-            claims=self._claim,
+            claims=claims_at(settings.ehr_ingestion_url),
+            committed=self.relay.wake,
         )
 
     def start(self) -> None:
@@ -110,7 +112,7 @@ class Running:
         for attempt in (1, 2):
             try:
                 with self.transaction() as work:
-                    work.resources.put_results(self.service.definitions)
+                    work.resources.put_shared(self.service.definitions)
                 return
             except (IntegrityError, OvertakenError):
                 if attempt == 2:
@@ -156,32 +158,38 @@ class Running:
             self.telemetry.unpublished.labels(self.service.name).set(conn.execute(waiting).scalar_one())
             self.telemetry.dead_letters.labels(self.service.name).set(conn.execute(aside).scalar_one())
 
-    def _claim(self, dataref: str) -> bytes:
-        """What an event was too large to carry, from the service that keeps it."""
+    def _observed(self, topic: str, handler: Handler) -> Handler:
+        telemetry, name = self.telemetry, self.service.name
+
+        def observed(work: Work, events: Sequence[Event]) -> None:
+            outcome = "failed"
+            try:
+                with ExitStack() as spans, telemetry.event_seconds.labels(name, topic).time():
+                    traced = [
+                        msgspec.structs.replace(event, traceparent=spans.enter_context(span))
+                        for event in events
+                        for span in [telemetry.handling(f"{name} {topic}", event.traceparent)]
+                    ]
+                    handler(work, traced)
+                outcome = "handled"
+            finally:
+                telemetry.events.labels(name, topic, outcome).inc(len(events))
+
+        return observed
+
+
+def claims_at(url: str) -> Claims:
+    """What an event was too large to carry, from the ehr_ingestion service at `url`."""
+
+    def claim(dataref: str) -> bytes:
         try:
-            answer = httpx.get(f"{self.settings.ehr_ingestion_url}/{dataref}", timeout=30)
+            answer = httpx.get(f"{url}/{dataref}", timeout=30)
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise LogUnavailable(f"the data kept by ehr_ingestion: {type(error).__name__}") from error
         return answer.content
 
-    def _observed(self, topic: str, handler: Handler) -> Handler:
-        telemetry, name = self.telemetry, self.service.name
-
-        def observed(work: Work, event: Event) -> None:
-            outcome = "failed"
-            try:
-                with (
-                    telemetry.span(f"{name} {topic}", event.traceparent),
-                    telemetry.event_seconds.labels(name, topic).time(),
-                ):
-                    handler(work, event)
-                outcome = "handled"
-            finally:
-                telemetry.events.labels(name, topic, outcome).inc()
-            self.relay.wake()
-
-        return observed
+    return claim
 
 
 def refuse(service: Service, settings: Settings) -> None:

@@ -120,7 +120,10 @@ class Telemetry:
             registry=r,
         )
         self.event_seconds = Histogram(
-            "isodose_event_seconds", "Time to handle one event", ("service", "topic"), registry=r
+            "isodose_event_seconds",
+            "Time to handle the events of one transaction",
+            ("service", "topic"),
+            registry=r,
         )
         self.unpublished = Gauge(
             "isodose_outbox_unpublished",
@@ -146,6 +149,18 @@ class Telemetry:
         )
         with started:
             yield
+
+    @contextmanager
+    def handling(self, name: str, traceparent: str | None) -> Iterator[str | None]:
+        """A span beside others, for one of several events handled together; yields its own `traceparent`."""
+        carrier = {"traceparent": traceparent} if traceparent else {}
+        span = self.tracer.start_span(name, context=_propagator.extract(carrier))
+        own: dict[str, str] = {}
+        _propagator.inject(own, trace.set_span_in_context(span))
+        try:
+            yield own.get("traceparent", traceparent)
+        finally:
+            span.end()
 
     def close(self) -> None:
         """Send what is left and stop."""

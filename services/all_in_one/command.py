@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import gc
 import signal
 import socket
 from collections.abc import Iterator
@@ -26,13 +27,15 @@ from all_in_one import loading, terminal
 from all_in_one.app import AllInOne
 from all_in_one.composition import DECIDING, SERVICES
 from isodose.assessment import Decider, assess
+from isodose.clinical import terminology
 from isodose.clinical.knowledge import KnowledgeError
 from isodose.events import contract
 from isodose.events import dead_letters as events_set_aside
 from isodose.events.log import LogUnavailable, Record, open_log
+from isodose.fhir.definitions import resource_types
 from isodose.fhir.errors import FhirError
 from isodose.fhir.resources import parse
-from isodose.service import RefusalError, Service, build_app, refuse
+from isodose.service import RefusalError, Service, build_app, claims_at, refuse
 from isodose.settings import Settings
 from isodose.storage.database import Database, SchemaMismatch
 from isodose.telemetry import configure_logging
@@ -232,11 +235,12 @@ def replay_dead_letters(
     for name, database in _databases(service):
         made = _service(name, settings)
         work = work_at(f"{settings.for_service(made.name, made.port).public_url}/fhir")
+        claims = claims_at(settings.ehr_ingestion_url)
         for letter in events_set_aside.listed(database, name):
             if id not in (None, letter.id):
                 continue
             try:
-                events_set_aside.replay(database, letter.id, made.handlers, work)
+                events_set_aside.replay(database, letter.id, made.handlers, work, claims)
             except Exception as error:
                 failed = True
                 _say(f"{name} {letter.id}: failed again, {type(error).__name__}")
@@ -294,7 +298,19 @@ def _listen(application: ASGIApp, host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             _fail(f"cannot listen on {host}:{port}: {error.strerror}")
+    _settle()
     uvicorn.run(application, host=host, port=port, log_config=None, access_log=False)
+
+
+def _settle() -> None:
+    """Knowledge, schemas and code stay for good: the garbage collector need not look at them again and again.
+
+    A full collection over them takes 0.1 to 0.3 s (measured), in which no thread answers.
+    """
+    terminology.load_all()
+    resource_types()
+    gc.collect()
+    gc.freeze()
 
 
 def _settings() -> Settings:

@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from isodose.events.consumer import Handler
-from isodose.events.contract import Event, GuidanceData
+from isodose.events.contract import Event
 from isodose.service import Work
 from isodose.storage.records import Guidance
 
 
-def fold_guidance(work: Work, event: Event) -> None:
-    """Store the results of one decision, unless a decision on a newer record or a later day is here."""
-    told = msgspec.json.decode(bytes(event.data), type=GuidanceData)
-    work.records.lock(told.patient_id)
-    concluded: dict[str, Any] = {"findings": told.findings, "options": told.options}
-    is_current = work.guidance.put(
-        Guidance(
-            service=told.service,
-            patient_id=told.patient_id,
-            record_version=told.record_version,
-            knowledge_version=told.knowledge_version,
-            on=told.on,
-            content=msgspec.json.encode(concluded, order="deterministic").decode(),
-        )
+class _Told(msgspec.Struct, frozen=True, rename="camel"):
+    """Of `GuidanceData`, what is kept here: the findings stay with the service that made them."""
+
+    patient_id: str
+    service: str
+    record_version: int
+    knowledge_version: str
+    on: dt.date
+    resources: list[dict[str, Any]]
+
+
+_told = msgspec.json.Decoder(_Told)
+
+
+def fold_guidance(work: Work, events: Sequence[Event]) -> None:
+    """Store the results of decisions, unless decisions on newer records or later days are here."""
+    newest: dict[tuple[str, str], _Told] = {}
+    for event in events:
+        told = _told.decode(event.data)
+        before = newest.get((told.service, told.patient_id))
+        if before is None or (before.record_version, before.on) <= (told.record_version, told.on):
+            newest[told.service, told.patient_id] = told
+    work.records.lock(*(told.patient_id for told in newest.values()))
+    counting = work.guidance.put(*map(_guidance, newest.values()))
+    results: dict[str, list[dict[str, Any]]] = {}
+    for one in counting:
+        results.setdefault(one.patient_id, []).extend(newest[one.service, one.patient_id].resources)
+    work.resources.put_results(results)
+
+
+def _guidance(told: _Told) -> Guidance:
+    return Guidance(
+        service=told.service,
+        patient_id=told.patient_id,
+        record_version=told.record_version,
+        knowledge_version=told.knowledge_version,
+        on=told.on,
+        content="",
     )
-    if is_current:
-        work.resources.put_results(told.resources, told.patient_id)
 
 
 def handlers() -> Mapping[str, Handler]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -26,22 +26,25 @@ _OUTCOMES = ("overridden", "acknowledged")
 def on_card_feedback(decider: Decider) -> Handler:
     """Handle `isodose.card.feedback`: keep what was answered to a card of ours; others pass."""
 
-    def keep(work: Work, event: contract.Event) -> None:
-        told = msgspec.json.decode(bytes(event.data), type=contract.CardFeedback)
-        if told.service not in CARD_SERVICES:
-            return
-        given = told.override_reason or {}
-        answer = Answer(
-            card=told.card,
-            outcome="accepted" if told.outcome == "accepted" else "overridden",
-            at=dt.datetime.fromisoformat(told.outcome_timestamp),
-            where=told.service or "",
-            reason=_coding(given.get("reason")),
-            comment=str(given.get("userComment") or ""),
-        )
-        keep_answer(work, decider, answer)
+    def keep(work: Work, events: Sequence[contract.Event]) -> None:
+        for event in events:
+            told = msgspec.json.decode(event.data, type=contract.CardFeedback)
+            if told.service in CARD_SERVICES:
+                keep_answer(work, decider, _answer(told))
 
     return keep
+
+
+def _answer(told: contract.CardFeedback) -> Answer:
+    given = told.override_reason or {}
+    return Answer(
+        card=told.card,
+        outcome="accepted" if told.outcome == "accepted" else "overridden",
+        at=dt.datetime.fromisoformat(told.outcome_timestamp),
+        where=told.service or "",
+        reason=_coding(given.get("reason")),
+        comment=str(given.get("userComment") or ""),
+    )
 
 
 def _coding(given: Any) -> dict[str, str] | None:

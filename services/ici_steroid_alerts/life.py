@@ -12,7 +12,7 @@ from typing import Any
 
 from ici_steroid_alerts.answers import Answer, answers_of, basic_id, basic_of, is_answered, mitigation_of
 from ici_steroid_alerts.names import CardName, name_in, rule_mark
-from isodose.assessment import Decider, reassess
+from isodose.assessment import Decider, Due, reassess
 from isodose.fhir.search import matching_ids
 from isodose.work import Work
 
@@ -89,7 +89,7 @@ def keep_answer(work: Work, decider: Decider, answer: Answer) -> bool:
             work.records.lock(found.patient_id)
             record = work.records.get(found.patient_id)
             if record is not None:
-                reassess(work, decider, record, decider.today(), again=True)
+                reassess(work, decider, [Due(record, decider.today(), again=True)])
     return True
 
 

@@ -159,7 +159,7 @@ def test_an_older_decision_never_replaces_a_newer_one(
 ) -> None:
     for version, on, status in ((2, "2026-11-23", "final"), late):
         with database.begin() as conn:
-            fold_guidance(work_at("http://127.0.0.1/fhir")(conn), _event(version, on, status))
+            fold_guidance(work_at("http://127.0.0.1/fhir")(conn), [_event(version, on, status)])
     with database.read() as conn:
         results = work_at("http://127.0.0.1/fhir")(conn).resources.results_of("p1")
     assert [result.resource()["status"] for result in results] == [expected]

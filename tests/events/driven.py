@@ -45,17 +45,18 @@ class Stalling:
             stall()
 
 
-def count(conn: Connection, event: Event) -> None:
+def count(conn: Connection, events: Sequence[Event]) -> None:
     """An effect that is seen to happen twice."""
-    conn.execute(text("INSERT INTO effect (subject) VALUES (:subject)"), {"subject": event.subject})
+    for event in events:
+        conn.execute(text("INSERT INTO effect (subject) VALUES (:subject)"), {"subject": event.subject})
 
 
 def main() -> None:
     what, database_url, log_url, where = sys.argv[1:5]
     database, log = Database(database_url), open_log(log_url)
 
-    def count_and_stall(conn: Connection, event: Event) -> None:
-        count(conn, event)
+    def count_and_stall(conn: Connection, events: Sequence[Event]) -> None:
+        count(conn, events)
         if where == "stall":
             stall()
 

@@ -32,16 +32,17 @@ def publish(log: EventLog, *patient_ids: str) -> None:
     log.publish([Record(TOPIC, one, encode(changed(one))) for one in patient_ids])
 
 
-def note(conn: Connection, event: Event) -> None:
-    conn.execute(text("INSERT INTO effect VALUES (:subject)"), {"subject": event.subject})
+def note(conn: Connection, events: Sequence[Event]) -> None:
+    for event in events:
+        conn.execute(text("INSERT INTO effect VALUES (:subject)"), {"subject": event.subject})
 
 
-def poisoned_for(*patient_ids: str) -> Callable[[Connection, Event], None]:
+def poisoned_for(*patient_ids: str) -> Callable[[Connection, Sequence[Event]], None]:
     """A handler that writes and then fails for some patients."""
 
-    def handler(conn: Connection, event: Event) -> None:
-        note(conn, event)
-        if event.subject in patient_ids:
+    def handler(conn: Connection, events: Sequence[Event]) -> None:
+        note(conn, events)
+        if any(event.subject in patient_ids for event in events):
             raise ValueError("cannot be handled")
 
     return handler
@@ -168,8 +169,8 @@ def test_a_dead_letter_is_replayed_once_the_cause_is_mended(noting, event_log, c
 def test_while_something_is_away_the_message_waits_and_is_not_given_up(noting, event_log, consume):
     away = ["once", "twice", "three times"]
 
-    def handler(conn: Connection, event: Event) -> None:
-        note(conn, event)
+    def handler(conn: Connection, events: Sequence[Event]) -> None:
+        note(conn, events)
         if away:
             raise LogUnavailable(away.pop())
 
@@ -191,7 +192,7 @@ def test_data_that_went_by_claim_check_are_there_for_the_handler(noting):
         "g",
         noting,
         Repeating([message]),  # type: ignore[arg-type]
-        {TOPIC: lambda _conn, event: seen.append(bytes(event.data))},
+        {TOPIC: lambda _conn, events: seen.extend(bytes(event.data) for event in events)},
         lambda conn: conn,
         claims=lambda ref: f'{{"claimed": "{ref}"}}'.encode(),
     )
@@ -290,7 +291,7 @@ def test_an_event_for_an_unknown_topic_or_too_large_is_refused_before_it_is_comm
 
 
 def test_a_mistake_in_a_statement_is_set_aside_and_not_waited_out(noting):
-    def mistaken(conn: Connection, event: Event) -> None:
+    def mistaken(conn: Connection, events: Sequence[Event]) -> None:
         conn.execute(text("INSERT INTO no_such_table VALUES (1)"))
 
     log = Repeating([delivered("a", 0)])

@@ -60,7 +60,7 @@ class Patient:
         self.version += 1
         record = PatientRecord(patient_id="p", version=self.version, exposures=exposures)
         with self.running.transaction() as work:
-            self.handlers["isodose.patient-record.v1"](work, contract.record_changed(record))
+            self.handlers["isodose.patient-record.v1"](work, [contract.record_changed(record)])
         return self.alert()
 
     def alert(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Patient:
         } | more
         for _ in range(times):
             with self.running.transaction() as work:
-                self.handlers["isodose.card-feedback.v1"](work, contract.card_feedback("a", told))
+                self.handlers["isodose.card-feedback.v1"](work, [contract.card_feedback("a", told)])
         return self.alert()
 
     def basics(self) -> list[dict[str, Any]]:
@@ -206,7 +206,7 @@ def test_an_answer_before_the_order_is_on_record_counts_when_it_arrives(patient:
                 "service": "ici-steroid-sign",
             },
         )
-        patient.handlers["isodose.card-feedback.v1"](work, event)
+        patient.handlers["isodose.card-feedback.v1"](work, [event])
     assert state(patient.takes(NIVOLUMAB, prednisone(20))) == "answered"
 
 
@@ -244,14 +244,14 @@ def test_a_crash_before_the_commit_and_a_redelivery_raise_one_alert(patient: Pat
 
     def breaks_down() -> None:
         with patient.running.transaction() as work:
-            handle(work, event)
+            handle(work, [event])
             raise RuntimeError("power")
 
     with pytest.raises(RuntimeError, match="power"):
         breaks_down()
     for _ in range(2):
         with patient.running.transaction() as work:
-            handle(work, event)
+            handle(work, [event])
     assert patient.alert()["meta"]["versionId"] == "1"
     with patient.running.reading() as work:
         assert len(work.resources.history("DetectedIssue", patient.alert()["id"])) == 1

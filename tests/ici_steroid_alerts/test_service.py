@@ -104,7 +104,7 @@ def test_an_alert_is_raised_once_and_cancelled_when_the_facts_change(
     def statuses(version: int, *exposures: Exposure) -> list[tuple[int, str]]:
         record = PatientRecord(patient_id="p", version=version, exposures=exposures)
         with running.transaction() as work:
-            handle(work, contract.record_changed(record))
+            handle(work, [contract.record_changed(record)])
         with running.reading() as work:
             stored = [s for s in work.resources.results_of("p") if s.type == "DetectedIssue"]
         return [(s.version, json.loads(s.body)["status"]) for s in stored]
@@ -195,7 +195,7 @@ def handle_feedback(call: Caller, card: str) -> None:
     }
     running = call.running
     with running.transaction() as work:
-        running.service.handlers["isodose.card-feedback.v1"](work, contract.card_feedback("a", told))
+        running.service.handlers["isodose.card-feedback.v1"](work, [contract.card_feedback("a", told)])
 
 
 def test_an_overridden_card_is_not_shown_again_until_it_is_worse(call: Caller) -> None:
@@ -231,7 +231,7 @@ def test_an_alert_is_answered_from_the_worklist(call: Caller) -> None:
     )
     record = PatientRecord(patient_id="p", version=1, exposures=exposures)
     with call.running.transaction() as work:
-        call.running.service.handlers["isodose.patient-record.v1"](work, contract.record_changed(record))
+        call.running.service.handlers["isodose.patient-record.v1"](work, [contract.record_changed(record)])
     (entry,) = call("GET", "/fhir/DetectedIssue?patient=p").json()["entry"]
     path = f"/fhir/DetectedIssue/{entry['resource']['id']}/$answer"
     told: dict[str, Any] = {

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from isodose.assessment import Decider, decide, on_day_started, on_record_changed, reassess
+from isodose.assessment import Decider, Due, decide, on_day_started, on_record_changed, reassess
 from isodose.clinical import finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.events import contract
@@ -38,7 +38,7 @@ def _task(work: Work) -> dict[str, Any]:
 def test_a_decision_is_stored_published_and_says_what_it_rests_on(
     work: Work, decider: Decider, a_record: Any
 ) -> None:
-    assert reassess(work, decider, a_record(3, 80), TODAY)
+    assert reassess(work, decider, [Due(a_record(3, 80), TODAY)])
     kept = work.guidance.get("fitness", "p1")
     assert kept is not None
     assert (kept.record_version, kept.on, kept.due_on) == (3, TODAY, TODAY + timedelta(days=7))
@@ -51,59 +51,69 @@ def test_a_decision_is_stored_published_and_says_what_it_rests_on(
 
 
 def test_the_same_decision_asked_for_again_does_nothing(work: Work, decider: Decider, a_record: Any) -> None:
-    assert reassess(work, decider, a_record(3, 80), TODAY)
-    assert not reassess(work, decider, a_record(3, 80), TODAY)
+    assert reassess(work, decider, [Due(a_record(3, 80), TODAY)])
+    assert not reassess(work, decider, [Due(a_record(3, 80), TODAY)])
     assert len(_published(work)) == 1
 
 
 def test_a_result_no_longer_concluded_is_withdrawn_and_comes_back_as_itself(
     work: Work, decider: Decider, a_record: Any
 ) -> None:
-    reassess(work, decider, a_record(1, 80), TODAY)
+    reassess(work, decider, [Due(a_record(1, 80), TODAY)])
     first = _task(work)
-    reassess(work, decider, a_record(2, 40), TODAY)
+    reassess(work, decider, [Due(a_record(2, 40), TODAY)])
     assert _task(work)["status"] == "cancelled"
     assert "Task" in [r["resourceType"] for r in _published(work)[-1]["resources"]]
-    reassess(work, decider, a_record(3, 90), TODAY)
+    reassess(work, decider, [Due(a_record(3, 90), TODAY)])
     assert (_task(work)["id"], _task(work)["status"]) == (first["id"], "requested")
 
 
 def test_a_decision_never_goes_back_to_an_older_record_or_day(
     work: Work, decider: Decider, a_record: Any
 ) -> None:
-    reassess(work, decider, a_record(5, 80), TODAY)
-    assert not reassess(work, decider, a_record(4, 40), TODAY)
-    assert not reassess(work, decider, a_record(5, 80), TODAY - timedelta(days=1))
-    assert reassess(work, decider, a_record(6, 80), TODAY - timedelta(days=1))
+    reassess(work, decider, [Due(a_record(5, 80), TODAY)])
+    assert not reassess(work, decider, [Due(a_record(4, 40), TODAY)])
+    assert not reassess(work, decider, [Due(a_record(5, 80), TODAY - timedelta(days=1))])
+    assert reassess(work, decider, [Due(a_record(6, 80), TODAY - timedelta(days=1))])
     assert _published(work)[-1]["on"] == TODAY.isoformat()
 
 
 def test_new_knowledge_decides_anew_on_the_same_record(work: Work, decider: Decider, a_record: Any) -> None:
-    reassess(work, decider, a_record(1, 80), TODAY)
+    reassess(work, decider, [Due(a_record(1, 80), TODAY)])
     entry = msgspec.structs.replace(decider.knowledge.entries["FIT"], statement="KPS of 70 or more")
-    assert reassess(work, replace(decider, knowledge=Knowledge({"FIT": entry})), a_record(1, 80), TODAY)
+    changed = replace(decider, knowledge=Knowledge({"FIT": entry}))
+    assert reassess(work, changed, [Due(a_record(1, 80), TODAY)])
 
 
 def test_a_redelivered_or_late_record_changes_nothing(work: Work, decider: Decider, a_record: Any) -> None:
     handle = on_record_changed(decider)
     newer, older = (contract.record_changed(a_record(v, k)) for v, k in ((2, 80), (1, 40)))
     for event in (newer, older, newer):
-        handle(work, event)
+        handle(work, [event])
     stored = work.records.get("p1")
     assert stored is not None
     assert stored.version == 2
     assert [told["recordVersion"] for told in _published(work)] == [2]
 
 
+def test_events_taken_together_end_as_they_do_one_by_one(work: Work, decider: Decider, a_record: Any) -> None:
+    told = [(1, 80, "p1"), (3, 90, "p2"), (2, 40, "p1"), (2, 40, "p2"), (3, 80, "p1")]
+    on_record_changed(decider)(work, [contract.record_changed(a_record(*one)) for one in told])
+    published = {one["patientId"]: one for one in _published(work)}
+    assert {patient: one["recordVersion"] for patient, one in published.items()} == {"p1": 3, "p2": 3}
+    assert {s.patient_id for s in work.resources.results_of("p1", "p2")} == {"p1", "p2"}
+    assert work.records.versions(["p1", "p2"]) == {"p1": 3, "p2": 3}
+
+
 def test_a_new_day_decides_for_those_who_are_due_and_for_nobody_else(
     work: Work, decider: Decider, a_record: Any
 ) -> None:
     handle = on_record_changed(decider)
-    handle(work, contract.record_changed(a_record(1, 80, "p1")))
-    handle(work, contract.record_changed(a_record(1, 80, "p2")))
+    handle(work, [contract.record_changed(a_record(1, 80, "p1"))])
+    handle(work, [contract.record_changed(a_record(1, 80, "p2"))])
     later = replace(decider, today=lambda: TODAY + timedelta(days=3))
-    on_record_changed(later)(work, contract.record_changed(a_record(2, 80, "p2")))
-    on_day_started(decider)(work, contract.day_started(TODAY + timedelta(days=7)))
+    on_record_changed(later)(work, [contract.record_changed(a_record(2, 80, "p2"))])
+    on_day_started(decider)(work, [contract.day_started(TODAY + timedelta(days=7))])
     days = {told["patientId"]: told["on"] for told in _published(work)}
     assert days == {"p1": "2026-11-30", "p2": "2026-11-26"}
 
@@ -111,10 +121,10 @@ def test_a_new_day_decides_for_those_who_are_due_and_for_nobody_else(
 def test_a_new_day_renews_what_was_decided_with_other_knowledge(
     work: Work, decider: Decider, a_record: Any
 ) -> None:
-    on_record_changed(decider)(work, contract.record_changed(a_record(1, 80)))
+    on_record_changed(decider)(work, [contract.record_changed(a_record(1, 80))])
     entry = msgspec.structs.replace(decider.knowledge.entries["FIT"], statement="KPS of 70 or more")
     changed = replace(decider, knowledge=Knowledge({"FIT": entry}))
-    on_day_started(changed)(work, contract.day_started(TODAY))
+    on_day_started(changed)(work, [contract.day_started(TODAY)])
     assert [told["knowledgeVersion"] for told in _published(work)] == [
         decider.knowledge.version,
         changed.knowledge.version,

@@ -1,12 +1,13 @@
 """What the three decision services share around their pure `decide`: events, the day, results, `$assess`."""
 
 from isodose.assessment.decider import Decider, Decision, decide
-from isodose.assessment.handlers import on_day_started, on_record_changed, reassess
+from isodose.assessment.handlers import Due, on_day_started, on_record_changed, reassess
 from isodose.assessment.operation import assess, assess_operation
 
 __all__ = [
     "Decider",
     "Decision",
+    "Due",
     "assess",
     "assess_operation",
     "decide",

@@ -1,25 +1,24 @@
 """A decision made again because a record or the day changed: stored, published, and told to the others.
 
-One transaction holds all of it: the guidance row, the FHIR results and their Provenance, the withdrawal of
-results no longer concluded, and the event.
+One transaction holds all of it: the guidance rows, the FHIR results and their Provenance, the withdrawal of
+results no longer concluded, and the events.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
-import orjson
 
 from isodose.assessment.decider import Decider, Decision, Resource, decide
 from isodose.clinical import record as clinical_record
+from isodose.clinical.finding import conclusion
 from isodose.clinical.record import PatientRecord
 from isodose.events import contract
 from isodose.events.consumer import Handler
 from isodose.storage.records import Guidance
-from isodose.telemetry import current_traceparent
 from isodose.work import Work
 
 WITHDRAWN = {
@@ -35,56 +34,89 @@ WITHDRAWN = {
 """The status of a result that is no longer concluded, by type; other types stay as they are."""
 
 
-def reassess(
-    work: Work, decider: Decider, record: PatientRecord, on: dt.date, *, again: bool = False
-) -> bool:
-    """Decide again, store and publish. False, and nothing done, when a newer or the same decision is there.
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A record to decide on, for which day, and the trace that led here.
 
     `again`: store and publish the same decision once more, because what is kept beside the record changed.
-    A decision never goes back to an earlier day than the last one of the same patient.
     """
-    last = work.guidance.get(decider.service, record.patient_id)
-    if last is not None:
-        on = max(on, last.on)
-        asked = (record.version, on, decider.knowledge.version)
-        same = asked == (last.record_version, last.on, last.knowledge_version)
-        if last.record_version > record.version or (same and not again):
-            return False
+
+    record: PatientRecord
+    on: dt.date
+    traceparent: str | None = None
+    again: bool = False
+
+
+def reassess(work: Work, decider: Decider, due: Sequence[Due]) -> int:
+    """Decide again for several patients, store and publish; for how many something was decided.
+
+    Nothing is done for a patient on whom a decision on a newer record, or this very one, is there. A decision
+    never goes back to an earlier day than the last one of the same patient.
+    """
+    last = work.guidance.get_many(decider.service, [one.record.patient_id for one in due])
+    made = [
+        (_decision(work, decider, one.record, on), one.traceparent)
+        for one in due
+        if (on := _day(decider, one, last.get(one.record.patient_id))) is not None
+    ]
+    if made:
+        _keep(work, decider, made)
+    return len(made)
+
+
+def _day(decider: Decider, due: Due, last: Guidance | None) -> dt.date | None:
+    """The day to decide for; None where there is nothing to decide."""
+    if last is None:
+        return due.on
+    on = max(due.on, last.on)
+    asked = (due.record.version, on, decider.knowledge.version)
+    stands = (last.record_version, last.on, last.knowledge_version)
+    same = asked == stands and not due.again
+    return None if last.record_version > due.record.version or same else on
+
+
+def _decision(work: Work, decider: Decider, record: PatientRecord, on: dt.date) -> Decision:
     decision = decide(decider, record, on)
-    decision = replace(decision, resources=decider.carry(work, decision.resources, on))
-    withdrawn = _withdraw(work, record.patient_id, decision)
-    work.resources.put_results(decision.resources, record.patient_id)
-    data = _event_data(decider, decision, withdrawn)
+    return replace(decision, resources=decider.carry(work, decision.resources, on))
+
+
+def _keep(work: Work, decider: Decider, made: Sequence[tuple[Decision, str | None]]) -> None:
+    withdrawn = _withdrawn(work, [decision for decision, _ in made])
+    told = {
+        decision.record.patient_id: decision.resources + withdrawn[decision.record.patient_id]
+        for decision, _ in made
+    }
+    work.resources.put_results(told)
+    events = [
+        _event(decider, decision, told[decision.record.patient_id], traceparent)
+        for decision, traceparent in made
+    ]
     work.guidance.put(
-        Guidance(
-            service=decider.service,
-            patient_id=record.patient_id,
-            record_version=record.version,
-            knowledge_version=decider.knowledge.version,
-            on=on,
-            content=_concluded(decision),
-            due_on=decider.next_change(record, decision.findings, on),
+        *(
+            _guidance(decider, decision, _content(event))
+            for (decision, _), event in zip(made, events, strict=True)
         )
     )
-    event = contract.guidance(
-        decider.event_type, decider.service, data, record.patient_id, current_traceparent()
-    )
-    work.outbox.add("isodose.guidance.v1", record.patient_id, event)
-    return True
+    work.outbox.add_all("isodose.guidance.v1", [(event.subject, event) for event in events])
 
 
 def on_record_changed(decider: Decider) -> Handler:
-    """Handle `isodose.patient-record.changed`: keep the record and decide, unless a newer one is here."""
+    """Handle `isodose.patient-record.changed`: keep the records and decide, unless newer ones are here."""
 
-    def reassess_record(work: Work, event: contract.Event) -> None:
-        record = clinical_record.decode(contract.data_of(event))
-        work.records.lock(record.patient_id)
-        if work.records.version(record.patient_id) > record.version:
-            return
-        work.records.put(record)
-        reassess(work, decider, record, decider.today())
+    def reassess_records(work: Work, events: Sequence[contract.Event]) -> None:
+        newest: dict[str, Due] = {}
+        for event in events:
+            record = clinical_record.decode(contract.data_of(event))
+            before = newest.get(record.patient_id)
+            if before is None or before.record.version <= record.version:
+                newest[record.patient_id] = Due(record, decider.today(), event.traceparent)
+        work.records.lock(*newest)
+        stored = work.records.versions(newest)
+        due = [one for patient, one in newest.items() if stored.get(patient, 0) <= one.record.version]
+        work.records.put(*(one.record for one in due))
+        reassess(work, decider, due)
 
-    return reassess_record
+    return reassess_records
 
 
 def on_day_started(decider: Decider) -> Handler:
@@ -93,49 +125,74 @@ def on_day_started(decider: Decider) -> Handler:
     That is where it depends on the day, and where it was given with knowledge that has changed since.
     """
 
-    def reassess_due(work: Work, event: contract.Event) -> None:
-        day = msgspec.json.decode(bytes(event.data), type=contract.DayStarted).on
-        due = set(work.guidance.due(decider.service, day))
-        due |= set(work.guidance.decided_otherwise(decider.service, decider.knowledge.version))
-        work.records.lock(*due)
-        for patient_id in sorted(due):
-            record = work.records.get(patient_id)
-            if record is not None:
-                reassess(work, decider, record, day)
+    def reassess_due(work: Work, events: Sequence[contract.Event]) -> None:
+        for event in events:
+            day = msgspec.json.decode(bytes(event.data), type=contract.DayStarted).on
+            due = set(work.guidance.due(decider.service, day))
+            due |= set(work.guidance.decided_otherwise(decider.service, decider.knowledge.version))
+            work.records.lock(*due)
+            records = work.records.get_many(due)
+            ready = [Due(records[patient], day, event.traceparent) for patient in sorted(records)]
+            reassess(work, decider, ready)
 
     return reassess_due
 
 
-def _withdraw(work: Work, patient_id: str, decision: Decision) -> list[Resource]:
-    """Give the results that are no longer concluded their final status, and return them."""
-    produced = {(r["resourceType"], r["id"]) for r in decision.resources}
-    withdrawn: list[Resource] = []
-    for stored in work.resources.results_of(patient_id):
+def _withdrawn(work: Work, decisions: Sequence[Decision]) -> dict[str, list[Resource]]:
+    """By patient, the stored results that are no longer concluded, in their final status."""
+    produced = {
+        (resource["resourceType"], resource["id"])
+        for decision in decisions
+        for resource in decision.resources
+    }
+    found: dict[str, list[Resource]] = {decision.record.patient_id: [] for decision in decisions}
+    for stored in work.resources.results_of(*found):
         status = WITHDRAWN.get(stored.type)
-        if status is None or stored.deleted or (stored.type, stored.id) in produced:
+        if status is None or (stored.type, stored.id) in produced:
             continue
-        resource = orjson.loads(stored.body)
+        resource = stored.resource()
         resource.pop("meta", None)
-        if resource.get("status") != status:
-            resource["status"] = status
-            work.resources.put_result(resource, patient_id)
-        withdrawn.append(resource)
-    return withdrawn
+        resource["status"] = status
+        found[stored.patient_id or ""].append(resource)
+    return found
 
 
-def _concluded(decision: Decision) -> str:
-    content = {"findings": decision.findings, "options": decision.options}
-    return msgspec.json.encode(content, order="deterministic").decode()
+def _guidance(decider: Decider, decision: Decision, content: str) -> Guidance:
+    return Guidance(
+        service=decider.service,
+        patient_id=decision.record.patient_id,
+        record_version=decision.record.version,
+        knowledge_version=decider.knowledge.version,
+        on=decision.on,
+        content=content,
+        due_on=decider.next_change(decision.record, decision.findings, decision.on),
+    )
 
 
-def _event_data(decider: Decider, decision: Decision, withdrawn: list[Resource]) -> dict[str, Any]:
-    return {
+def _event(
+    decider: Decider, decision: Decision, resources: list[Resource], traceparent: str | None
+) -> contract.Event:
+    data = {
         "patientId": decision.record.patient_id,
         "service": decider.service,
         "recordVersion": decision.record.version,
         "knowledgeVersion": decider.knowledge.version,
         "on": decision.on,
-        "findings": decision.findings,
+        "findings": [conclusion(finding) for finding in decision.findings],
         "options": decision.options,
-        "resources": decision.resources + withdrawn,
+        "resources": resources,
     }
+    return contract.guidance(
+        decider.event_type, decider.service, data, decision.record.patient_id, traceparent
+    )
+
+
+def _content(event: contract.Event) -> str:
+    """Of a decision's event, what is kept of it beside the resources: findings and options."""
+    told = msgspec.json.decode(event.data, type=_Concluded)
+    return msgspec.json.encode(told).decode()
+
+
+class _Concluded(msgspec.Struct, frozen=True):
+    findings: msgspec.Raw
+    options: msgspec.Raw

@@ -74,6 +74,30 @@ class Finding(Struct, frozen=True):
         return any(source.seen == "memory" for source in self.sources)
 
 
+class Conclusion(Struct, frozen=True):
+    """What a finding says of one patient and no other: its words and sources are those of its entry in the
+    knowledge version it was decided with.
+    """
+
+    code: str
+    verdict: Verdict
+    applies_to: str = ""
+    value: FactScalar | None = None
+    missing: tuple[str, ...] = ()
+    facts: tuple[FactUsed, ...] = ()
+
+
+def conclusion(finding: Finding) -> Conclusion:
+    return Conclusion(
+        code=finding.code,
+        verdict=finding.verdict,
+        applies_to=finding.applies_to,
+        value=finding.value,
+        missing=finding.missing,
+        facts=finding.facts,
+    )
+
+
 Standing = Literal["standard", "conditional", "emerging", "investigational", "not-advised", "unknown"]
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from itertools import islice, takewhile
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby, islice, takewhile
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, tuple_
+from sqlalchemy.dialects.postgresql import Insert
 
 from isodose.events import contract
 from isodose.events.contract import Event
@@ -22,24 +22,25 @@ from isodose.storage.database import Database, insert, is_transient
 from isodose.storage.records import Records
 from isodose.storage.tables import consumed_position, dead_letter
 
-Handler = Callable[[Any, Event], None]
+Handler = Callable[[Any, Sequence[Event]], None]
+"""Takes events of one topic in their order, all in one transaction: each is handled, or none."""
 Claims = Callable[[str], bytes]
 """Of a `dataref`: the data as JSON. Raises `LogUnavailable` when they cannot be had now."""
 
-TOGETHER = 50
-TOGETHER_S = 0.05
-"""One transaction takes up to so many messages and starts none after so long: commits are what costs."""
+TOGETHER = 20
+"""One transaction takes up to so many messages: round trips and commits are what costs."""
 
 _log = logging.getLogger("isodose.events")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
 class Consumer:
-    """Reads the topics of `handlers` as `group` and hands each event to its handler, in order per key.
+    """Reads the topics of `handlers` as `group` and hands the events to their handler, in order per key.
 
     `work` makes of a connection what the handlers are given. A handler that fails is tried `retries` times,
     `backoff` seconds apart and doubling; then the message becomes a dead letter and the next one is taken.
-    While the database or the log is away nothing is given up: the same message waits.
+    While the database or the log is away nothing is given up: the same message waits. `committed` is called
+    when effects have been committed.
     """
 
     def __init__(  # noqa: PLR0917
@@ -52,6 +53,7 @@ class Consumer:
         retries: int = 3,
         backoff: float = 0.1,
         claims: Claims | None = None,
+        committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._group = group
         self._database = database
@@ -61,6 +63,7 @@ class Consumer:
         self._retries = max(1, retries)
         self._backoff = backoff
         self._claims = claims
+        self._committed = committed
         self._pending: deque[Delivered] = deque()
         self._alone = 0
         self._subscription: Subscription | None = None
@@ -119,31 +122,29 @@ class Consumer:
 
     def _take_together(self, messages: list[Delivered]) -> int:
         """How many took effect in one transaction; 0 when one failed and all are to be taken alone."""
-        taken = 0
         try:
             with self._database.begin() as conn:
                 Records(conn).lock(*(one.key for one in messages if one.key is not None))
-                until = time.monotonic() + TOGETHER_S
-                for message in messages:
-                    if advance(conn, self._group, message):
-                        self._handle(conn, message)
-                    taken += 1
-                    if time.monotonic() > until:
-                        break
+                fresh = advance(conn, self._group, messages)
+                for topic, of_topic in groupby(fresh, key=lambda one: one.topic):
+                    handle(conn, list(of_topic), self._handlers[topic], self._work, self._claims)
         except Exception as error:
             if _passes(error):
                 raise
             self._alone = len(messages)
             return 0
-        return taken
+        self._committed()
+        return len(messages)
 
     def _take(self, message: Delivered) -> None:
         attempt = 1
         while True:
             try:
                 with self._database.begin() as conn:
-                    if advance(conn, self._group, message):
-                        self._handle(conn, message)
+                    if advance(conn, self._group, [message]):
+                        handler = self._handlers[message.topic]
+                        handle(conn, [message], handler, self._work, self._claims)
+                self._committed()
                 return
             except Exception as error:
                 if _passes(error):
@@ -156,12 +157,9 @@ class Consumer:
                     raise
                 attempt += 1
 
-    def _handle(self, conn: Connection, message: Delivered) -> None:
-        handle(conn, message, self._handlers[message.topic], self._work, self._claims)
-
     def _set_aside(self, message: Delivered, error: Exception, attempts: int) -> None:
         with self._database.begin() as conn:
-            if not advance(conn, self._group, message):
+            if not advance(conn, self._group, [message]):
                 return
             conn.execute(
                 insert(conn, dead_letter).on_conflict_do_nothing(),
@@ -188,20 +186,24 @@ def _passes(error: BaseException) -> bool:
 
 def handle(
     conn: Connection,
-    message: Delivered,
+    messages: Sequence[Delivered],
     handler: Handler,
     work: Callable[[Connection], Any],
     claims: Claims | None = None,
 ) -> None:
-    """Give the message's event to the handler; a tombstone holds none and needs no handling."""
-    if message.value is None:
-        return
-    event = contract.decode(message.value)
-    if event.dataref is not None:
-        if claims is None:
-            raise ValueError(f"{event.type} came by claim check and no store to claim from is set")
-        event = msgspec.structs.replace(event, data=msgspec.Raw(claims(event.dataref)))
-    handler(work(conn), event)
+    """Give the messages' events to the handler of their topic; a tombstone holds none, and none is needed."""
+    events = [_event(message.value, claims) for message in messages if message.value is not None]
+    if events:
+        handler(work(conn), events)
+
+
+def _event(value: bytes, claims: Claims | None) -> Event:
+    event = contract.decode(value)
+    if event.dataref is None:
+        return event
+    if claims is None:
+        raise ValueError(f"{event.type} came by claim check and no store to claim from is set")
+    return msgspec.structs.replace(event, data=msgspec.Raw(claims(event.dataref)))
 
 
 def position(conn: Connection, group: str, topic: str, partition: int) -> int | None:
@@ -211,15 +213,36 @@ def position(conn: Connection, group: str, topic: str, partition: int) -> int | 
     return conn.execute(query).scalar_one_or_none()
 
 
-def advance(conn: Connection, group: str, message: Delivered) -> bool:
-    """Move the group past the message, holding the position's row until commit; False when it was past it."""
-    statement = insert(conn, consumed_position).values(
-        group=group, topic=message.topic, partition=message.partition, next_offset=message.offset + 1
-    )
+class PositionMoved(Exception):  # noqa: N818
+    """Another member of the group took the same messages at this moment; the same may be tried again."""
+
+
+def advance(conn: Connection, group: str, messages: Sequence[Delivered]) -> list[Delivered]:
+    """Move the group past the messages, holding its positions until commit; those it was not past yet.
+
+    Messages of one partition come in order of offset.
+    """
     at = consumed_position.c
-    statement = statement.on_conflict_do_update(
+    reached = {(one.topic, one.partition): one.offset + 1 for one in messages}
+    places = tuple_(at.topic, at.partition).in_(sorted(reached))
+    held = select(at.topic, at.partition, at.next_offset).where(at.group == group, places)
+    held = held.order_by(at.topic, at.partition).with_for_update()
+    stood = {(topic, partition): offset for topic, partition, offset in conn.execute(held)}
+    moved = [
+        {"group": group, "topic": topic, "partition": partition, "next_offset": offset}
+        for (topic, partition), offset in sorted(reached.items())
+        if offset > stood.get((topic, partition), 0)
+    ]
+    if moved and conn.execute(_moving(conn, moved)).rowcount != len(moved):
+        raise PositionMoved(group)
+    return [one for one in messages if one.offset >= stood.get((one.topic, one.partition), 0)]
+
+
+def _moving(conn: Connection, positions: Sequence[Mapping[str, Any]]) -> Insert:
+    at = consumed_position.c
+    statement = insert(conn, consumed_position).values(positions)
+    return statement.on_conflict_do_update(
         index_elements=[at.group, at.topic, at.partition],
         set_={"next_offset": statement.excluded.next_offset},
         where=at.next_offset < statement.excluded.next_offset,
     )
-    return conn.execute(statement).rowcount == 1

@@ -59,7 +59,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class GuidanceData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What one service decided on one patient: findings, options and FHIR resources as JSON."""
+    """What one service decided on one patient.
+
+    A finding is told by what it says of this patient; its words and sources stand under its code in the
+    knowledge of that version (decision 15). Resources are FHIR JSON, complete.
+    """
 
     patient_id: str
     service: str

@@ -64,5 +64,5 @@ def replay(
             return False
         row = conn.execute(select(dead_letter).where(dead_letter.c.id == letter_id)).one()
         message = Delivered(row.topic, row.key, row.value, json.loads(row.headers), row.partition, row.offset)
-        handle(conn, message, handlers[row.topic], work, claims)
+        handle(conn, [message], handlers[row.topic], work, claims)
     return True

@@ -95,6 +95,7 @@ class KafkaLog:
                 acks="all",
                 enable_idempotence=True,
                 linger_ms=1,
+                compression_type="zstd",
                 request_timeout_ms=REQUEST_MS,
                 delivery_timeout_ms=DELIVERY_MS,
                 max_block_ms=REQUEST_MS,

@@ -9,6 +9,8 @@ import datetime as dt
 import json
 import threading
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -40,22 +42,31 @@ class Outbox:
         self.conn = conn
 
     def add(self, topic: str, key: str | None, event: Event) -> None:
+        self.add_all(topic, [(key, event)])
+
+    def add_all(self, topic: str, events: Sequence[tuple[str | None, Event]]) -> None:
+        """The events with their keys, in this order. Raises `EventTooLarge`, and then adds none."""
         if topic not in contract.TOPICS:
             raise ValueError(f"no topic {topic!r}: known are {', '.join(contract.TOPICS)}")
-        value = contract.encode(event)
-        if len(value) > LARGEST_BYTES:
-            raise EventTooLarge(f"{event.type} has {len(value)} bytes; the log takes {LARGEST_BYTES}")
-        headers = {"content-type": CONTENT_TYPE}
-        if event.traceparent:
-            headers["traceparent"] = event.traceparent
-        row = {
-            "topic": topic,
-            "key": key,
-            "value": value,
-            "headers": json.dumps(headers),
-            "created_at": dt.datetime.now(dt.UTC),
-        }
-        self.conn.execute(outbox.insert(), row)
+        rows = [_row(topic, key, event) for key, event in events]
+        if rows:
+            self.conn.execute(outbox.insert(), rows)
+
+
+def _row(topic: str, key: str | None, event: Event) -> dict[str, Any]:
+    value = contract.encode(event)
+    if len(value) > LARGEST_BYTES:
+        raise EventTooLarge(f"{event.type} has {len(value)} bytes; the log takes {LARGEST_BYTES}")
+    headers = {"content-type": CONTENT_TYPE}
+    if event.traceparent:
+        headers["traceparent"] = event.traceparent
+    return {
+        "topic": topic,
+        "key": key,
+        "value": value,
+        "headers": json.dumps(headers),
+        "created_at": dt.datetime.now(dt.UTC),
+    }
 
 
 class Relay:

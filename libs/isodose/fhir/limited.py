@@ -97,7 +97,7 @@ class LimitedStore(ResourceStore):
         allowed = self._allowed(found, "r")
         return [one for one in found if (one.type, one.id) in allowed]
 
-    def write(self, changes: Sequence[Change], patient_id: str | None = None) -> list[Stored]:
+    def write(self, changes: Sequence[Change]) -> list[Stored]:
         """As of any store; raises 403 for what may not be written, 404 for what may not be known of."""
         for change in changes:
             self._refuse_foreign(change)
@@ -105,7 +105,7 @@ class LimitedStore(ResourceStore):
         before = self.unlimited.get_many([(change.type, change.id) for change in limited], lock=True)
         for change in limited:
             self._refuse_unseen(change, before.get((change.type, change.id)))
-        written = super().write(changes, patient_id)
+        written = super().write(changes)
         self._refuse_outside(limited, written)
         return written
 

@@ -120,8 +120,12 @@ class Reading:
             statement = statement.where(current.c.origin == origin)
         return [as_stored(row) for row in self.conn.execute(statement.order_by(current.c.type, current.c.id))]
 
-    def results_of(self, patient_id: str) -> list[Stored]:
-        return self.of_patient(patient_id, "result")
+    def results_of(self, *patient_ids: str) -> list[Stored]:
+        """What the platform concluded on these patients, deleted results left out."""
+        statement = select(current).where(
+            current.c.patient_id.in_(patient_ids), current.c.deleted.is_(False), current.c.origin == "result"
+        )
+        return [as_stored(row) for row in self.conn.execute(statement.order_by(current.c.type, current.c.id))]
 
     def _rows(self, keys: Iterable[Key], lock: bool = False) -> dict[Key, Row[Any]]:
         wanted = sorted(set(keys))

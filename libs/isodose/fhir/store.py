@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html#versioning
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,6 @@ from sqlalchemy import Row, delete, select, tuple_
 
 from isodose.fhir import errors
 from isodose.fhir.dates import bounds
-from isodose.fhir.insertion import insert_rows
 from isodose.fhir.integrity import refuse_dangling
 from isodose.fhir.reading import PAGE, Key, Origin, Reading
 from isodose.fhir.resources import (
@@ -30,6 +29,7 @@ from isodose.fhir.resources import (
 )
 from isodose.fhir.search_parameters import patient_of, rows
 from isodose.fhir.stored import Stored, as_stored
+from isodose.storage.insertion import insert_rows
 from isodose.storage.tables import resource as current
 from isodose.storage.tables import resource_version as versions
 from isodose.storage.tables import search_index
@@ -47,7 +47,10 @@ _ADVANCE = f"{_REPLACE} WHERE resource.last_version < excluded.last_version"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One write that is asked for. `content` None deletes; `path` is where it stands in the request."""
+    """One write that is asked for. `content` None deletes; `path` is where it stands in the request.
+
+    `patient_id` is for results of types that name no patient, such as Provenance.
+    """
 
     type: str
     id: str
@@ -56,6 +59,7 @@ class Change:
     if_match: str | None = None
     origin: Origin = "ehr"
     path: str = ""
+    patient_id: str | None = None
 
 
 class ResourceStore(Reading):
@@ -74,26 +78,37 @@ class ResourceStore(Reading):
 
     def put_result(self, resource: dict[str, Any], patient_id: str | None = None) -> Stored:
         """Store what the platform concluded: same key, same id; same content, no new version."""
-        return self.write([_as_result(resource)], patient_id)[0]
+        return self.write([_as_result(resource, patient_id)])[0]
 
-    def put_results(self, resources: Sequence[dict[str, Any]], patient_id: str | None = None) -> None:
-        """Many results at once. `patient_id` is for types that name no patient, such as Provenance.
+    def put_results(self, results: Mapping[str, Iterable[dict[str, Any]]]) -> None:
+        """What was concluded on several patients, by patient id, in one write.
 
         What is the same for every patient is written first, for the others point to it, and only where it
         differs from what is stored: decisions on different patients do not wait for each other.
         """
-        changes = [_as_result(data) for data in resources]
-        shared = self._differing([change for change in changes if change.type in ABOUT_NO_PATIENT])
-        if shared:
-            self.write(shared)
-        self.write([change for change in changes if change.type not in ABOUT_NO_PATIENT], patient_id)
+        self.put_shared(r for of_one in results.values() for r in of_one if _is_shared(r))
+        self.write(
+            [
+                _as_result(one, patient)
+                for patient, of_one in results.items()
+                for one in of_one
+                if not _is_shared(one)
+            ]
+        )
 
-    def _differing(self, changes: Sequence[Change]) -> list[Change]:
-        """The changes whose content is not stored already; nothing is locked."""
-        stored = self._rows([(change.type, change.id) for change in changes])
-        return [c for c in changes if c.content and not _same(c.content, stored.get((c.type, c.id)))]
+    def put_shared(self, resources: Iterable[dict[str, Any]]) -> None:
+        """What is about no patient, where it differs from what is stored; nothing is locked otherwise."""
+        changes = {(change.type, change.id): change for change in map(_as_result, resources)}
+        stored = self._rows(changes)
+        differing = [
+            change
+            for key, change in changes.items()
+            if change.content and not _same(change.content, stored.get(key))
+        ]
+        if differing:
+            self.write(differing)
 
-    def write(self, changes: Sequence[Change], patient_id: str | None = None) -> list[Stored]:
+    def write(self, changes: Sequence[Change]) -> list[Stored]:
         """All the changes at once, or none: raises FhirError before anything is written.
 
         Refused: dangling references (422), a stale `if_match` (412), or overtaken (409).
@@ -103,7 +118,7 @@ class ResourceStore(Reading):
         refuse_dangling(self.conn, self.base, changes)
         now = self.clock()
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        batch = _Batch(self, now, patient_id)
+        batch = _Batch(self, now)
         results = [batch.add(change, before.get((change.type, change.id))) for change in changes]
         batch.flush()
         return results
@@ -112,10 +127,9 @@ class ResourceStore(Reading):
 class _Batch:
     """The rows that one batch of changes puts into the three tables."""
 
-    def __init__(self, store: ResourceStore, now: datetime, patient_id: str | None) -> None:
+    def __init__(self, store: ResourceStore, now: datetime) -> None:
         self.store = store
         self.now = now
-        self.patient_id = patient_id
         self.current: list[tuple[Any, ...]] = []
         self.versions: list[tuple[Any, ...]] = []
         self.index: list[tuple[Any, ...]] = []
@@ -168,7 +182,7 @@ class _Batch:
     def _patient(self, change: Change, content: Resource) -> str | None:
         if change.type == "Patient":
             return change.id
-        return patient_of(change.type, content.data, self.store.base) or self.patient_id
+        return patient_of(change.type, content.data, self.store.base) or change.patient_id
 
     def _keep(self, stored: Stored, source: str | None) -> None:
         body, updated = stored.body.decode(), instant(stored.last_updated)
@@ -215,10 +229,14 @@ class _Batch:
         insert_rows(conn, search_index, _INDEX, self.index)
 
 
-def _as_result(data: dict[str, Any]) -> Change:
+def _as_result(data: dict[str, Any], patient_id: str | None = None) -> Change:
     id = data.get("id") or result_id(result_key(data) or str(uuid.uuid4()))
     content = resource_of({**data, "id": id}, dump(data))
-    return Change(content.type, id, content, origin="result", path=content.type)
+    return Change(content.type, id, content, origin="result", path=content.type, patient_id=patient_id)
+
+
+def _is_shared(resource: Mapping[str, Any]) -> bool:
+    return resource["resourceType"] in ABOUT_NO_PATIENT
 
 
 def _same(content: Resource, row: Row[Any] | None) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, text
+from sqlalchemy import Connection, Row, select, text
 
 from isodose.clinical import record as clinical_record
 from isodose.clinical.record import PatientRecord
-from isodose.storage.database import insert
+from isodose.storage.insertion import insert_rows
 from isodose.storage.tables import guidance, patient_record
 
 _LOCK = text(
@@ -18,6 +19,19 @@ _LOCK = text(
     " FROM unnest(CAST(:ids AS text[])) AS id"
 )
 """An array is unnested in its order, so locks are taken in that order."""
+_RECORD = ("patient_id", "version", "content")
+_NEWER_RECORD = (
+    "ON CONFLICT (patient_id) DO UPDATE SET version = excluded.version, content = excluded.content"
+    " WHERE excluded.version > patient_record.version"
+)
+_GUIDANCE = (
+    "service", "patient_id", "record_version", "knowledge_version", "on_date", "content", "due_on",
+)  # fmt: skip
+_NEWER_GUIDANCE = (
+    "ON CONFLICT (service, patient_id) DO UPDATE SET "
+    f"{', '.join(f'{c} = excluded.{c}' for c in _GUIDANCE[2:])}"
+    " WHERE (excluded.record_version, excluded.on_date) >= (guidance.record_version, guidance.on_date)"
+)
 
 
 class Records:
@@ -34,31 +48,42 @@ class Records:
         """
         if self.conn.dialect.name != "postgresql":
             return
-        self.conn.execute(_LOCK, {"ids": sorted(set(patient_ids))})
+        wanted = set(patient_ids) - self._locked()
+        if wanted:
+            self.conn.execute(_LOCK, {"ids": sorted(wanted)})
+            self._locked().update(wanted)
+
+    def _locked(self) -> set[str]:
+        """The patients this transaction has locked; none inside a savepoint, which may undo its own."""
+        if self.conn.in_nested_transaction():
+            return set()
+        transaction = self.conn.get_transaction()
+        if self.conn.info.get("isodose.locked_in") is not transaction:
+            self.conn.info["isodose.locked_in"], self.conn.info["isodose.locked"] = transaction, set()
+        locked: set[str] = self.conn.info["isodose.locked"]
+        return locked
 
     def get(self, patient_id: str) -> PatientRecord | None:
         query = select(patient_record.c.content).where(patient_record.c.patient_id == patient_id)
         content = self.conn.execute(query).scalar_one_or_none()
         return None if content is None else clinical_record.decode(content)
 
-    def version(self, patient_id: str) -> int:
-        """The stored version; 0 when there is no record."""
-        query = select(patient_record.c.version).where(patient_record.c.patient_id == patient_id)
-        return self.conn.execute(query).scalar_one_or_none() or 0
+    def get_many(self, patient_ids: Iterable[str]) -> dict[str, PatientRecord]:
+        """The records there are, by patient."""
+        query = select(patient_record.c.content).where(patient_record.c.patient_id.in_(sorted(patient_ids)))
+        found = map(clinical_record.decode, self.conn.execute(query).scalars())
+        return {record.patient_id: record for record in found}
 
-    def put(self, record: PatientRecord) -> bool:
-        """Store the record if it is newer than the stored one; False when it is older or the same."""
-        statement = insert(self.conn, patient_record).values(
-            patient_id=record.patient_id,
-            version=record.version,
-            content=clinical_record.encode(record).decode(),
-        )
-        statement = statement.on_conflict_do_update(
-            index_elements=[patient_record.c.patient_id],
-            set_={"version": statement.excluded.version, "content": statement.excluded.content},
-            where=statement.excluded.version > patient_record.c.version,
-        )
-        return self.conn.execute(statement).rowcount == 1
+    def versions(self, patient_ids: Iterable[str]) -> dict[str, int]:
+        """The stored versions, by patient; a patient without a record is left out."""
+        at = patient_record.c
+        query = select(at.patient_id, at.version).where(at.patient_id.in_(sorted(patient_ids)))
+        return {row.patient_id: row.version for row in self.conn.execute(query)}
+
+    def put(self, *records: PatientRecord) -> int:
+        """Store the records, one per patient, that are newer than the stored ones; how many they were."""
+        rows = [(r.patient_id, r.version, clinical_record.encode(r).decode()) for r in records]
+        return insert_rows(self.conn, patient_record, _RECORD, rows, _NEWER_RECORD)
 
     def ids(self) -> Iterator[str]:
         """Every patient with a record, in order of id."""
@@ -71,6 +96,7 @@ class Guidance:
     """What one service last decided on one patient. `content` is JSON text.
 
     `due_on` is the next day on which the answer may change although the record does not; None when never.
+    A service that only keeps the results of another's decision leaves `content` empty.
     """
 
     service: str
@@ -89,47 +115,33 @@ class GuidanceStore:
         self.conn = conn
 
     def get(self, service: str, patient_id: str) -> Guidance | None:
-        query = select(guidance).where(guidance.c.service == service, guidance.c.patient_id == patient_id)
-        row = self.conn.execute(query).one_or_none()
-        if row is None:
-            return None
-        return Guidance(
-            service=row.service,
-            patient_id=row.patient_id,
-            record_version=row.record_version,
-            knowledge_version=row.knowledge_version,
-            on=row.on_date,
-            content=row.content,
-            due_on=row.due_on,
-        )
+        return self.get_many(service, [patient_id]).get(patient_id)
 
-    def put(self, decided: Guidance) -> bool:
-        """Store a decision; False when one on a newer record, or on a later day for this record, is there."""
-        statement = insert(self.conn, guidance).values(
-            service=decided.service,
-            patient_id=decided.patient_id,
-            record_version=decided.record_version,
-            knowledge_version=decided.knowledge_version,
-            on_date=decided.on,
-            content=decided.content,
-            due_on=decided.due_on,
-        )
-        new = statement.excluded
-        statement = statement.on_conflict_do_update(
-            index_elements=[guidance.c.service, guidance.c.patient_id],
-            set_={
-                name: new[name]
-                for name in ("record_version", "knowledge_version", "on_date", "content", "due_on")
-            },
-            where=or_(
-                new.record_version > guidance.c.record_version,
-                and_(
-                    new.record_version == guidance.c.record_version,
-                    new.on_date >= guidance.c.on_date,
-                ),
-            ),
-        )
-        return self.conn.execute(statement).rowcount == 1
+    def get_many(self, service: str, patient_ids: Iterable[str]) -> dict[str, Guidance]:
+        """What the service last decided, by patient."""
+        at = guidance.c
+        query = select(guidance).where(at.service == service, at.patient_id.in_(sorted(patient_ids)))
+        return {row.patient_id: _as_guidance(row) for row in self.conn.execute(query)}
+
+    def put(self, *decided: Guidance) -> list[Guidance]:
+        """Store decisions, one per service and patient; those that count.
+
+        A decision on an older record, or for an earlier day on the same record, than the stored one does not
+        count. Whoever writes holds the lock of these patients.
+        """
+        stored = [
+            found
+            for service in sorted({one.service for one in decided})
+            for found in self.get_many(service, [one.patient_id for one in decided]).values()
+        ]
+        stand = {(one.service, one.patient_id): (one.record_version, one.on) for one in stored}
+        new = [
+            one
+            for one in decided
+            if (one.record_version, one.on) >= stand.get((one.service, one.patient_id), (-1, dt.date.min))
+        ]
+        insert_rows(self.conn, guidance, _GUIDANCE, [_as_row(one) for one in new], _NEWER_GUIDANCE)
+        return new
 
     def decided_otherwise(self, service: str, knowledge_version: str) -> Iterator[str]:
         """Patients whose last decision rests on other knowledge, in order of id."""
@@ -148,3 +160,23 @@ class GuidanceStore:
             .order_by(guidance.c.patient_id)
         )
         yield from self.conn.execute(query).scalars().all()
+
+
+def _as_guidance(row: Row[Any]) -> Guidance:
+    return Guidance(
+        service=row.service,
+        patient_id=row.patient_id,
+        record_version=row.record_version,
+        knowledge_version=row.knowledge_version,
+        on=row.on_date,
+        content=row.content,
+        due_on=row.due_on,
+    )
+
+
+def _as_row(one: Guidance) -> tuple[Any, ...]:
+    due_on = one.due_on.isoformat() if one.due_on else None
+    return (
+        one.service, one.patient_id, one.record_version, one.knowledge_version, one.on.isoformat(),
+        one.content, due_on,
+    )  # fmt: skip
