@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Literal
 
 from eligibility_scoring.trials.catalogue import Catalogue, Criteria, Meanings, Setting
+from eligibility_scoring.trials.limits import Limits
 from isodose.clinical import logic
 from isodose.clinical.logic import Term
 from isodose.clinical.rules import View
@@ -23,38 +24,13 @@ profile, the tumour type, anything else; empty for what cannot be judged.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """A range as the review prints it; None where it has no end."""
-
-    low: float | None = None
-    high: float | None = None
-    from_low: bool = True
-    to_high: bool = True
-
-    def holds(self, value: Term) -> Term:
-        result = Term(True)
-        if self.low is not None:
-            result = result & (value >= self.low if self.from_low else value > self.low)
-        if self.high is not None:
-            result = result & (value <= self.high if self.to_high else value < self.high)
-        return result
-
-    def __str__(self) -> str:
-        if self.low is not None and self.high is not None and self.from_low and self.to_high:
-            return f"{self.low:g}-{self.high:g}"
-        low = "" if self.low is None else f"{'from' if self.from_low else 'above'} {self.low:g}"
-        high = "" if self.high is None else f"{'up to' if self.to_high else 'below'} {self.high:g}"
-        return f"{low} {high}".strip()
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Criterion:
     """`field` is the field of `Criteria` it comes from; `fact` the fact it mostly rests on, if there is one.
 
-    A criterion of level lesion or plan is met when one lesion or plan meets it. `nearness` tells what
-    brings the trial near to a patient who meets it.
-    `codes`, `limits` and `must_not_hold` (of `fact`) say the same as the words, for machines.
+    A criterion of level lesion or plan is met when one lesion or plan meets it. `nearness` tells what brings
+    the trial near to a patient who meets it. `codes`, `limits` and `must_not_hold` (of `fact`) say the same
+    as the words, for machines.
     """
 
     field: str
@@ -179,7 +155,6 @@ class _Maker:
 
     def _count(self, low: int | None, high: int | None, one_is_resected: bool) -> Criterion:
         """The review does not say whether a resected metastasis counts: then too few decides nothing."""
-
         limits = Limits(low, high)
 
         def test(f: View) -> Term:

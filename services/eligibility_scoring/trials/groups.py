@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from eligibility_scoring.trials.catalogue import Trial
-from eligibility_scoring.trials.criteria import Criterion, Limits
+from eligibility_scoring.trials.criteria import Criterion
+from eligibility_scoring.trials.limits import Limits
 from isodose.clinical import facts
 
 Resource = dict[str, Any]
