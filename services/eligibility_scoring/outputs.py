@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from eligibility_scoring.citations import artifact
+from eligibility_scoring.dosing.outputs import Doses, with_doses
 from eligibility_scoring.options import leading, options
 from eligibility_scoring.standing import ORDER, UNKNOWN
 from eligibility_scoring.trials.proposals import proposals, studies_of, with_trials
@@ -34,7 +35,9 @@ def resources(
         return []
     judged = options(findings, knowledge, record)
     proposed = proposals(record, judged, on)
-    actions = [with_trials(action, proposed, base) for action in _actions(judged, findings, knowledge, base)]
+    doses = Doses(record, judged, knowledge, on)
+    made = _actions(judged, findings, knowledge, base)
+    actions = [with_doses(with_trials(action, proposed, base), doses) for action in made]
     group = _request_group(record, actions, on, base)
     return [_guidance(record, judged, on, base), group, *studies_of(proposed, base)]
 

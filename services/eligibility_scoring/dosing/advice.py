@@ -55,7 +55,7 @@ def advise(lesion: View, knowledge: Knowledge, on: dt.date) -> Advice:
         case "resection_cavity":
             return _cavity(lesion, schemes)
         case "planned_resection":
-            return _before_resection(lesion, schemes, knowledge, on)
+            return advise_before_resection(lesion, knowledge, on)
         case setting:
             return _in_place(lesion, schemes, knowledge, on, str(setting or ""))
 
@@ -92,7 +92,9 @@ def _cavity(lesion: View, schemes: Schemes) -> Advice:
     )
 
 
-def _before_resection(lesion: View, schemes: Schemes, knowledge: Knowledge, on: dt.date) -> Advice:
+def advise_before_resection(lesion: View, knowledge: Knowledge, on: dt.date) -> Advice:
+    """Published examples for a lesion as if it were to be resected after radiosurgery, with their ceiling."""
+    schemes = Schemes(knowledge, on)
     diameter = lesion["lesion_diameter_cm"]
     ceiling = neoadjuvant.escalation_ceiling(lesion, knowledge.values(NEOADJUVANT_CEILING, on))
     return Advice(

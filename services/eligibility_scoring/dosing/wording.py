@@ -36,6 +36,7 @@ _SETTINGS = {
     TO_BE_RESECTED: "metastasis to be resected",
     "": "lesion",
 }
+ASSUMED = "Read as an intact metastasis: its setting is not on record"
 _BEYOND = {
     size.SURGERY_FIRST: "surgery first, else several fractions",
     size.DISCOURAGED: "SRS is discouraged at this size",
@@ -68,7 +69,7 @@ def usual(advice: Advice, fractions: int | None = None) -> str:
         return "No usual dose can be read: the size is not known"
     taken = by_scheme(advice.taken) if advice.taken else f"{_BEYOND[advice.beyond]} ({NAMES[ASTRO]})"
     beside = by_scheme(advice.other if fractions is None else advice.beside(fractions))
-    assumed = "" if advice.setting else ". Read as an intact metastasis: its setting is not on record"
+    assumed = "" if advice.setting else f". {ASSUMED}"
     return f"Usual: {taken}{f'. Beside it: {beside}' if beside else ''}{assumed}"
 
 

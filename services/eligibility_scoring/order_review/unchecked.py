@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from eligibility_scoring.order_review.order import RADIOSURGERY, Order
 from eligibility_scoring.order_review.remark import Remark
+from isodose.clinical import facts
 from isodose.clinical.finding import Finding
 
 REQUIRED = ("F1-status", "F1-burden")
@@ -20,8 +21,8 @@ def check(orders: Sequence[Order]) -> Iterator[Remark]:
     if names or lines:
         told = f"{len(names)} facts are not known" if len(names) != 1 else "1 fact is not known"
         title = f"This order could not be checked fully: {told if names else 'it names no lesion'}"
-        asked = f"Not known: {', '.join(sorted(names))}" if names else ""
-        yield Remark("order-unchecked", title, serious=False, lines=tuple(filter(None, (asked, *lines))))
+        asked = (f"Not known: {facts.definition(name).definition} ({name})" for name in sorted(names))
+        yield Remark("order-unchecked", title, serious=False, lines=(*asked, *lines))
 
 
 def _undecided(order: Order) -> Iterator[Finding]:

@@ -1,0 +1,91 @@
+"""The usual dose of each lesion stands under the options it belongs to, in words and with its sources."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fhir.resources.R4B import get_fhir_model_class
+
+from eligibility_scoring import outputs
+from eligibility_scoring.decision import decide
+from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.record import PatientRecord
+from isodose.fhir.validation import validate
+
+ON = dt.date(2026, 11, 23)
+Row = dict[str, Any]
+Said = Callable[[Row, str], list[str]]
+
+
+@pytest.fixture
+def said(record_of: Callable[[Row], PatientRecord], knowledge: Knowledge) -> Said:
+    """What the actions under one option say."""
+
+    def doses(row: Row, option: str) -> list[str]:
+        record = record_of(row)
+        made = outputs.resources(
+            record, decide(record, knowledge, ON), knowledge, ON, "https://isodose.example/fhir"
+        )
+        (group,) = (resource for resource in made if resource["resourceType"] == "RequestGroup")
+        validate(group)
+        get_fhir_model_class("RequestGroup").model_validate(group)
+        (action,) = (a for a in group["action"] if a["code"][0]["coding"][0]["code"] == option)
+        assert ("resource" in action) is not ("action" in action)
+        assert all(part["documentation"] for part in action.get("action", ()))
+        return [part["description"] for part in action.get("action", ())]
+
+    return doses
+
+
+def test_one_fraction_for_a_small_metastasis_with_both_schemes(said: Said) -> None:
+    assert said({}, "srs") == [
+        "1.8 cm metastasis: 20-24 Gy in 1 (ASTRO 2022). Beside it: up to 24 Gy in 1 (RTOG 90-05 by diameter)."
+    ]
+
+
+def test_several_fractions_for_a_larger_one(said: Said) -> None:
+    row = {"lesions": [{"lesion_diameter_cm": 2.8, "perilesional_oedema": True}]}
+    assert said(row, "fsrs") == [
+        "2.8 cm metastasis: 27 Gy in 3 or 30 Gy in 5 (ASTRO 2022). "
+        "Beside it: 27 Gy in 3 or 25-35 Gy in 5 (common FSRS schedules)."
+    ]
+
+
+def test_a_cavity_by_its_volume(said: Said) -> None:
+    row = {"lesions": [{"lesion_setting": "resection_cavity", "cavity_volume_ml": 9}]}
+    (dose,) = said(row, "srs")
+    assert dose.startswith("9 ml cavity: 16 Gy in 1 (by volume).")
+
+
+def test_examples_before_a_resection(said: Said) -> None:
+    row = {
+        "lesions": [
+            {
+                "lesion_diameter_cm": 3.4,
+                "lesion_surgically_accessible": True,
+                "resection_or_biopsy_indicated": True,
+            }
+        ]
+    }
+    assert said(row, "neoadjuvant-srs-then-resection") == [
+        "3.4 cm metastasis to be resected: 15 Gy in 1 or 24 Gy in 3 (published examples, no recommendation). "
+        "Beside it: up to 18 Gy in 1 (ceiling of the escalation trial)."
+    ]
+
+
+def test_no_dose_where_the_option_is_not_advised_or_no_size_is_known(said: Said) -> None:
+    assert said({"facts": {"kps": 40}}, "srs") == []
+    assert said({"lesions": [{"lesion_diameter_cm": None}]}, "srs") == []
+
+
+def test_a_setting_that_is_not_on_record_is_said(said: Said) -> None:
+    (dose,) = said({"lesions": [{"lesion_setting": None}]}, "srs")
+    assert dose.endswith("Read as an intact metastasis: its setting is not on record.")
+
+
+def test_each_lesion_has_a_dose_of_its_own(said: Said) -> None:
+    doses = said({"lesions": [{}, {"lesion_diameter_cm": 2.2}]}, "srs")
+    assert [dose.partition(":")[0] for dose in doses] == ["1.8 cm metastasis", "2.2 cm metastasis"]
