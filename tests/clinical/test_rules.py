@@ -123,12 +123,11 @@ def test_a_value_is_met_and_no_value_is_not_met() -> None:
 
 def test_what_a_rule_yields_stands_in_its_sentence() -> None:
     record = patient(kps(90))
-    held = Knowledge({"X": entry(met="At most {value}.", met_as={"low": "Below the limit."})})
+    held = Knowledge({"X": entry(met="At most {value}.", met_as={"low": "Below the limit."}, unit="Gy")})
     number, label = (Rule("X", lambda f, k, v=v: choose((f["kps"] > 1, v))) for v in (17.5, "low"))
-    assert [judge([rule], record, held, ON)[0].summary for rule in (number, label)] == [
-        "At most 17.5.",
-        "Below the limit.",
-    ]
+    (first,), (second,) = (judge([rule], record, held, ON) for rule in (number, label))
+    assert (first.summary, first.value, first.unit) == ("At most 17.5.", 17.5, "Gy")
+    assert (second.summary, second.value) == ("Below the limit.", "low")
 
 
 def test_an_acronym_keeps_its_capitals_among_what_is_missing() -> None:

@@ -89,3 +89,24 @@ def test_a_setting_that_is_not_on_record_is_said(said: Said) -> None:
 def test_each_lesion_has_a_dose_of_its_own(said: Said) -> None:
     doses = said({"lesions": [{}, {"lesion_diameter_cm": 2.2}]}, "srs")
     assert [dose.partition(":")[0] for dose in doses] == ["1.8 cm metastasis", "2.2 cm metastasis"]
+
+
+def test_a_resection_ahead_has_the_dose_of_its_cavity_and_the_days_by_when(said: Said) -> None:
+    operation = {
+        "ref": "ServiceRequest/op",
+        "kind": "resection_brain_lesion",
+        "status": "planned",
+        "on": dt.date(2026, 12, 1),
+        "lesions": ["1"],
+    }
+    row = {
+        "lesions": [{"lesion_diameter_cm": 3.4, "urgent_surgery_needed": True}],
+        "record": {"operations": [operation]},
+    }
+    (dose,) = said(row, "resection-then-postoperative-srs")
+    assert dose.startswith("cavity of unknown size: 12-20 Gy in 1, 27 Gy in 3 or 30 Gy in 5")
+    assert dose.endswith(
+        "Resection 2026-12-01: recommended by 2026-12-15; after 2026-12-29 local control can suffer."
+    )
+    (undated,) = said({"lesions": row["lesions"]}, "resection-then-postoperative-srs")
+    assert undated.endswith("Recommended by day 14 after surgery; after day 28 local control can suffer.")

@@ -120,6 +120,8 @@ def _finding(finding: Finding) -> list[Json]:
         parts.append({"name": "applies-to", "valueString": finding.applies_to})
     if finding.value is not None:
         parts.append({"name": "value"} | _value(finding.value))
+    if finding.unit:
+        parts.append({"name": "unit", "valueCode": finding.unit})
     parts.append({"name": "strength", "valueCode": finding.strength})
     if finding.severity is not None:
         parts.append({"name": "severity", "valueCode": finding.severity})

@@ -43,7 +43,8 @@ class FactUsed(Struct, frozen=True):
 
 class Finding(Struct, frozen=True):
     """`code` is a catalogue id; `applies_to` is empty for the patient, else the reference of the lesion,
-    course, plan, scan or drug (a pair is joined by `+`). `value` is what a rule yields beside yes or no.
+    course, plan, scan or drug (a pair is joined by `+`). `value` is what a rule yields beside yes or no,
+    in `unit` (UCUM) where it has one.
     `evidence` are the ids of entries that no rule judges and that stand beside this one. `change` says what
     would change the answer.
     """
@@ -54,6 +55,7 @@ class Finding(Struct, frozen=True):
     strength: Strength
     applies_to: str = ""
     value: FactScalar | None = None
+    unit: str = ""
     severity: Severity | None = None
     missing: tuple[str, ...] = ()
     facts: tuple[FactUsed, ...] = ()

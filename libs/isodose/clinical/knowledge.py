@@ -39,8 +39,8 @@ class DatedValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One catalogue entry in our words. `met`, `not_met` are short sentences for that verdict; `statement`
     serves where they are left out. `{value}` in `met` stands for what the rule yields, and `met_as` has a
-    sentence of its own for each label it may yield. `enabled: false` is built and tested but not run unless a
-    setting says so.
+    sentence of its own for each label it may yield; `unit` is UCUM, of a number it yields. `enabled: false`
+    is built and tested but not run unless a setting says so.
 
     An entry that no rule judges is evidence beside the findings or options named in `shown_with`, or says in
     `not_computable` why a computer cannot evaluate it.
@@ -52,6 +52,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     met: str = ""
     not_met: str = ""
     met_as: dict[str, str] = {}
+    unit: str = ""
     action: str = ""
     boundary: str = ""
     conflicts: str = ""

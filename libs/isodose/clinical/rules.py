@@ -128,6 +128,7 @@ def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Findin
         verdict=verdict,
         applies_to=view.applies_to,
         value=None if isinstance(result.value, bool) else result.value,
+        unit=entry.unit if verdict == "met" else "",
         summary=_summary(entry, verdict, absent, result.value),
         strength=entry.strength,
         severity=entry.severity,

@@ -50,17 +50,17 @@ class Advice:
 
 def advise(lesion: View, knowledge: Knowledge, on: dt.date) -> Advice:
     """The usual doses for one lesion, seen as it is in a record that carries what can be derived."""
-    schemes = Schemes(knowledge, on)
     match lesion["lesion_setting"].value:
         case "resection_cavity":
-            return _cavity(lesion, schemes)
+            return advise_cavity(lesion, knowledge, on)
         case "planned_resection":
             return advise_before_resection(lesion, knowledge, on)
         case setting:
-            return _in_place(lesion, schemes, knowledge, on, str(setting or ""))
+            return _in_place(lesion, knowledge, on, str(setting or ""))
 
 
-def _in_place(lesion: View, schemes: Schemes, knowledge: Knowledge, on: dt.date, setting: str) -> Advice:
+def _in_place(lesion: View, knowledge: Knowledge, on: dt.date, setting: str) -> Advice:
+    schemes = Schemes(knowledge, on)
     diameter, volume = lesion["lesion_diameter_cm"], lesion["lesion_volume_ml"]
     band = size.guideline_band(lesion, knowledge.values(ASTRO, on))
     ceiling = size.ceiling_by_diameter(lesion, knowledge.values(BY_DIAMETER, on))
@@ -76,7 +76,9 @@ def _in_place(lesion: View, schemes: Schemes, knowledge: Knowledge, on: dt.date,
     )
 
 
-def _cavity(lesion: View, schemes: Schemes) -> Advice:
+def advise_cavity(lesion: View, knowledge: Knowledge, on: dt.date) -> Advice:
+    """By the volume of the cavity; by the arms of a trial while there is none or it is not known."""
+    schemes = Schemes(knowledge, on)
     diameter, volume = lesion["cavity_diameter_cm"], lesion["cavity_volume_ml"]
     by_volume, trial = schemes.by_volume(volume), schemes.cavity_trial()
     several = tuple(scheme for scheme in trial if scheme.fractions > 1)

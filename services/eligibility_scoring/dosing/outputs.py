@@ -6,12 +6,20 @@ https://hl7.org/fhir/R4/requestgroup.html
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from eligibility_scoring.citations import artifact
 from eligibility_scoring.dosing import wording
-from eligibility_scoring.dosing.advice import CAVITY, TO_BE_RESECTED, Advice, advise, advise_before_resection
+from eligibility_scoring.dosing.advice import (
+    CAVITY,
+    TO_BE_RESECTED,
+    Advice,
+    advise,
+    advise_before_resection,
+    advise_cavity,
+)
 from eligibility_scoring.dosing.schemes import Scheme
 from isodose.clinical import derive
 from isodose.clinical.finding import Option
@@ -21,13 +29,20 @@ from isodose.clinical.rules import View
 
 Resource = dict[str, Any]
 
-SINGLE = ("srs",)
-SEVERAL = ("fsrs",)
-EITHER = ("salvage-srs", "srs-with-systemic")
-AFTER_RESECTION = "resection-then-postoperative-srs"
-BEFORE_RESECTION = "neoadjuvant-srs-then-resection"
 SHOWN = 10
 """How many lesions a result gives doses for; `$assess` judges all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesion:
+    """A lesion as it is, as if resected after radiosurgery, and as the cavity it is or will be."""
+
+    name: str
+    setting: str
+    now: Advice
+    before_resection: Advice
+    cavity: Advice
+    resected_on: dt.date | None
 
 
 class Doses:
@@ -36,43 +51,61 @@ class Doses:
     def __init__(
         self, record: PatientRecord, judged: Iterable[Option], knowledge: Knowledge, on: dt.date
     ) -> None:
+        self._knowledge, self._on = knowledge, on
+        self._open = {option.code: option.applies_to for option in judged if option.standing != "not-advised"}
         known = derive.as_of(record, on)
         patient = View(known, on)
-        views = [View(known, on, lesion, patient) for lesion in known.of_scope("lesion")[:SHOWN]]
-        self._names = {view.applies_to: view.subject.label if view.subject else "" for view in views}
-        self._advice = [advise(view, knowledge, on) for view in views]
-        self._before = [
-            advise_before_resection(view, knowledge, on)
-            for view, advice in zip(views, self._advice, strict=True)
-            if advice.setting != CAVITY
-        ]
-        self._open = {option.code: option.applies_to for option in judged if option.standing != "not-advised"}
-        self._knowledge = knowledge
+        subjects = known.of_scope("lesion")[:SHOWN]
+        self._lesions = [self._lesion(View(known, on, subject, patient)) for subject in subjects]
 
     def actions(self, option: str, resource: Resource) -> list[Resource]:
         """One action per lesion for which `option` is open and a usual dose can be read."""
-        if option not in self._open:
+        wanted = self._open.get(option)
+        if wanted is None:
             return []
-        wanted = self._open[option]
         return [
-            self._action(advice, schemes, resource)
-            for advice in self._advice_for(option)
-            if (schemes := _schemes(option, advice)) and (not wanted or advice.lesion in wanted)
+            self._action(lesion, advice, schemes, resource)
+            for lesion in self._lesions
+            if (advice := _for_option(option, lesion)) is not None
+            and (schemes := _schemes(option, advice))
+            and (not wanted or advice.lesion in wanted)
         ]
 
-    def _advice_for(self, option: str) -> Sequence[Advice]:
-        return self._before if option == BEFORE_RESECTION else self._advice
+    def _lesion(self, view: View) -> _Lesion:
+        resections = [
+            op.on
+            for op in view.record.operations
+            if op.on
+            and op.status in ("done", "planned")
+            and op.kind.startswith("resection")
+            and view.applies_to in op.lesions
+        ]
+        label = view.subject.label if view.subject else ""
+        now = advise(view, self._knowledge, self._on)
+        return _Lesion(
+            name=label or view.applies_to or "the lesion",
+            setting=now.setting,
+            now=now,
+            before_resection=advise_before_resection(view, self._knowledge, self._on),
+            cavity=advise_cavity(view, self._knowledge, self._on),
+            resected_on=max(resections, default=None),
+        )
 
-    def _action(self, advice: Advice, schemes: tuple[Scheme, ...], resource: Resource) -> Resource:
+    def _action(
+        self, lesion: _Lesion, advice: Advice, schemes: tuple[Scheme, ...], resource: Resource
+    ) -> Resource:
         beside = tuple(s for s in advice.other if any(s.fractions == taken.fractions for taken in schemes))
         said = wording.by_scheme(schemes) + (f". Beside it: {wording.by_scheme(beside)}" if beside else "")
         assumed = "" if advice.setting else f". {wording.ASSUMED}"
-        name = self._names.get(advice.lesion) or advice.lesion or "the lesion"
-        codes = dict.fromkeys(scheme.code for scheme in (*schemes, *beside))
-        cited = dict.fromkeys(s for code in codes for s in self._knowledge.entry(code).evidence)
+        after = advice.setting == CAVITY
+        when = f" {wording.cavity_timing(lesion.resected_on, self._knowledge, self._on)}" if after else ""
+        codes = (*(scheme.code for scheme in (*schemes, *beside)), *(wording.CAVITY_TIMING if after else ()))
+        cited = dict.fromkeys(
+            s for code in dict.fromkeys(codes) for s in self._knowledge.entry(code).evidence
+        )
         return {
-            "title": f"Usual dose for {name}",
-            "description": f"{wording.target(advice)}: {said}{assumed}.",
+            "title": f"Usual dose for {lesion.name}",
+            "description": f"{wording.target(advice)}: {said}{assumed}.{when}",
             "documentation": [artifact(source) for source in cited],
             "resource": resource,
         }
@@ -96,14 +129,26 @@ def with_doses(action: Resource, doses: Doses) -> Resource:
     return {**made, "documentation": [*action.get("documentation", ()), definition], "action": parts}
 
 
+def _for_option(option: str, lesion: _Lesion) -> Advice | None:
+    """The lesion as an option sees it; None where the option does not concern it."""
+    match option:
+        case "resection-then-postoperative-srs":
+            return lesion.cavity
+        case "neoadjuvant-srs-then-resection":
+            return None if lesion.setting == CAVITY else lesion.before_resection
+        case "srs" | "fsrs":
+            return None if lesion.setting == TO_BE_RESECTED else lesion.now
+        case "salvage-srs" | "srs-with-systemic":
+            return lesion.now
+        case _:
+            return None
+
+
 def _schemes(option: str, advice: Advice) -> tuple[Scheme, ...]:
-    """What of the advice belongs to an option."""
-    cavity = advice.setting == CAVITY
-    if option in SINGLE:
-        return tuple(s for s in advice.taken if s.fractions == 1 and advice.setting != TO_BE_RESECTED)
-    if option in SEVERAL and advice.setting != TO_BE_RESECTED:
+    """What of the advice belongs to an option: one fraction, several, or either."""
+    if option == "srs":
+        return tuple(s for s in advice.taken if s.fractions == 1)
+    if option == "fsrs":
         several = tuple(s for s in advice.taken if s.fractions > 1)
         return several or tuple(s for s in advice.other if s.fractions > 1)
-    if option in EITHER or (option == AFTER_RESECTION and cavity):
-        return advice.taken
-    return advice.taken if option == BEFORE_RESECTION else ()
+    return advice.taken

@@ -73,6 +73,20 @@ def usual(advice: Advice, fractions: int | None = None) -> str:
     return f"Usual: {taken}{f'. Beside it: {beside}' if beside else ''}{assumed}"
 
 
+CAVITY_TIMING = ("TIME-postop-srs-1-2-weeks", "TIME-postop-srs-over-4-weeks")
+
+
+def cavity_timing(resected_on: dt.date | None, knowledge: Knowledge, on: dt.date) -> str:
+    """By when a cavity is to be irradiated, with the days where that of the resection is known."""
+    recommended, harmful = (knowledge.values(code, on)["days_to"] for code in CAVITY_TIMING)
+    if resected_on is None:
+        return (
+            f"Recommended by day {recommended} after surgery; after day {harmful} local control can suffer."
+        )
+    by, late = (resected_on + dt.timedelta(days=days) for days in (recommended, harmful))
+    return f"Resection {resected_on}: recommended by {by}; after {late} local control can suffer."
+
+
 def bed(total_gy: float, fractions: int, knowledge: Knowledge, on: dt.date) -> str:
     """BED of a schedule for tumour and brain with the alpha/beta used, and the doubt at high single doses."""
     k = knowledge.values("SUP-BED-formula", on)

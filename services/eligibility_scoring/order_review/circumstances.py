@@ -10,13 +10,17 @@ from eligibility_scoring.order_review.remark import Remark
 
 
 class Check(NamedTuple):
-    """`code` is asked of orders of these kinds; the card says `title` or else the words of the finding."""
+    """`code` is asked of orders of these kinds; the card says `title` or else the words of the finding.
+
+    A finding `beside` is shown with it where it is met.
+    """
 
     code: str
     kinds: tuple[str, ...]
     title: str = ""
     verdict: str = "met"
     serious: bool = True
+    beside: str = ""
 
 
 BEFORE_DOSE = (
@@ -46,6 +50,7 @@ BEFORE_DOSE = (
         "ELIG-wbrt-use-ha-memantine",
         ("wbrt",),
         "WBRT: hippocampal avoidance and memantine lessen cognitive decline",
+        beside="SUP-WBRT-memantine-schedule",
     ),
     Check("SUP-WBRT-ha-criteria", ("ha_wbrt",), verdict="not-met"),
 )
@@ -81,5 +86,6 @@ def _asked(checks: Sequence[Check], orders: Sequence[Order]) -> Iterator[Remark]
         ]
         if concerned:
             title = check.title or concerned[0].summary
+            concerned += [f for order in orders if check.beside for f in order.concerning(check.beside)]
             once = {(finding.code, finding.applies_to): finding for finding in concerned}
             yield Remark(check.code, title, check.serious, findings=tuple(once.values()))

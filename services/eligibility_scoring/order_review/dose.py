@@ -12,6 +12,7 @@ from eligibility_scoring.dosing.schemes import (
     BY_DIAMETER,
     BY_VOLUME,
     COMMON_FSRS,
+    NEOADJUVANT,
     NEOADJUVANT_CEILING,
     Scheme,
 )
@@ -24,6 +25,8 @@ LOW_ON_MODERN = "DOSE-fsrs-27-5in5-modern"
 MELANOMA = "DOSE-low-dose-not-melanoma"
 UNDER_TWO_CM = "DOSE-fsrs-under-2cm-unclear"
 HIPPOCAMPUS = "SUP-WBRT-ha-criteria"
+EXAMPLES = "NEOADJ-props-bm"
+"""Where the published neoadjuvant doses come from."""
 TUMOUR_TYPES = ("DOSE-melanoma-local-failure", "DOSE-rcc-balance")
 LIMITS = (BY_DIAMETER, NEOADJUVANT_CEILING)
 """Limits by size: a dose above the usual one and within such a limit is worth a thought, not a warning."""
@@ -91,6 +94,7 @@ def _outside(order: Order, there: Sequence[Placed]) -> Remark:
     codes = (
         *((MELANOMA,) if melanoma else ()),
         first.code,
+        *((EXAMPLES,) if first.code == NEOADJUVANT else ()),
         *schemes,
         *(f.code for f in types),
         *_effect(targets),
