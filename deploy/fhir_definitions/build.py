@@ -290,7 +290,8 @@ class Builder:
         return name
 
     def _reference(self, target_profiles: list[str]) -> str:
-        targets = sorted(profile.removeprefix(PROFILE) for profile in target_profiles)
+        # The definitions package adds targets of its own maker, which are not R4.
+        targets = sorted(p.removeprefix(PROFILE) for p in target_profiles if p.startswith(PROFILE))
         if not targets or "Resource" in targets:
             return "Reference"
         name = f"Reference({','.join(targets)})"

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import msgspec
 import orjson
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from sqlalchemy import func, make_url, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -25,15 +25,19 @@ from isodose.cds_hooks.ehr import EhrServers
 from isodose.cds_hooks.hook import CdsService
 from isodose.cds_hooks.models import Feedback
 from isodose.cds_hooks.router import cds_router
+from isodose.cds_hooks.trust import CdsTrust, clients_in
 from isodose.events import contract
 from isodose.events.consumer import Claims, Consumer, Handler
 from isodose.events.contract import Event
 from isodose.events.log import LogUnavailable, open_log
 from isodose.events.outbox import Relay
 from isodose.fhir.errors import OvertakenError
+from isodose.fhir.exchange import Deed
 from isodose.fhir.rest import Operation, fhir_router, install_error_handlers
 from isodose.fhir.stored import Stored
-from isodose.security.guard import Closed
+from isodose.security.audit import AuditLog
+from isodose.security.gate import Gate, GateError
+from isodose.security.guard import CALLER
 from isodose.security.listening import OpenDoorError, refuse_open_door
 from isodose.settings import Settings
 from isodose.storage.database import Database, SchemaMismatch
@@ -84,6 +88,8 @@ class Running:
         self.telemetry = telemetry
         self.database = Database(settings.database_url)
         self.work = work_at(f"{settings.public_url}/fhir")
+        self.gate = Gate(settings)
+        self.audit = AuditLog(self.database, service.name, audit_key(settings))
         self.log = open_log(settings.event_log_url)
         self.relay = Relay(self.database, self.log, poll_s=settings.relay_interval_s)
         self.consumer = Consumer(
@@ -94,13 +100,14 @@ class Running:
             work=self.work,
             retries=settings.handler_attempts,
             backoff=settings.handler_backoff_s,
-            claims=claims_at(settings.ehr_ingestion_url),
+            claims=claims_at(settings.ehr_ingestion_url, lambda: self.gate.authorization(service.name)),
             committed=self.relay.wake,
         )
 
     def start(self) -> None:
         self.database.check_schema()
         self._define()
+        self.audit.start()
         self.relay.start()
         if self.service.handlers:
             self.consumer.start()
@@ -122,6 +129,7 @@ class Running:
         if self.service.handlers:
             self.consumer.stop()
         self.relay.stop()
+        self.audit.stop()
         self.log.close()
         self.database.dispose()
 
@@ -149,6 +157,10 @@ class Running:
         if self.service.handlers and not self.consumer.is_alive():
             found.append("consumer stopped")
         return found
+
+    def witness(self, request: Request, deed: Deed) -> None:
+        """Take down who asked for what."""
+        self.audit.add(deed, request.scope.get(CALLER), request.client.host if request.client else "")
 
     def measure(self) -> None:
         """Bring the gauges that are counted in the database up to date."""
@@ -178,12 +190,15 @@ class Running:
         return observed
 
 
-def claims_at(url: str) -> Claims:
-    """What an event was too large to carry, from the ehr_ingestion service at `url`."""
+def claims_at(url: str, authorization: Callable[[], Mapping[str, str]] = dict) -> Claims:
+    """What an event was too large to carry, from the ehr_ingestion service at `url`.
+
+    `authorization` are the headers by which that service knows who asks.
+    """
 
     def claim(dataref: str) -> bytes:
         try:
-            answer = httpx.get(f"{url}/{dataref}", timeout=30)
+            answer = httpx.get(f"{url}/{dataref}", timeout=30, headers=authorization())
             answer.raise_for_status()
         except httpx.HTTPError as error:
             raise LogUnavailable(f"the data kept by ehr_ingestion: {type(error).__name__}") from error
@@ -196,6 +211,7 @@ def refuse(service: Service, settings: Settings) -> None:
     """Raise `RefusalError` where `service` must not start with these settings."""
     try:
         refuse_open_door(settings.auth, settings.host)
+        Gate(settings)
         if service.keeps_state:
             database = Database(settings.database_url)
             try:
@@ -215,12 +231,13 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
     Raises `RefusalError` for `auth none` on a reachable address; entering the lifespan, for a wrong schema.
     """
     settings = settings.for_service(service.name, service.port)
+    own = telemetry or Telemetry(settings.otlp_endpoint, service.name)
     try:
         refuse_open_door(settings.auth, settings.host)
-    except OpenDoorError as error:
+        gate, trust = Gate(settings), cds_trust(settings)
+        running = Running(service, settings, own) if service.keeps_state else None
+    except (OpenDoorError, GateError) as error:
         raise RefusalError(f"{service.name} does not start: {error}") from error
-    own = telemetry or Telemetry(settings.otlp_endpoint, service.name)
-    running = Running(service, settings, own) if service.keeps_state else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -244,8 +261,7 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
             _log.info("stopped", extra={"service": service.name})
 
     app = FastAPI(title=service.title, description=service.description, lifespan=lifespan, openapi_url=None)
-    if settings.auth == "smart":
-        app.add_middleware(Closed)
+    gate.install(app, cds_judges=trust is not None)
     app.add_middleware(Observed, telemetry=own, service=service.name)
     app.state.running = running
     app.state.settings = settings
@@ -255,7 +271,7 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
     if running is not None:
         app.include_router(_fhir(service, running))
         if service.cds_services:
-            app.include_router(_cds(service, running, settings))
+            app.include_router(_cds(service, running, trust))
         if service.own_routes is not None:
             app.include_router(service.own_routes(running))
     for router in service.routers:
@@ -298,10 +314,33 @@ def _fhir(service: Service, running: Running) -> APIRouter:
         operations=service.operations,
         open_reading=running.reading,
         max_bytes=running.settings.max_body_bytes,
+        witness=running.witness,
+        smart=running.gate.configuration(),
     )
 
 
-def _cds(service: Service, running: Running, settings: Settings) -> APIRouter:
+def cds_trust(settings: Settings) -> CdsTrust | None:
+    """Whose CDS calls are taken; None where calls need not be signed. Raises `GateError`."""
+    if settings.cds_clients_file is None:
+        return None
+    try:
+        clients = clients_in(settings.cds_clients_file)
+    except ValueError as error:
+        raise GateError(str(error)) from error
+    return CdsTrust(clients, settings.cds_url, Gate(settings).services)
+
+
+def audit_key(settings: Settings) -> bytes | None:
+    """The secret of the audit chain. Raises `GateError` for a file that cannot be read."""
+    try:
+        return settings.audit_key_file.read_bytes().strip() if settings.audit_key_file else None
+    except OSError as error:
+        raise GateError(f"{settings.audit_key_file}: {error.strerror}") from error
+
+
+def _cds(service: Service, running: Running, trust: CdsTrust | None) -> APIRouter:
+    settings = running.settings
+
     def keep(service_id: str, feedback: Sequence[Feedback]) -> None:
         with running.transaction() as work:
             for one in feedback:
@@ -328,6 +367,8 @@ def _cds(service: Service, running: Running, settings: Settings) -> APIRouter:
         recall=recall,
         ehr_timeout_s=settings.ehr_timeout_s,
         max_body_bytes=settings.max_body_bytes,
+        trust=trust,
+        witness=running.audit.add,
     )
 
 

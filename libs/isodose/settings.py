@@ -37,7 +37,43 @@ class Settings(BaseSettings):
     )
     auth: Literal["none", "smart"] = Field(
         default="none",
-        description="none: on loopback only; smart: 401 for patient data until tokens can be checked",
+        description="none: on loopback only; smart: every request about patients needs an access token",
+    )
+    smart_issuer: str = Field(
+        default="", description="issuer (`iss`) of the access tokens that are taken; empty: none is"
+    )
+    smart_jwks_url: str = Field(default="", description="where the issuer publishes its keys, a JWK set")
+    smart_jwks_file: Path | None = Field(
+        default=None, description="a file with the issuer's keys, instead of fetching them"
+    )
+    smart_token_url: str = Field(default="", description="where clients get tokens; they are told so")
+    smart_authorize_url: str = Field(
+        default="", description="where users sign in, if they do; clients are told so"
+    )
+    smart_audience: Names = Field(
+        default=(), description="audiences (`aud`) that are taken; empty: the FHIR address of the service"
+    )
+    smart_patient_claim: str = Field(
+        default="patient", description="claim of a token that holds the patient in the launch context"
+    )
+    service_key_file: Path | None = Field(
+        default=None,
+        description="a file with a secret of at least 32 bytes that the services share to call one another",
+    )
+    cds_clients_file: Path | None = Field(
+        default=None,
+        description="a YAML file of the CDS clients that are trusted; their calls are then signed",
+    )
+    cds_url: str = Field(
+        default="",
+        description="address before /cds-services, the audience of CDS calls; empty: the public one",
+    )
+    cors_origins: Names = Field(default=(), description="origins of web pages that may call; empty: none")
+    requests_per_minute: int = Field(
+        default=0, ge=0, description="requests a minute that one caller may make, else 429; 0: no limit"
+    )
+    audit_key_file: Path | None = Field(
+        default=None, description="a file with a secret for the chain of audit events; empty: plain digests"
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int | None = Field(
@@ -93,7 +129,7 @@ class Settings(BaseSettings):
         description="where traces are sent; empty: nowhere",
     )
 
-    @field_validator("knowledge_enable", "ehr_fhir_servers", mode="before")
+    @field_validator("knowledge_enable", "ehr_fhir_servers", "smart_audience", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
@@ -102,7 +138,7 @@ class Settings(BaseSettings):
             else value
         )
 
-    @field_validator("public_url", "canonical_base", "worklist_url", mode="after")
+    @field_validator("public_url", "canonical_base", "worklist_url", "cds_url", mode="after")
     @classmethod
     def _without_slash(cls, value: str) -> str:
         return value.rstrip("/")
@@ -124,6 +160,7 @@ class Settings(BaseSettings):
                 "port": own_port,
                 "public_url": public,
                 "worklist_url": self.worklist_url or f"{public}/worklist",
+                "cds_url": self.cds_url or public,
             }
         )
 

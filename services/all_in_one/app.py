@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import orjson
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 
 import worklist.app
 from all_in_one.composition import PREFIXES, SERVICES, together
 from isodose.cds_hooks.hook import discovery
 from isodose.fhir.rest import install_error_handlers
-from isodose.service import Running, Service, build_app
+from isodose.security.gate import allow_origins
+from isodose.service import Running, Service, build_app, cds_trust
 from isodose.settings import Settings
 from isodose.storage.database import Database
 from isodose.telemetry import Telemetry
@@ -98,6 +99,9 @@ def _front(whole: AllInOne) -> FastAPI:
             yield
 
     app = FastAPI(title="Isodose", lifespan=lifespan, openapi_url=None)
+    settings = whole.settings["worklist"]
+    trust = cds_trust(settings)
+    allow_origins(app, settings)
     install_error_handlers(app)
     listing = orjson.dumps(discovery([cds for s in whole.services.values() for cds in s.cds_services]))
 
@@ -106,7 +110,9 @@ def _front(whole: AllInOne) -> FastAPI:
         return Response(_index(whole), media_type="text/html; charset=utf-8")
 
     @app.get("/cds-services")
-    def discover() -> Response:
+    def discover(request: Request) -> Response:
+        if trust is not None:
+            trust.check(request.headers.get("authorization"), "/cds-services")
         return Response(listing, media_type="application/json")
 
     @app.get("/healthz")

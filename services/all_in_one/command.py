@@ -35,6 +35,7 @@ from isodose.events.log import LogUnavailable, Record, open_log
 from isodose.fhir.definitions import resource_types
 from isodose.fhir.errors import FhirError
 from isodose.fhir.resources import parse
+from isodose.security.gate import Gate
 from isodose.service import RefusalError, Service, build_app, claims_at, refuse
 from isodose.settings import Settings
 from isodose.storage.database import Database, SchemaMismatch
@@ -232,10 +233,11 @@ def replay_dead_letters(
     """Handle events again that were set aside; those that fail again stay."""
     failed = False
     settings = _settings()
+    gate = Gate(settings)
     for name, database in _databases(service):
         made = _service(name, settings)
         work = work_at(f"{settings.for_service(made.name, made.port).public_url}/fhir")
-        claims = claims_at(settings.ehr_ingestion_url)
+        claims = claims_at(settings.ehr_ingestion_url, lambda: gate.authorization("isodose"))
         for letter in events_set_aside.listed(database, name):
             if id not in (None, letter.id):
                 continue

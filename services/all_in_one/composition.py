@@ -40,6 +40,9 @@ def together(settings: Settings) -> dict[str, Settings]:
                 "database_url": f"sqlite:///{settings.data_dir / name}.db",
                 "event_log_url": f"sqlite:///{settings.data_dir / 'events'}.db",
                 "public_url": f"{public}{PREFIXES[name]}",
+                "cds_url": settings.cds_url or public,
+                "smart_audience": settings.smart_audience
+                or tuple(f"{public}{prefix}/fhir" for prefix in dict.fromkeys(PREFIXES.values())),
                 "worklist_url": settings.worklist_url or f"{public}/worklist",
                 **{
                     f"{other}_url": f"{public}{prefix}"

@@ -20,6 +20,10 @@ class AwayError(Exception):
     """A service did not answer; the message names it and says no more."""
 
 
+class RefusedError(AwayError):
+    """A service does not show this to whoever is asking."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One patient. A value of None was not to be had, because its service is away."""
@@ -98,6 +102,8 @@ class Reader:
     async def _get(self, url: httpx.URL) -> Json:
         try:
             answer = await self._client.get(url, headers={"accept": "application/fhir+json"})
+            if answer.status_code in (401, 403):
+                raise RefusedError("the access does not include this")
             answer.raise_for_status()
             page: Json = answer.json()
         except (httpx.HTTPError, ValueError) as error:

@@ -18,7 +18,10 @@ from fastapi import FastAPI, Request, Response
 from isodose.cds_hooks import Card, CdsService, HookCall, Prefetch, Source, cds_router
 from isodose.cds_hooks.models import Feedback
 from isodose.cds_hooks.prefetch import EhrUnavailableError
+from isodose.cds_hooks.trust import CdsTrust
 from isodose.fhir.errors import FhirError, outcome
+from isodose.fhir.exchange import Deed
+from isodose.security.callers import Caller
 
 TODAY = dt.date(2026, 11, 23)
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "female"}
@@ -98,6 +101,11 @@ class Desk:
     feedback: list[tuple[str, Sequence[Feedback]]] = field(default_factory=list)
     ehr: FakeEhr = field(default_factory=FakeEhr)
     failure: Exception | None = None
+    trust: CdsTrust | None = None
+    witnessed: list[tuple[Deed, Caller | None]] = field(default_factory=list)
+
+    def witness(self, deed: Deed, caller: Caller | None, _address: str) -> None:
+        self.witnessed.append((deed, caller))
 
     def answer(self, call: HookCall) -> list[Card]:
         self.calls.append(call)
@@ -121,12 +129,14 @@ class Desk:
                 worklist_url=lambda patient_id: f"https://isodose.example/worklist/{patient_id}",
                 ehr_timeout_s=0.5,
                 max_body_bytes=200_000,
+                trust=self.trust,
+                witness=self.witness,
             )
         )
         return app
 
-    def get(self, path: str) -> httpx.Response:
-        return asyncio.run(self._ask("GET", path))
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return asyncio.run(self._ask("GET", path, headers=headers))
 
     async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.app())

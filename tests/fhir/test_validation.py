@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from isodose.fhir import definitions
 from isodose.fhir.definitions import resource_types, validator
 from isodose.fhir.errors import FhirError
 from isodose.fhir.validation import issues, validate
@@ -243,3 +244,16 @@ def test_costs_a_few_times_what_parsing_costs() -> None:
     parsing = seconds(lambda: [orjson.loads(text) for text in texts])
     judging = seconds(lambda: [validate(one) for one in resources])
     assert judging < 10 * parsing, f"{judging / parsing:.1f} times orjson.loads"
+
+
+def test_every_type_finds_the_definitions_that_it_needs() -> None:
+    event = {
+        "resourceType": "AuditEvent",
+        "type": {"code": "rest"},
+        "recorded": "2026-11-25T10:00:00Z",
+        "agent": [{"requestor": True}],
+        "source": {"observer": {"display": "x"}},
+    }
+    assert not list(issues(event))
+    registry = definitions._registry()["schemas"]
+    assert not [name for name in registry if "/" in name], "a name with a slash cannot be pointed to"

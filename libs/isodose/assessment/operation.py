@@ -30,9 +30,16 @@ def assess_operation(decider: Decider) -> Operation:
     def handle(work: Work, call: Call) -> Json:
         if call.body is None:
             raise bad_request("Send a Parameters resource.", "Parameters", code="required")
-        return assess(decider, call.body.data, work.records.get)
+        return assess(decider, call.body.data, lambda id: _stored(work, call, id))
 
     return Operation(name="$assess", level="system", handle=handle)
+
+
+def _stored(work: Work, call: Call, id: str) -> PatientRecord | None:
+    if call.access is not None:
+        call.access.require_patient(id)
+    call.patients.append(id)
+    return work.records.get(id)
 
 
 def assess(decider: Decider, parameters: Json, stored: Stored) -> Json:

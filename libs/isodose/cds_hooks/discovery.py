@@ -5,26 +5,36 @@ https://cds-hooks.hl7.org/2.0/#discovery
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
 import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from isodose.cds_hooks.hook import merged
+from isodose.cds_hooks.trust import CdsTrust
 from isodose.fhir.errors import unavailable
 
 
-def discovery_router(addresses: Sequence[str], transport: httpx.BaseTransport | None = None) -> APIRouter:
+def discovery_router(
+    addresses: Sequence[str],
+    transport: httpx.BaseTransport | None = None,
+    authorization: Callable[[], Mapping[str, str]] = dict,
+    trust: CdsTrust | None = None,
+) -> APIRouter:
     """`GET /cds-services` for services that run elsewhere, asked at each request. One that does not answer
-    makes the whole 503: a list that left it out would say that its advice does not exist.
+    makes the whole 503: a list that left it out would say that its advice does not exist. `authorization`
+    are the
+    headers by which they know who asks; with `trust`, whoever asks here needs the token of a trusted client.
     """
     router = APIRouter(tags=["CDS Hooks"])
 
     @router.get("/cds-services")
-    def discover() -> Response:
-        with httpx.Client(transport=transport, timeout=5) as http:
+    def discover(request: Request) -> Response:
+        if trust is not None:
+            trust.check(request.headers.get("authorization"), "/cds-services")
+        with httpx.Client(transport=transport, timeout=5, headers=authorization()) as http:
             document = merged(_ask(address, http) for address in addresses)
         return Response(orjson.dumps(document), media_type="application/json")
 

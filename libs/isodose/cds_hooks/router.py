@@ -21,6 +21,7 @@ from isodose.cds_hooks.context import read_context
 from isodose.cds_hooks.hook import CdsService, HookCall, Recall, discovery
 from isodose.cds_hooks.models import Card, Feedback, FeedbackBatch, HookRequest, Link, Source, encode_cards
 from isodose.cds_hooks.prefetch import Ehr, Gathered, PrefetchReader
+from isodose.cds_hooks.trust import CdsTrust, bearer
 from isodose.fhir.errors import (
     FhirError,
     Issue,
@@ -29,9 +30,14 @@ from isodose.fhir.errors import (
     too_large,
     unsupported_media_type,
 )
+from isodose.fhir.exchange import Deed
+from isodose.fhir.resources import is_id
+from isodose.security.callers import Caller
+from isodose.security.guard import CALLER
 
 Model = TypeVar("Model", bound=BaseModel)
 FeedbackSink = Callable[[str, Sequence[Feedback]], None]
+Witness = Callable[[Deed, Caller | None, str], None]
 _log = logging.getLogger(__name__)
 
 
@@ -45,38 +51,71 @@ def cds_router(
     recall: Recall | None = None,
     ehr_timeout_s: float = 2.0,
     max_body_bytes: int = 20_000_000,
+    trust: CdsTrust | None = None,
+    witness: Witness | None = None,
 ) -> APIRouter:
     """The three paths of CDS Hooks for `services`. `feedback_sink` is given a service id and what came of its
-    cards; `recall` reads what the service keeps. Raises `ValueError` where two services claim one id on one
-    hook.
+    cards, `witness` every call; `recall` reads what the service keeps. With `trust`, a call needs the signed
+    token of a trusted client.
+
+    Raises `ValueError` where two services claim one id on one hook.
     """
     listing = orjson.dumps(discovery(services))
     by_hook = {(service.id, service.hook): service for service in services}
     known = {service.id for service in services}
     reader = PrefetchReader(client, timeout_s=ehr_timeout_s)
     router = APIRouter(tags=["CDS Hooks"])
-    body = Depends(_bounded_body(max_body_bytes))
+    body = Depends(_bounded_body(max_body_bytes, signed=trust is not None))
+
+    def caller(http: Request, path: str) -> Caller | None:
+        if trust is None:
+            known_caller: Caller | None = http.scope.get(CALLER)
+            return known_caller
+        return trust.check(http.headers.get("authorization"), path)
 
     @router.get("/cds-services")
-    def discover() -> Response:
+    def discover(http: Request) -> Response:
+        caller(http, "/cds-services")
         return _json(listing)
 
     @router.post("/cds-services/{service_id}")
-    def call(service_id: str, content: bytes = body) -> Response:
-        _known(service_id, known)
-        request = _parsed(content, HookRequest)
-        service = by_hook.get((service_id, request.hook))
-        if service is None:
-            raise bad_request(f"{service_id} does not answer this hook; see GET /cds-services.", "hook")
-        return _json(encode_cards(answer(service, request, reader, today(), worklist_url, recall=recall)))
+    def call(http: Request, service_id: str, content: bytes = body) -> Response:
+        who, status, patients = None, 500, tuple[str, ...]()
+        try:
+            who = caller(http, f"/cds-services/{service_id}")
+            _known(service_id, known)
+            request = _parsed(content, HookRequest)
+            patients = _patients(request)
+            service = by_hook.get((service_id, request.hook))
+            if service is None:
+                raise bad_request(f"{service_id} does not answer this hook; see GET /cds-services.", "hook")
+            answered = _json(
+                encode_cards(answer(service, request, reader, today(), worklist_url, recall=recall))
+            )
+            status = 200
+            return answered
+        except FhirError as error:
+            status = error.status
+            raise
+        finally:
+            if witness is not None:
+                named = service_id if service_id in known else ""
+                deed = Deed("cds-call", named, "", "", status, patients)
+                witness(deed, who, http.client.host if http.client else "")
 
     @router.post("/cds-services/{service_id}/feedback")
-    def feedback(service_id: str, content: bytes = body) -> Response:
+    def feedback(http: Request, service_id: str, content: bytes = body) -> Response:
+        caller(http, f"/cds-services/{service_id}/feedback")
         _known(service_id, known)
         feedback_sink(service_id, _parsed(content, FeedbackBatch).feedback)
         return Response(status_code=200)
 
     return router
+
+
+def _patients(request: HookRequest) -> tuple[str, ...]:
+    named = request.context.get("patientId")
+    return (named,) if isinstance(named, str) and is_id(named) else ()
 
 
 def answer(
@@ -180,8 +219,10 @@ def _path(location: tuple[int | str, ...]) -> str:
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
 
 
-def _bounded_body(limit: int) -> Callable[[Request], Awaitable[bytes]]:
+def _bounded_body(limit: int, signed: bool) -> Callable[[Request], Awaitable[bytes]]:
     async def read(request: Request) -> bytes:
+        if signed:
+            bearer(request.headers.get("authorization"))
         media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media != "application/json" and not media.endswith("+json"):
             raise unsupported_media_type("Send the body as application/json.")

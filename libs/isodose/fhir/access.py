@@ -51,7 +51,7 @@ class Access:
     def allows(self, right: Right, kind: str) -> bool:
         return any(grant.covers(right, kind) for grant in self.grants)
 
-    @property
-    def of_all(self) -> bool:
-        """Whether some grant is not limited to one patient."""
-        return any(grant.patient is None for grant in self.grants)
+    def require_patient(self, id: str) -> None:
+        """Raise 403 unless the record of this patient may be read."""
+        if not any(grant.patient in (None, id) for grant in self.covering("r", "Patient")):
+            raise FhirError(403, [Issue("forbidden", "The access token is for another patient.")])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -98,7 +99,7 @@ def operation(operation: Operation) -> BodyCall:
             body, dict(request.query_params), path.get("type"), path.get("id"), exchange.access(request)
         )
         run = exchange.writing if operation.writes else exchange.reading
-        return run(request, "operation", lambda work, _store: _answer(operation.handle(work, asked)))
+        return run(request, "operation", lambda work, _store: _answer(operation.handle(work, asked), asked))
 
     return call
 
@@ -236,5 +237,6 @@ def _check_patch(request: Request) -> None:
         raise errors.unsupported_media_type(f"A patch is a JSON Patch; send it as {JSON_PATCH}.")
 
 
-def _answer(outcome: Outcome) -> Answer:
-    return outcome if isinstance(outcome, Answer) else Answer(200, orjson.dumps(outcome))
+def _answer(outcome: Outcome, call: Call) -> Answer:
+    answer = outcome if isinstance(outcome, Answer) else Answer(200, orjson.dumps(outcome))
+    return replace(answer, patients=tuple(call.patients))

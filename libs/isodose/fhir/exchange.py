@@ -127,10 +127,11 @@ class Exchange:
 
     def _answered(self, request: Request, interaction: str, attempt: Callable[[], Answer]) -> Response:
         check_accept(request)
-        status, touched = 500, tuple[Stored, ...]()
+        status, touched, patients = 500, tuple[Stored, ...](), tuple[str, ...]()
         try:
             answer = attempt()
             status = answer.status
+            patients = answer.patients
             touched = (*answer.seen, *answer.written, *((answer.stored,) if answer.stored else ()))
             return respond(request, answer)
         except errors.FhirError as error:
@@ -138,7 +139,8 @@ class Exchange:
             raise
         finally:
             if self.witness is not None:
-                self.witness(request, _deed(request, interaction, status, touched))
+                named = dict.fromkeys([*patients, *(one.patient_id for one in touched if one.patient_id)])
+                self.witness(request, _deed(request, interaction, status, named))
 
 
 def kind_of(request: Request) -> str:
@@ -208,15 +210,14 @@ def _not_modified(request: Request, stored: Stored) -> bool:
         return False
 
 
-def _deed(request: Request, interaction: str, status: int, touched: Sequence[Stored]) -> Deed:
-    patients = dict.fromkeys(one.patient_id for one in touched if one.patient_id)
+def _deed(request: Request, interaction: str, status: int, patients: dict[str, None]) -> Deed:
     path = request.path_params
     kind = path.get("type", "")
     id = path.get("id", "")
     if kind == "Patient" and id:
         patients[id] = None
     query = request.scope["query_string"].decode("latin-1")
-    return Deed(interaction, kind, id, query, status, tuple(str(one) for one in patients))
+    return Deed(interaction, kind, id, query, status, tuple(patients))
 
 
 def _lost_race(error: Exception) -> bool:

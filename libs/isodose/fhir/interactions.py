@@ -20,6 +20,7 @@ from isodose.fhir.identity import criteria_of, lock_identities, the_match
 from isodose.fhir.patching import patched
 from isodose.fhir.resources import Resource, is_id
 from isodose.fhir.search import search
+from isodose.fhir.search_parameters import patient_of
 from isodose.fhir.search_query import Pairs
 from isodose.fhir.store import ResourceStore, new_id
 from isodose.fhir.stored import Stored
@@ -30,7 +31,9 @@ from isodose.fhir.validation import issues, validate
 class Answer:
     """What goes back: a status, a body, and the resource whose version the headers tell.
 
-    `written` are the resources that this changed or found to be so already, `seen` those in the body.
+    `written` are the resources that this changed or found to be so already, `seen` those in the body;
+    `patients`
+    are others whose data were looked at.
     """
 
     status: int
@@ -39,6 +42,7 @@ class Answer:
     location: str | None = None
     written: tuple[Stored, ...] = ()
     seen: tuple[Stored, ...] = ()
+    patients: tuple[str, ...] = ()
 
 
 def read(store: ResourceStore, type: str, id: str) -> Answer:
@@ -53,7 +57,7 @@ def vread(store: ResourceStore, type: str, id: str, version: str) -> Answer:
     store.require("r", type)
     _has_history(type)
     stored = store.vread(type, id, version)
-    return Answer(200, stored.body, stored)
+    return Answer(200, stored.body, stored, patients=_whose(store, [stored]))
 
 
 def history(
@@ -63,7 +67,7 @@ def history(
     store.require("s" if id is None else "r", type)
     _has_history(type)
     body, shown = past.history(store, pairs, type, id, strict)
-    return Answer(200, body, seen=tuple(shown))
+    return Answer(200, body, seen=tuple(shown), patients=_whose(store, shown))
 
 
 def create(store: ResourceStore, type: str, resource: Resource, if_none_exist: str | None = None) -> Answer:
@@ -183,6 +187,12 @@ def location(base: str, stored: Stored) -> str:
 def _written(store: ResourceStore, stored: Stored) -> Answer:
     where = location(store.base, stored)
     return Answer(201 if stored.created else 200, stored.body, stored, where, (stored,))
+
+
+def _whose(store: ResourceStore, versions: Iterable[Stored]) -> tuple[str, ...]:
+    """The patients of past versions, which are kept without."""
+    found = (patient_of(one.type, one.resource(), store.base) for one in versions if not one.deleted)
+    return tuple(dict.fromkeys(patient for patient in found if patient))
 
 
 def _has_history(type: str | None) -> None:

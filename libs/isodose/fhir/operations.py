@@ -26,7 +26,7 @@ class HasResources(Protocol):
 class Call:
     """What an operation was called with: the body, the query, the resource it was called on, and what the
     caller
-    may do (None: everything).
+    may do (None: everything). `patients` is for the handler: those whose record it looked at, for the audit.
     """
 
     body: Resource | None
@@ -34,6 +34,7 @@ class Call:
     type: str | None = None
     id: str | None = None
     access: Access | None = None
+    patients: list[str] = field(default_factory=list)
 
 
 Outcome = Answer | Mapping[str, Any]

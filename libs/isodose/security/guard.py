@@ -1,7 +1,6 @@
-"""Under `auth smart` nothing about patients is answered without a token that was checked.
+"""Under `auth smart` nothing about patients is answered without a token that was checked: closed by default.
 
-Tokens are not checked yet, so every request for patient data is refused: closed, never open by omission.
-https://hl7.org/fhir/smart-app-launch/conformance.html
+https://hl7.org/fhir/smart-app-launch/conformance.html · RFC 6750
 """
 
 from __future__ import annotations
@@ -9,26 +8,68 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from starlette.concurrency import run_in_threadpool
+
 from isodose.fhir.errors import FhirError, Issue, outcome
+from isodose.fhir.exchange import ACCESS
+from isodose.security.callers import Caller, Callers
+from isodose.security.tokens import BadTokenError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_OPEN = re.compile(r"(/healthz|/readyz|/metrics|/cds-services|(/\w+)?/fhir/metadata)/?")
+CALLER = "isodose.caller"
+_OPEN = re.compile(r"(/healthz|/readyz|/metrics|(/\w+)?/fhir/(metadata|\.well-known/smart-configuration))/?")
+# CDS calls carry tokens of another kind, which the routes of CDS Hooks judge themselves.
+_CDS = re.compile(r"/cds-services(/.*)?")
+_SERVICES_ONLY = re.compile(r"/patient-record/.*")
 
 
-class Closed:
-    """ASGI: 401 with an OperationOutcome for every path that may give patient data."""
+class Guard:
+    """ASGI: puts who is calling and what they may do into the scope, or answers 401, 403 with an
+    OperationOutcome.
+    """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, callers: Callers, cds_judges: bool) -> None:
         self._app = app
+        self._callers = callers
+        self._cds_judges = cds_judges
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _OPEN.fullmatch(scope["path"]):
+        if scope["type"] != "http" or self._is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
-        said = "This needs an access token, which cannot be checked yet; run on loopback with auth none."
-        body = outcome(FhirError(401, [Issue("login", said)]))
-        headers = [(b"content-type", b"application/fhir+json"), (b"www-authenticate", b"Bearer")]
-        await send({"type": "http.response.start", "status": 401, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        try:
+            caller = await self._caller(scope)
+        except BadTokenError as error:
+            said = f"This needs an access token that holds here: {error}."
+            await _refused(send, 401, Issue("login", said), b'Bearer realm="isodose", error="invalid_token"')
+            return
+        if caller is None:
+            issue = Issue("login", "This needs an access token; see .well-known/smart-configuration.")
+            await _refused(send, 401, issue, b"Bearer")
+            return
+        if _SERVICES_ONLY.fullmatch(scope["path"]) and not caller.is_service:
+            await _refused(send, 403, Issue("forbidden", "This is for the services here alone."), b"Bearer")
+            return
+        scope[ACCESS], scope[CALLER] = caller.access, caller
+        await self._app(scope, receive, send)
+
+    def _is_open(self, path: str) -> bool:
+        return bool(_OPEN.fullmatch(path) or (self._cds_judges and _CDS.fullmatch(path)))
+
+    async def _caller(self, scope: Scope) -> Caller | None:
+        given = [value for name, value in scope["headers"] if name == b"authorization"]
+        if not given:
+            return None
+        scheme, _, token = given[0].decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip() or len(given) > 1:
+            raise BadTokenError("it is not one bearer token")
+        known = self._callers.known(token.strip())
+        return known or await run_in_threadpool(self._callers.recognise, token.strip())
+
+
+async def _refused(send: Send, status: int, issue: Issue, challenge: bytes) -> None:
+    headers = [(b"content-type", b"application/fhir+json"), (b"www-authenticate", challenge)]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": outcome(FhirError(status, [issue]))})
