@@ -7,7 +7,7 @@ from functools import partial
 from are_surveillance import api, decision, handlers, knowledge, outputs
 from are_surveillance.site_calendar import calendar
 from are_surveillance.turning_days import next_change
-from isodose.assessment import Decider
+from isodose.assessment import Decider, without_options
 from isodose.service import Service
 from isodose.settings import Settings
 
@@ -23,7 +23,7 @@ def decider(settings: Settings) -> Decider:
         event_type="isodose.surveillance.planned",
         knowledge=known,
         decide=decision.decide,
-        resources=outputs.resources,
+        conclude=without_options(outputs.resources),
         next_change=partial(next_change, known),
         today=settings.today,
         base=settings.canonical_base,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eligibility_scoring import api, decision, handlers, knowledge, options, outputs
+from eligibility_scoring import api, decision, handlers, knowledge, outputs
 from eligibility_scoring.trials.studies import studies
 from isodose.assessment import Decider
 from isodose.service import Service
@@ -16,8 +16,7 @@ def decider(settings: Settings) -> Decider:
         event_type="isodose.eligibility.assessed",
         knowledge=knowledge.load(settings.knowledge_enable),
         decide=decision.decide,
-        resources=outputs.resources,
-        options=options.options,
+        conclude=outputs.conclude,
         today=settings.today,
         base=settings.canonical_base,
     )

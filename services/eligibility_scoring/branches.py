@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from eligibility_scoring.judged import Judged
+from eligibility_scoring.judged import PLANNED, QUIET, Judged
 from eligibility_scoring.standing import (
     CONDITIONAL,
     EMERGING,
@@ -17,8 +18,6 @@ from eligibility_scoring.standing import (
     best,
     first_of,
 )
-from isodose.clinical import logic
-from isodose.clinical.logic import Term
 
 
 def supportive_care(j: Judged) -> Standings:
@@ -84,23 +83,38 @@ def biopsy(j: Judged, lesion: str) -> Standings:
 
 
 def whole_brain(j: Judged) -> Standings:
+    """Not proposed again after earlier WBRT: how much more is bearable is for the board to say."""
     return first_of(
-        (j("F1-status"), NOT_ADVISED), (_whole_brain_considered(j), CONDITIONAL), otherwise=NOT_ADVISED
+        (j("F1-status"), NOT_ADVISED),
+        (_whole_brain_considered(j) & ~j("ELIG-wbrt-toxicity-balance"), CONDITIONAL),
+        otherwise=NOT_ADVISED,
     )
 
 
 def hippocampal_avoidance(j: Judged) -> Standings:
     considered = j("F1-poly") | _whole_brain_considered(j)
-    return first_of((j("F1-status"), NOT_ADVISED), (considered, CONDITIONAL), otherwise=NOT_ADVISED)
+    return first_of(
+        (j("F1-status"), NOT_ADVISED),
+        (considered & ~j("ELIG-wbrt-toxicity-balance") & j("SUP-WBRT-ha-criteria"), CONDITIONAL),
+        otherwise=NOT_ADVISED,
+    )
 
 
 def systemic_first(j: Judged) -> Standings:
-    return first_of((j("F1-status"), NOT_ADVISED), (j.systemic_first, EMERGING), otherwise=NOT_ADVISED)
+    """By Fig. 1, by the body text, which names other groups (SUS-21), or by guidelines with many lesions."""
+    by_body_text = j("F1-burden") & j("F1-size") & j("SYS-omit-local-not-general")
+    many = j("F1-poly") | j("ELIG-poly-over-10")
+    by_guideline = many & j("SYS-guideline-conditional") & ~j("SUP-ELIG-astro-symptomatic")
+    return first_of(
+        (j("F1-status"), NOT_ADVISED),
+        (j.systemic_first | by_body_text | by_guideline, EMERGING),
+        otherwise=NOT_ADVISED,
+    )
 
 
 def with_systemic(j: Judged) -> Standings:
     """As strong as the radiosurgery itself, where effective systemic therapy goes on."""
-    given = best(single_fraction(j, lesion) for lesion in j.lesions)
+    given = best(single_fraction(j, lesion) for lesion in j.groups)
     return first_of((j("F1-systemic"), given), otherwise=NOT_ADVISED)
 
 
@@ -128,7 +142,7 @@ def trial(j: Judged) -> Standings:
     return first_of((j("F1-status"), NOT_ADVISED), otherwise=INVESTIGATIONAL)
 
 
-def _whole_brain_considered(j: Judged) -> Term:
+def _whole_brain_considered(j: Judged) -> Any:
     return (
         j("ELIG-poly-over-10")
         | j("ELIG-poly-trajectory-review")
@@ -137,45 +151,85 @@ def _whole_brain_considered(j: Judged) -> Term:
     )
 
 
-def ends_at_radiosurgery(j: Judged, lesion: str) -> Term:
+def ends_at_radiosurgery(j: Judged, lesion: str) -> Any:
     """The pathway of one lesion ends at radiosurgery alone."""
     surgical = j("F1-urgent", lesion) | (j("F1-burden") & j("F1-accessible", lesion))
     alone = j("F1-poly") | (j("F1-burden") & ~j.systemic_first & j("F1-upfront-srs", lesion))
-    return alone & ~surgical
+    return alone & ~surgical & ~j(QUIET, lesion)
 
 
-def ends_at_one_fraction(j: Judged) -> Term:
-    return logic.some(ends_at_radiosurgery(j, x) & ~j("F1-fraction", x) for x in j.lesions)
+def ends_at_one_fraction(j: Judged) -> Any:
+    return j.some(ends_at_radiosurgery(j, x) & ~j("F1-fraction", x) for x in j.lesions)
 
 
-def ends_at_several_fractions(j: Judged) -> Term:
-    return logic.some(ends_at_radiosurgery(j, x) & j("F1-fraction", x) for x in j.lesions)
+def ends_at_several_fractions(j: Judged) -> Any:
+    return j.some(ends_at_radiosurgery(j, x) & j("F1-fraction", x) for x in j.lesions)
 
 
-def ends_at_resection(j: Judged) -> Term:
-    return logic.some(
-        j("F1-urgent", x)
-        | j("ELIG-postop-srs-vs-observation", x)
-        | (j("F1-burden") & ~j.systemic_first & j("F1-accessible", x))
+def ends_at_resection(j: Judged) -> Any:
+    return j.some(
+        (j("F1-urgent", x) | _resected_or_to_be(j, x)) & ~j(QUIET, x) & ~_radiosurgery_planned_first(j, x)
         for x in j.lesions
     )
 
 
-def ends_at_radiosurgery_with_systemic(j: Judged) -> Term:
+def ends_at_radiosurgery_before_resection(j: Judged) -> Any:
+    return j.some(_radiosurgery_planned_first(j, x) for x in j.lesions)
+
+
+def _resected_or_to_be(j: Judged, lesion: str) -> Any:
+    to_be = j("F1-burden") & ~j.systemic_first & j("F1-accessible", lesion)
+    return j("ELIG-postop-srs-vs-observation", lesion) | to_be
+
+
+def _radiosurgery_planned_first(j: Judged, lesion: str) -> Any:
+    """Radiosurgery is planned for a lesion whose resection is planned as well and can wait."""
+    candidate = j("F1-accessible", lesion) & j("NEOADJ-candidate-profile", lesion)
+    return candidate & j("GAP-neoadjuvant-selection-dose", lesion) & j(PLANNED, lesion)
+
+
+def ends_at_systemic_therapy(j: Judged) -> Any:
+    return j.systemic_first & j.some(~j(QUIET, x) for x in j.lesions)
+
+
+def ends_at_hippocampal_avoidance(j: Judged) -> Any:
+    return j("ELIG-poly-over-10") & ~j("ELIG-wbrt-toxicity-balance") & j("SUP-WBRT-ha-criteria")
+
+
+def ends_at_whole_brain(j: Judged) -> Any:
+    return j("ELIG-poly-over-10") & ~j("ELIG-wbrt-toxicity-balance") & ~j("SUP-WBRT-ha-criteria")
+
+
+def ends_at_downstaging(j: Judged) -> Any:
+    return j("ELIG-poly-over-10") & j("SYS-cns-downstaging")
+
+
+def ends_at_treating_fields(j: Judged) -> Any:
+    """Radiosurgery has been given to every lesion, and none waits for treatment."""
+    waiting = j.some(~j(QUIET, x) for x in j.lesions)
+    return j.any("ELIG-ttfields-nsclc") & ~waiting
+
+
+def ends_at_a_trial(j: Judged) -> Any:
+    """Nothing but a trial is left: too many for radiosurgery, and WBRT was given before."""
+    return j("ELIG-poly-over-10") & j("ELIG-wbrt-toxicity-balance") & ~j("ELIG-histology-exceptions")
+
+
+def ends_at_radiosurgery_with_systemic(j: Judged) -> Any:
     isolated = j("ELIG-cns-only-progression-srs-continue")
-    return isolated & logic.some(ends_at_radiosurgery(j, x) for x in j.lesions)
+    return isolated & j.some(ends_at_radiosurgery(j, x) for x in j.lesions)
 
 
-def ends_at_biopsy(j: Judged) -> Term:
+def ends_at_biopsy(j: Judged) -> Any:
     return j("ELIG-local-progression-workup") & j.change_unexplained()
 
 
-def ends_at_salvage(j: Judged) -> Term:
+def ends_at_salvage(j: Judged) -> Any:
     return j("ELIG-local-progression-workup") & j("ELIG-salvage-srs") & ~j.change_unexplained()
 
 
-def never(j: Judged) -> Term:
-    return Term(False)
+def never(j: Judged) -> Any:
+    return j.never
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +241,7 @@ class Branch:
 
     of_patient: Callable[[Judged], Standings] | None = None
     of_lesion: Callable[[Judged, str], Standings] | None = None
-    ends: Callable[[Judged], Term] = never
+    ends: Callable[[Judged], Any] = never
 
     def standings(self, j: Judged) -> dict[str, Standings]:
         """By lesion; the empty name stands for the patient as a whole."""
@@ -202,15 +256,17 @@ BRANCHES = {
     "srs": Branch(of_lesion=single_fraction, ends=ends_at_one_fraction),
     "fsrs": Branch(of_lesion=several_fractions, ends=ends_at_several_fractions),
     "resection-then-postoperative-srs": Branch(of_lesion=resection_first, ends=ends_at_resection),
-    "neoadjuvant-srs-then-resection": Branch(of_lesion=radiosurgery_before_resection),
+    "neoadjuvant-srs-then-resection": Branch(
+        of_lesion=radiosurgery_before_resection, ends=ends_at_radiosurgery_before_resection
+    ),
     "biopsy": Branch(of_lesion=biopsy, ends=ends_at_biopsy),
-    "wbrt": Branch(whole_brain),
-    "ha-wbrt-memantine": Branch(hippocampal_avoidance, ends=lambda j: j("ELIG-poly-over-10")),
-    "systemic-first": Branch(systemic_first, ends=lambda j: j.systemic_first),
+    "wbrt": Branch(whole_brain, ends=ends_at_whole_brain),
+    "ha-wbrt-memantine": Branch(hippocampal_avoidance, ends=ends_at_hippocampal_avoidance),
+    "systemic-first": Branch(systemic_first, ends=ends_at_systemic_therapy),
     "srs-with-systemic": Branch(with_systemic, ends=ends_at_radiosurgery_with_systemic),
-    "cns-downstaging": Branch(downstaging),
-    "ttfields-after-srs": Branch(tumour_treating_fields),
+    "cns-downstaging": Branch(downstaging, ends=ends_at_downstaging),
+    "ttfields-after-srs": Branch(tumour_treating_fields, ends=ends_at_treating_fields),
     "salvage-srs": Branch(salvage, ends=ends_at_salvage),
-    "clinical-trial": Branch(trial),
+    "clinical-trial": Branch(trial, ends=ends_at_a_trial),
 }
 """By option code."""

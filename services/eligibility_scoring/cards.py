@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+from eligibility_scoring import option_text
 from eligibility_scoring.card import PROPOSES, card, not_available
 from eligibility_scoring.decision import decide
-from eligibility_scoring.options import leading, options
-from eligibility_scoring.outputs import in_order, wanted
+from eligibility_scoring.options import Appraisal
 from eligibility_scoring.review_cards import review_cards
 from eligibility_scoring.trials.card import with_trials_in_brief
-from isodose.cds_hooks.cards import detail, escaped, fact_words
+from isodose.cds_hooks.cards import escaped, fact_words
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
 from isodose.cds_hooks.models import Card
 from isodose.clinical.finding import Finding, Option
@@ -29,7 +30,6 @@ PREFETCH = {
     "medicationRequests": Prefetch(f"MedicationRequest?patient={_PATIENT}"),
 }
 _USAGE = "Prefetch what the EHR holds; a key given as null means that there is none."
-_SHOWN_FINDINGS = 5
 _ABOUT_METASTASES = {
     "lesion_count",
     "largest_diameter_cm",
@@ -73,15 +73,28 @@ def services(knowledge: Knowledge, base: str) -> list[CdsService]:
 
 
 def option_cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
-    """The leading option, or what is missing to name one; nothing where no brain metastasis is on record."""
+    """The leading option, or the fact to enter first while none can be told.
+
+    Nothing where no brain metastasis is on record, and nothing where no treatment waits.
+    """
     record = build_record(call.patient_id, list(call.resources))
     if record.deceased or not _has_brain_metastases(record):
         return []
     findings = decide(record, knowledge, call.on)
-    judged = options(findings, knowledge, record)
-    lead = leading(judged)
-    made = _leading(call, lead, judged, findings, base) if lead else _undecided(call, judged, base)
-    return [with_trials_in_brief(made, call, record, judged)]
+    appraisal = Appraisal(findings, knowledge, record)
+    lead = appraisal.leading
+    if lead is None and appraisal.nothing_waits:
+        return []
+    text = option_text.undecided if lead is None else partial(option_text.leading, lead)
+    made = card(
+        call,
+        code=lead.code if lead else "data-required",
+        summary=_summary(lead, appraisal),
+        text="\n\n".join((text(appraisal, findings, knowledge), *_notes(call))),
+        indicator="warning" if lead is None or _grave(lead, findings) else "info",
+        base=base,
+    )
+    return [with_trials_in_brief(made, call, record, appraisal.options)]
 
 
 def _has_brain_metastases(record: PatientRecord) -> bool:
@@ -90,54 +103,19 @@ def _has_brain_metastases(record: PatientRecord) -> bool:
     return bool(names & _ABOUT_METASTASES or record.of_scope("lesion"))
 
 
-def _leading(
-    call: HookCall, lead: Option, judged: Sequence[Option], findings: Sequence[Finding], base: str
-) -> Card:
-    deciding = [f for code in lead.for_ for f in findings if f.code == code and f.verdict == "met"]
-    against = [f for code in lead.against for f in findings if f.code == code and f.verdict == "met"]
-    shown = [*deciding[:_SHOWN_FINDINGS], *against[:_SHOWN_FINDINGS]]
-    lesions = f" for {len(lead.applies_to)} lesions" if len(lead.applies_to) > 1 else ""
-    parts = [f"**Options**\n\n{_table(judged)}", detail(shown, _notes(call, judged))]
-    grave = lead.code == "best-supportive-care" or bool(against)
-    return card(
-        call,
-        code=lead.code,
-        summary=f"{lead.title}{lesions}: {lead.standing}",
-        text="\n\n".join(parts),
-        indicator="warning" if grave else "info",
-        base=base,
-    )
+def _summary(lead: Option | None, appraisal: Appraisal) -> str:
+    if lead is not None:
+        lesions = f" for {len(lead.applies_to)} lesions" if len(lead.applies_to) > 1 else ""
+        return f"{lead.title}{lesions}: {lead.standing}"
+    if appraisal.missing:
+        return f"No option leads yet. Enter first: {fact_words(appraisal.missing[0].name)}"
+    return "No option leads: none is advised on what is known. Take the case to the board"
 
 
-def _undecided(call: HookCall, judged: Sequence[Option], base: str) -> Card:
-    missing = wanted(judged)
-    names = "\n".join(f"- {escaped(fact_words(name))} ({escaped(name)})" for name in missing)
-    notes = "\n\n".join(f"> {escaped(note)}" for note in _notes(call, ()))
-    return card(
-        call,
-        code="data-required",
-        summary=f"No treatment option can be named yet: {len(missing)} facts are not known",
-        text="\n\n".join(
-            (f"Not known, most decisive first:\n{names}", f"**Options**\n\n{_table(judged)}", notes)
-        ),
-        indicator="warning",
-        base=base,
-    )
+def _grave(lead: Option, findings: Sequence[Finding]) -> bool:
+    met = {finding.code for finding in findings if finding.verdict == "met"}
+    return lead.code == "best-supportive-care" or not met.isdisjoint(lead.against)
 
 
-def _table(judged: Sequence[Option]) -> str:
-    rows = "\n".join(f"| {escaped(o.title)} | {escaped(_standing(o))} |" for o in in_order(judged))
-    return f"| option | standing |\n| --- | --- |\n{rows}"
-
-
-def _standing(option: Option) -> str:
-    return f"unknown ({' or '.join(option.possible)})" if option.possible else option.standing
-
-
-def _notes(call: HookCall, judged: Sequence[Option]) -> list[str]:
-    notes = not_available(call)
-    missing = wanted(judged)
-    if missing:
-        words = "; ".join(fact_words(name) for name in missing[:_SHOWN_FINDINGS])
-        notes.append(f"Options stay undecided for want of: {words}.")
-    return [*notes, PROPOSES]
+def _notes(call: HookCall) -> list[str]:
+    return [f"> {escaped(note)}" for note in (*not_available(call), PROPOSES)]

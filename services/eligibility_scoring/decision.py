@@ -25,6 +25,7 @@ from eligibility_scoring import (
     whole_brain,
 )
 from eligibility_scoring.dosing import effect, histology, planning, schedules, size, tolerance
+from eligibility_scoring.questions import with_sides
 from isodose.clinical import derive, rules
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
@@ -59,5 +60,8 @@ RULES = (
 
 
 def decide(record: PatientRecord, knowledge: Knowledge, on: date) -> list[Finding]:
-    """All findings, met or not, in the order of the pathway. Pure: the same input gives the same bytes."""
-    return rules.judge(RULES, derive.as_of(record, on), knowledge, on)
+    """All findings, met or not, in the order of the pathway; open questions with the arguments on each side.
+
+    Pure: the same input gives the same bytes.
+    """
+    return with_sides(rules.judge(RULES, derive.as_of(record, on), knowledge, on), knowledge)

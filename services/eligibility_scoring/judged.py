@@ -2,44 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from typing import Any, Protocol
 
-from isodose.clinical import logic
 from isodose.clinical.finding import Finding
 from isodose.clinical.logic import Term
 
+Place = tuple[str, str]
+"""A catalogue id, and the subject it was judged for (empty for the patient)."""
 
-class Judged:
-    """The verdicts of the findings as three-valued terms: of the patient, or of one lesion."""
+ARE_EXCLUDED = "ARE-excluded"
+"""Radiation effect has been excluded in a lesion: no entry of its own, a condition of ELIG-salvage-srs."""
 
-    def __init__(self, findings: Sequence[Finding], are_excluded: dict[str, Term]) -> None:
-        self._verdicts = {(f.code, f.applies_to): _verdict(f) for f in findings}
-        self._codes: dict[str, list[Term]] = {}
-        for finding in findings:
-            self._codes.setdefault(finding.code, []).append(self._verdicts[finding.code, finding.applies_to])
-        self.lesions = tuple(f.applies_to for f in findings if f.code == "F1-fraction")
-        self._are_excluded = are_excluded
+QUIET = "quiet-after-radiosurgery"
+"""A lesion had radiosurgery and is not known to have changed since: no treatment waits for it. Always known,
+for it only tells where the pathway ends, never how an option stands.
+"""
 
-    def __call__(self, code: str, lesion: str = "") -> Term:
-        return self._verdicts[code, lesion]
+PLANNED = "radiosurgery-planned"
+"""Radiosurgery of a lesion is planned or begun. Always known, and used as `QUIET` is."""
 
-    def any(self, code: str) -> Term:
-        """Met for some lesion or plan."""
-        return logic.some(self._codes[code])
+
+class Answer(Protocol):
+    """A yes, a no, or open; open names the facts that are missing."""
 
     @property
-    def systemic_first(self) -> Term:
+    def value(self) -> Any: ...
+    @property
+    def missing(self) -> frozenset[str]: ...
+    def __and__(self, other: Any) -> Any: ...
+    def __or__(self, other: Any) -> Any: ...
+    def __invert__(self) -> Any: ...
+
+
+class Judged:
+    """The verdicts as three-valued answers, of the patient or of one lesion.
+
+    Lesions of which every verdict is the same stand in one group and are walked once.
+    """
+
+    def __init__(self, answers: Mapping[Place, Answer], lesions: Sequence[str], never: Answer) -> None:
+        self._answers = answers
+        self._codes: dict[str, list[Place]] = {}
+        for place in answers:
+            self._codes.setdefault(place[0], []).append(place)
+        self.lesions = tuple(lesions)
+        self.never = never
+        self.groups = self._alike()
+
+    def changed(self, answers: Mapping[Place, Answer]) -> Judged:
+        """The same with some answers changed; no place is new."""
+        other = copy(self)
+        other._answers = {**self._answers, **answers}
+        if any(about in self.lesions for _, about in answers):
+            other.groups = other._alike()
+        return other
+
+    def items(self) -> Iterable[tuple[Place, Answer]]:
+        return self._answers.items()
+
+    def __call__(self, code: str, lesion: str = "") -> Any:
+        return self._answers[code, lesion]
+
+    def seen_from(self, code: str, lesion: str) -> Any:
+        """The verdict of this lesion, else of the patient, else met for some subject."""
+        for place in ((code, lesion), (code, "")):
+            if place in self._answers:
+                return self._answers[place]
+        return self.any(code)
+
+    def any(self, code: str) -> Any:
+        """Met for some lesion or plan."""
+        return self.some(self._answers[place] for place in self._codes.get(code, ()))
+
+    def some(self, answers: Iterable[Any]) -> Any:
+        found: Any = self.never
+        for answer in answers:
+            found = found | answer
+        return found
+
+    def _alike(self) -> dict[str, list[str]]:
+        """By its first lesion, the lesions judged alike."""
+        if len(self.lesions) == 1:
+            return {self.lesions[0]: [self.lesions[0]]}
+        alike: dict[Any, list[str]] = {}
+        by_lesion: dict[str, list[Any]] = {lesion: [] for lesion in self.lesions}
+        for (code, about), answer in self._answers.items():
+            if about in by_lesion:
+                by_lesion[about].append((code, answer.value, answer.missing))
+        for lesion, verdicts in by_lesion.items():
+            alike.setdefault(frozenset(verdicts), []).append(lesion)
+        return {lesions[0]: lesions for lesions in alike.values()}
+
+    @property
+    def systemic_first(self) -> Any:
         """The pathway ends at systemic therapy first."""
         return self("F1-burden") & self("F1-size") & self("F1-systemic-first")
 
-    def change_unexplained(self) -> Term:
+    def change_unexplained(self) -> Any:
         """Some lesion shows a change after SRS, and radiation effect has not been excluded."""
-        return logic.some(
-            self("ARE-DX-trigger", lesion) & ~self._are_excluded[lesion] for lesion in self.lesions
+        return self.some(
+            self("ARE-DX-trigger", lesion) & ~self(ARE_EXCLUDED, lesion) for lesion in self.lesions
         )
 
 
-def _verdict(finding: Finding) -> Term:
+def as_answer(finding: Finding) -> Term:
     if finding.verdict == "unknown":
         return Term(None, missing=frozenset(finding.missing))
     return Term(finding.verdict == "met")

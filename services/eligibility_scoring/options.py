@@ -1,20 +1,25 @@
-"""Every treatment option judged for one patient, and which of them leads."""
+"""Every treatment option judged for one patient, scored, and which of them leads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
+import msgspec
+
+from eligibility_scoring.appraisal import Appraised, appraise
 from eligibility_scoring.arguments import ARGUMENTS, Argument
 from eligibility_scoring.branches import BRANCHES
-from eligibility_scoring.judged import Judged
-from eligibility_scoring.standing import INVESTIGATIONAL, NOT_ADVISED, ORDER, UNKNOWN, best
-from isodose.clinical.finding import Finding, Option
+from eligibility_scoring.decisive import MissingFact, missing_facts, relevant
+from eligibility_scoring.judged import ARE_EXCLUDED, PLANNED, QUIET, Answer, Judged, Place, as_answer
+from eligibility_scoring.score import Weights, criteria, weights
+from eligibility_scoring.standing import INVESTIGATIONAL, NOT_ADVISED, ORDER, UNKNOWN
+from isodose.clinical import derive
+from isodose.clinical.derive.courses import RADIOSURGERY, lesions_of
+from isodose.clinical.finding import Criterion, Finding, Option
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.logic import Term
 from isodose.clinical.record import PatientRecord
 from isodose.clinical.rules import View
-
-SCORE_WITHHELD = "No score is given: the weights of the criteria are not yet part of the knowledge."
 
 _LEADS = (
     "best-supportive-care",
@@ -34,66 +39,160 @@ _LEADS = (
 )
 """Which option leads where several stand equally."""
 
-_AFTER_LOCAL_PROGRESSION = ("biopsy", "salvage-srs")
+_SETTLED_FIRST = ("biopsy", "salvage-srs", "cns-downstaging")
+"""Where the pathway ends here, it comes first: local progression is settled before anything else, and
+downstaging before the whole-brain radiotherapy that it may spare."""
+
+
+class Appraisal:
+    """The options of one patient with what they rest on: computed once, asked by cards and FHIR outputs.
+
+    `missing` are the facts on which a standing or a score hangs, the most decisive first; `nothing_waits`
+    tells that every lesion described had radiosurgery and none is known to have changed since.
+    """
+
+    def __init__(self, findings: Sequence[Finding], knowledge: Knowledge, record: PatientRecord) -> None:
+        on = findings[0].on
+        assert on is not None
+        seen = derive.as_of(record, on)
+        by = weights(knowledge, on)
+        answers = _answers(findings, relevant(by), knowledge, seen)
+        judged = Judged(answers, [f.applies_to for f in findings if f.code == "F1-fraction"], Term(False))
+        self.missing: list[MissingFact] = []
+        appraised = appraise(judged, by)
+        if any(len(one.whole.possible) > 1 or one.width for one in appraised.values()):
+            self.missing = missing_facts(judged, findings, seen, knowledge, by)
+        made = _Maker(judged, by, _said(findings), [fact.name for fact in self.missing]).options(appraised)
+        self.nothing_waits = all(judged(QUIET, lesion).value for lesion in judged.lesions)
+        lead = None if self.nothing_waits and not _settled_by_treatment(made) else _leader(made)
+        self.options = [
+            msgspec.structs.replace(option, leads=True) if option is lead else option for option in made
+        ]
+
+    @property
+    def leading(self) -> Option | None:
+        return leading(self.options)
 
 
 def options(findings: list[Finding], knowledge: Knowledge, record: PatientRecord) -> list[Option]:
     """Every option of the contract, in its order. Pure."""
-    judged = Judged(findings, _radiation_effect_excluded(findings, knowledge, record))
-    met = {f.code for f in findings if f.verdict == "met"}
-    not_met = {f"~{f.code}" for f in findings if f.verdict == "not-met" and f.code not in met}
-    return [_option(argument, judged, met | not_met) for argument in ARGUMENTS]
+    return Appraisal(findings, knowledge, record).options
 
 
 def leading(judged_options: Iterable[Option]) -> Option | None:
-    """The option at which the pathway ends, else the one that stands strongest; None while that is unknown.
+    """The option put first; None while that cannot be told, or where no treatment waits."""
+    return next((option for option in judged_options if option.leads), None)
 
-    Local progression is settled first. Several lesions may end in different places: the strongest standing
-    decides, then the order of `_LEADS`.
+
+def _settled_by_treatment(made: Sequence[Option]) -> bool:
+    """The pathway ends somewhere although no lesion waits: tumour treating fields, supportive care."""
+    return any(option.on_pathway for option in made)
+
+
+def _leader(made: Sequence[Option]) -> Option | None:
+    """The option at which the pathway ends, else the one that stands strongest.
+
+    Several lesions may end in different places: the strongest standing decides, then the order of `_LEADS`.
+    Where the pathway ends nowhere, an option that is still unknown might stand stronger, so none leads. A
+    trial leads where it alone is left.
     """
-    open_to_advice = [o for o in judged_options if o.standing not in (NOT_ADVISED, INVESTIGATIONAL, UNKNOWN)]
-    return min(open_to_advice, key=_lead, default=None)
+    ended = [o for o in made if o.on_pathway and o.standing != INVESTIGATIONAL]
+    if ended:
+        return min(ended, key=_precedence)
+    if any(o.standing == UNKNOWN for o in made):
+        return None
+    open_to_advice = [o for o in made if o.standing not in (NOT_ADVISED, INVESTIGATIONAL)]
+    if open_to_advice:
+        return min(open_to_advice, key=_precedence)
+    return next((o for o in made if o.on_pathway), None)
 
 
-def _lead(option: Option) -> tuple[bool, bool, int, int]:
-    later = not (option.on_pathway and option.code in _AFTER_LOCAL_PROGRESSION)
-    return (not option.on_pathway, later, ORDER.index(option.standing), _LEADS.index(option.code))
+def _precedence(option: Option) -> tuple[bool, int, int]:
+    later = not (option.on_pathway and option.code in _SETTLED_FIRST)
+    return (later, ORDER.index(option.standing), _LEADS.index(option.code))
 
 
-def _option(argument: Argument, judged: Judged, said: Set[str]) -> Option:
-    branch = BRANCHES[argument.code]
-    each = branch.standings(judged)
-    whole = best(each.values())
-    absent = tuple(sorted(whole.missing))
-    change = f"Decided once known: {', '.join(absent)}." if absent else argument.change
-    return Option(
-        code=argument.code,
-        title=argument.title,
-        standing=whole.standing,
-        score_withheld=SCORE_WITHHELD,
-        for_=_speaking(argument.speaks_for, said),
-        against=_speaking(argument.speaks_against, said),
-        missing=absent,
-        possible=whole.in_order if whole.standing == UNKNOWN else (),
-        applies_to=tuple(ref for ref, one in each.items() if ref and one.possible == whole.possible),
-        on_pathway=whole.standing not in (NOT_ADVISED, UNKNOWN) and branch.ends(judged).value is True,
-        what_would_change=change,
-    )
+class _Maker:
+    """Puts each appraised option into the words of the contract, missing facts in the order of `decisive`."""
+
+    def __init__(self, judged: Judged, by: Weights, said: Set[str], decisive: Sequence[str]) -> None:
+        self._judged = judged
+        self._by = by
+        self._said = said
+        self._rank = {name: place for place, name in enumerate(decisive)}
+
+    def options(self, appraised: Mapping[str, Appraised]) -> list[Option]:
+        return [self._option(argument, appraised[argument.code]) for argument in ARGUMENTS]
+
+    def _option(self, argument: Argument, appraised: Appraised) -> Option:
+        whole = appraised.whole
+        parts = criteria(argument.code, self._judged, appraised.lesion, self._by)
+        absent = self._in_order(whole.missing)
+        ends = BRANCHES[argument.code].ends(self._judged).value is True
+        exact = appraised.low == appraised.high and whole.standing != UNKNOWN
+        return Option(
+            code=argument.code,
+            title=argument.title,
+            standing=whole.standing,
+            score=appraised.low if exact else None,
+            score_withheld="" if exact else self._withheld(absent, parts),
+            bound=(appraised.low, appraised.high),
+            criteria=parts if whole.standing != NOT_ADVISED else (),
+            for_=_speaking(argument.speaks_for, self._said),
+            against=_speaking(argument.speaks_against, self._said),
+            missing=absent,
+            possible=whole.in_order if whole.standing == UNKNOWN else (),
+            applies_to=tuple(r for r, one in appraised.each.items() if r and one.possible == whole.possible),
+            on_pathway=ends and whole.standing not in (NOT_ADVISED, UNKNOWN),
+            what_would_change=f"Decided once known: {', '.join(absent)}." if absent else argument.change,
+        )
+
+    def _withheld(self, absent: Sequence[str], parts: Sequence[Criterion]) -> str:
+        if absent:
+            return f"The standing hangs on what is not known: {', '.join(absent)}."
+        names = self._in_order({name for part in parts for name in part.missing})
+        return f"The score hangs on what is not known: {', '.join(names)}."
+
+    def _in_order(self, names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(sorted(names, key=lambda name: (self._rank.get(name, len(self._rank)), name)))
+
+
+def _said(findings: Sequence[Finding]) -> set[str]:
+    """The codes met, and with a tilde those judged and not met for any subject."""
+    met = {f.code for f in findings if f.verdict == "met"}
+    return met | {f"~{f.code}" for f in findings if f.verdict == "not-met" and f.code not in met}
 
 
 def _speaking(wanted: Sequence[str], said: Set[str]) -> tuple[str, ...]:
     return tuple(code.removeprefix("~") for code in wanted if code in said)
 
 
-def _radiation_effect_excluded(
-    findings: Sequence[Finding], knowledge: Knowledge, record: PatientRecord
-) -> dict[str, Term]:
-    on = findings[0].on
-    assert on is not None
-    settled = knowledge.values("ELIG-salvage-srs", on)["are_settled_as"]
-    subjects = {s.ref: s for s in record.of_scope("lesion")}
-    return {
-        f.applies_to: View(record, on, subjects.get(f.applies_to))["are_status"].is_in(settled)
-        for f in findings
-        if f.code == "ARE-DX-trigger"
+def _answers(
+    findings: Sequence[Finding], wanted: Set[str], knowledge: Knowledge, record: PatientRecord
+) -> dict[Place, Answer]:
+    """The verdicts wanted, and what the walk asks of each lesion beside them."""
+    answers: dict[Place, Answer] = {
+        (f.code, f.applies_to): as_answer(f) for f in findings if f.code in wanted
     }
+    progresses = any(f.code == "F1-follow" and f.verdict == "met" for f in findings)
+    subjects = {s.ref: s for s in record.of_scope("lesion")}
+    for finding in findings:
+        if finding.code == "ARE-DX-trigger":
+            lesion, on = finding.applies_to, finding.on
+            assert on is not None
+            view = View(record, on, subjects.get(lesion))
+            settled = knowledge.values("ELIG-salvage-srs", on)["are_settled_as"]
+            answers[ARE_EXCLUDED, lesion] = view["are_status"].is_in(settled)
+            irradiated = lesion in subjects and view["months_since_srs"].known
+            answers[QUIET, lesion] = Term(irradiated and finding.verdict != "met" and not progresses)
+            answers[PLANNED, lesion] = Term(_radiosurgery_planned(record, lesion))
+    return answers
+
+
+def _radiosurgery_planned(record: PatientRecord, lesion: str) -> bool:
+    return any(
+        course.kind in RADIOSURGERY
+        and course.status in ("planned", "in-progress")
+        and lesion in lesions_of(course, record)[0]
+        for course in record.courses
+    )

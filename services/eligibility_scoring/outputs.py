@@ -1,19 +1,21 @@
-"""The decision as FHIR R4: a GuidanceResponse that says what is missing, a RequestGroup with every option.
+"""The decision as FHIR R4: GuidanceResponse with what is missing, RequestGroup of options, group prognosis.
 
-https://hl7.org/fhir/R4/guidanceresponse.html · https://hl7.org/fhir/R4/requestgroup.html
+https://hl7.org/fhir/R4/guidanceresponse.html · https://hl7.org/fhir/R4/riskassessment.html
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from eligibility_scoring.citations import artifact
+from eligibility_scoring import group_survival
 from eligibility_scoring.dosing.outputs import Doses, with_doses
-from eligibility_scoring.options import leading, options
-from eligibility_scoring.standing import ORDER, UNKNOWN
+from eligibility_scoring.group_survival import GroupSurvival
+from eligibility_scoring.options import Appraisal
+from eligibility_scoring.questions import questions
+from eligibility_scoring.request_group import actions, question_in_words
+from eligibility_scoring.standing import UNKNOWN
 from eligibility_scoring.trials.proposals import proposals, studies_of, with_trials
 from isodose.clinical import facts
 from isodose.clinical.finding import Finding, Option
@@ -23,56 +25,70 @@ from isodose.fhir.resources import result_id
 
 Resource = dict[str, Any]
 
-LEADING = "leading"
-"""The prefix of the one action that leads; no action has it while that is unknown."""
+NOTHING_WAITS = (
+    "Every lesion described has had radiosurgery and none is known to have changed: no treatment is open."
+)
+SCORES = "Scores rest on weights that the platform proposes and that await clinical sign-off."
+_UCUM = "http://unitsofmeasure.org"
 
 
-def resources(
+def conclude(
     record: PatientRecord, findings: list[Finding], knowledge: Knowledge, on: dt.date, base: str
-) -> list[Resource]:
-    """One GuidanceResponse, the RequestGroup it results in, and the trials in that; none after death."""
+) -> tuple[list[Option], list[Resource]]:
+    """The options, and the resources that say them; no resources after death."""
+    appraisal = Appraisal(findings, knowledge, record)
     if record.deceased:
-        return []
-    judged = options(findings, knowledge, record)
-    proposed = proposals(record, judged, on)
-    doses = Doses(record, judged, knowledge, on)
-    made = _actions(judged, findings, knowledge, base)
-    actions = [with_doses(with_trials(action, proposed, base), doses) for action in made]
-    group = _request_group(record, actions, on, base)
-    return [_guidance(record, judged, on, base), group, *studies_of(proposed, base)]
+        return appraisal.options, []
+    asked = [question_in_words(question) for question in questions(findings)]
+    proposed = proposals(record, appraisal.options, on)
+    doses = Doses(record, appraisal.options, knowledge, on)
+    listed = [
+        with_doses(with_trials(action, proposed, base), doses)
+        for action in actions(appraisal.options, findings, knowledge, base)
+    ]
+    made = [
+        _guidance(record, appraisal, asked, on, base),
+        _request_group(record, listed, asked, on, base),
+        *studies_of(proposed, base),
+    ]
+    group = group_survival.of(record, findings, knowledge, on)
+    if group is not None:
+        made.append(_prognosis(record, group, on, base))
+    return appraisal.options, made
 
 
-def in_order(judged: Sequence[Option]) -> list[Option]:
-    """The leading option first; where none leads, what is undecided comes first, so that it is seen."""
-    lead = leading(judged)
-    if lead is None:
-        return sorted(judged, key=lambda o: o.standing != UNKNOWN)
-    return sorted(judged, key=lambda o: (o is not lead, ORDER.index(o.standing)))
-
-
-def wanted(judged: Iterable[Option]) -> list[str]:
-    """The missing facts, those that leave most options undecided first."""
-    counted = Counter(name for option in judged for name in option.missing)
-    return sorted(counted, key=lambda name: (-counted[name], name))
-
-
-def _guidance(record: PatientRecord, judged: Sequence[Option], on: dt.date, base: str) -> Resource:
-    missing = wanted(judged)
-    lead = leading(judged)
-    said = f"Leading option: {lead.title} ({lead.standing})." if lead else "No option leads yet."
+def _guidance(
+    record: PatientRecord, appraisal: Appraisal, asked: Sequence[str], on: dt.date, base: str
+) -> Resource:
+    lead = appraisal.leading
+    undecided = lead is None and not appraisal.nothing_waits
+    undecided = undecided and any(option.standing == UNKNOWN for option in appraisal.options)
     resource: Resource = {
         "resourceType": "GuidanceResponse",
         "identifier": [_identifier(record, "guidance", base)],
         "moduleUri": f"{base}/PlanDefinition/srs-pathway",
-        "status": "success" if lead else "data-required",
+        "status": "data-required" if undecided else "success",
         "subject": {"reference": f"Patient/{record.patient_id}"},
         "occurrenceDateTime": on.isoformat(),
-        "note": [{"text": f"{said} The platform proposes; a clinician decides."}],
+        "note": [{"text": text} for text in (_said(appraisal), *asked)],
         "result": {"reference": f"RequestGroup/{result_id(_key(record, 'options'))}"},
     }
-    if missing:
-        resource["dataRequirement"] = [_data_requirement(name, base) for name in missing]
+    if appraisal.missing:
+        resource["dataRequirement"] = [_data_requirement(fact.name, base) for fact in appraisal.missing]
     return resource
+
+
+def _said(appraisal: Appraisal) -> str:
+    lead = appraisal.leading
+    if lead is not None:
+        said = f"Leading option: {lead.title} ({lead.standing})."
+    elif appraisal.nothing_waits:
+        said = NOTHING_WAITS
+    else:
+        said = "No option leads yet."
+    if appraisal.missing:
+        said += f" Enter first: {facts.definition(appraisal.missing[0].name).definition}."
+    return f"{said} {SCORES} The platform proposes; a clinician decides."
 
 
 def _data_requirement(name: str, base: str) -> Resource:
@@ -81,66 +97,67 @@ def _data_requirement(name: str, base: str) -> Resource:
     return {"type": "Observation", "codeFilter": [{"path": "code", "code": [coding]}]}
 
 
-def _request_group(record: PatientRecord, actions: list[Resource], on: dt.date, base: str) -> Resource:
-    return {
+def _request_group(
+    record: PatientRecord, made: list[Resource], asked: Sequence[str], on: dt.date, base: str
+) -> Resource:
+    resource: Resource = {
         "resourceType": "RequestGroup",
         "identifier": [_identifier(record, "options", base)],
+        "instantiatesCanonical": [f"{base}/PlanDefinition/srs-pathway"],
         "status": "active",
         "intent": "proposal",
         "code": {"text": "Treatment options for brain metastases"},
         "subject": {"reference": f"Patient/{record.patient_id}"},
         "authoredOn": on.isoformat(),
-        "action": actions,
+        "action": made,
     }
+    if asked:
+        resource["note"] = [{"text": text} for text in asked]
+    return resource
 
 
-def _actions(
-    judged: Sequence[Option], findings: Sequence[Finding], knowledge: Knowledge, base: str
-) -> list[Resource]:
-    by_code: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_code.setdefault(finding.code, []).append(finding)
-    lead = leading(judged)
-    return [
-        {**({"prefix": LEADING} if option is lead else {}), **_action(option, by_code, knowledge, base)}
-        for option in in_order(judged)
-    ]
-
-
-def _action(option: Option, by_code: dict[str, list[Finding]], knowledge: Knowledge, base: str) -> Resource:
-    """R4 asks of every action a resource or sub-actions (rqg-1): here the definition of the option."""
-    cited = [s for code in (*option.for_, *option.against) for s in by_code[code][0].sources]
-    cited += [s for code in knowledge.evidence_for(option.code) for s in knowledge.entry(code).evidence]
-    action: Resource = {
-        "title": option.title,
-        "description": in_words(option),
-        "code": [
-            {"coding": [{"system": f"{base}/CodeSystem/option", "code": option.code}], "text": option.title},
-            {
-                "coding": [{"system": f"{base}/CodeSystem/option-standing", "code": option.standing}],
-                "text": option.standing,
-            },
+def _prognosis(record: PatientRecord, group: GroupSurvival, on: dt.date, base: str) -> Resource:
+    """The median of a group of patients, in months, with its source; no forecast for one person."""
+    finding = group.finding
+    months = {"value": group.median_months, "unit": "months", "system": _UCUM, "code": "mo"}
+    cited = "; ".join(
+        f"{s.cite}{': ' + s.figure if s.figure else ''}"
+        f"{' (source awaits clinical sign-off)' if s.seen == 'memory' else ''}"
+        for s in finding.sources
+    )
+    notes = (
+        "Half of the group lived longer, half shorter. A group median at first diagnosis of brain "
+        "metastases; no forecast for this person, and no reason to stop treatment.",
+        f"Sources: {cited}",
+        finding.conflicts,
+    )
+    return {
+        "resourceType": "RiskAssessment",
+        "identifier": [_identifier(record, "prognosis", base)],
+        "status": "final",
+        "method": {
+            "coding": [{"system": f"{base}/CodeSystem/catalogue", "code": group.index}],
+            "text": "Diagnosis-specific Graded Prognostic Assessment, 0 (worst) to 4 (best)",
+        },
+        "subject": {"reference": f"Patient/{record.patient_id}"},
+        "occurrenceDateTime": on.isoformat(),
+        "basis": [
+            {"reference": source} for source in dict.fromkeys(f.source for f in finding.facts) if source
         ],
-        "resource": {"reference": f"{base}/ActivityDefinition/{option.code}", "display": option.title},
+        "prediction": [
+            {
+                "outcome": {"text": f"Median survival of patients with an index {_band(group)}"},
+                "whenRange": {"low": months, "high": months},
+                "rationale": f"Index {group.score:g}: {finding.summary}",
+            }
+        ],
+        "note": [{"text": text} for text in notes if text],
     }
-    if cited:
-        action["documentation"] = [artifact(source) for source in dict.fromkeys(cited)]
-    return action
 
 
-def in_words(option: Option) -> str:
-    """The standing with its reasons on one line."""
-    parts = [
-        option.standing + (f" (still possible: {', '.join(option.possible)})" if option.possible else "")
-    ]
-    if option.applies_to:
-        parts.append(f"concerns {', '.join(option.applies_to)}")
-    if option.for_:
-        parts.append(f"for: {', '.join(option.for_)}")
-    if option.against:
-        parts.append(f"against: {', '.join(option.against)}")
-    parts.append(f"would change it: {option.what_would_change.rstrip('.')}")
-    return "; ".join(parts) + "."
+def _band(group: GroupSurvival) -> str:
+    above = f"above {group.band_from:g} and " if group.band_from >= 0 else ""
+    return f"{above}up to {group.band_to:g}"
 
 
 def _key(record: PatientRecord, what: str) -> str:

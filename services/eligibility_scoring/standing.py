@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from isodose.clinical.finding import Standing
-from isodose.clinical.logic import Term
 
 STANDARD: Standing = "standard"
 CONDITIONAL: Standing = "conditional"
@@ -43,7 +42,7 @@ class Standings:
 Outcome: TypeAlias = Standing | Standings
 
 
-def first_of(*branches: tuple[Term, Outcome], otherwise: Outcome) -> Standings:
+def first_of(*branches: tuple[Any, Outcome], otherwise: Outcome) -> Standings:
     """The outcome of the first branch that holds; every branch that may hold stays possible."""
     possible: frozenset[Standing] = frozenset()
     missing: frozenset[str] = frozenset()

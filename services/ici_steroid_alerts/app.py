@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ici_steroid_alerts import api, decision, handlers, knowledge, life, outputs
-from isodose.assessment import Decider
+from isodose.assessment import Decider, without_options
 from isodose.service import Service
 from isodose.settings import Settings
 
@@ -15,7 +15,7 @@ def decider(settings: Settings) -> Decider:
         event_type="isodose.alerts.checked",
         knowledge=knowledge.load(settings.knowledge_enable),
         decide=decision.decide,
-        resources=outputs.resources,
+        conclude=without_options(outputs.resources),
         next_change=outputs.next_change,
         carry=life.carry,
         today=settings.today,

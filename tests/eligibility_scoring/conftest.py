@@ -20,7 +20,8 @@ import draft_orders
 from eligibility_scoring import group_survival
 from eligibility_scoring import knowledge as service_knowledge
 from eligibility_scoring.decision import decide
-from eligibility_scoring.options import leading, options
+from eligibility_scoring.options import Appraisal
+from eligibility_scoring.questions import questions
 from isodose.clinical import facts
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
@@ -58,6 +59,10 @@ EXPECTED = {
     "missing",
     "absent",
     "prognosis",
+    "scores",
+    "bounds",
+    "first_missing",
+    "questions",
     "options",
     "possible",
     "applies_to",
@@ -157,6 +162,7 @@ def differences(row: Row, knowledge: Knowledge | None = None) -> list[str]:
     findings = decide(record, held, row.get("on", ON))
     return [
         *_in_findings(row, findings),
+        *_in_questions(row, findings),
         *_in_prognosis(row, findings, held, record),
         *_in_options(row, findings, held, record),
         *draft_orders.differences(row, record, findings, held),
@@ -193,6 +199,21 @@ def _in_findings(row: Row, findings: list[Finding]) -> Iterator[str]:
                 yield f"{code}: missing {sorted(absent)}, told {names}"
 
 
+def _in_questions(row: Row, findings: list[Finding]) -> Iterator[str]:
+    asked = {
+        question.code: {side.position: list(side.arguments) for side in question.sides}
+        for question in questions(findings)
+    }
+    for code, told in row.get("questions", {}).items():
+        if told is None:
+            if code in asked:
+                yield f"{code}: asked, told not to be"
+        else:
+            got = {position: asked.get(code, {}).get(position) for position in told}
+            if got != told:
+                yield f"{code}: {asked.get(code)}, told {told}"
+
+
 def _in_prognosis(
     row: Row, findings: list[Finding], knowledge: Knowledge, record: PatientRecord
 ) -> Iterator[str]:
@@ -210,9 +231,9 @@ def _in_prognosis(
 def _in_options(
     row: Row, findings: list[Finding], knowledge: Knowledge, record: PatientRecord
 ) -> Iterator[str]:
-    judged = options(findings, knowledge, record)
-    by_code = {option.code: option for option in judged}
-    lead = leading(judged)
+    appraisal = Appraisal(findings, knowledge, record)
+    by_code = {option.code: option for option in appraisal.options}
+    lead = appraisal.leading
     if "leading" in row and (lead.code if lead else None) != row["leading"]:
         yield f"leading {lead.code if lead else None}, told {row['leading']}"
     for code, standing in row.get("options", {}).items():
@@ -221,6 +242,18 @@ def _in_options(
     for code, names in row.get("missing", {}).items():
         if code in by_code and not set(names) <= set(by_code[code].missing):
             yield f"{code}: missing {by_code[code].missing}, told {names}"
+    for code, told in row.get("scores", {}).items():
+        if by_code[code].score != told:
+            yield f"{code}: score {by_code[code].score} {by_code[code].criteria}, told {told}"
+    for code, told in row.get("bounds", {}).items():
+        if list(by_code[code].bound) != told:
+            yield f"{code}: bound {by_code[code].bound}, told {told}"
+    if (
+        "first_missing" in row
+        and (names := [m.name for m in appraisal.missing])
+        and (names[: len(row["first_missing"])] != row["first_missing"])
+    ):
+        yield f"most decisive {names}, told {row['first_missing']}"
     for key in ("possible", "applies_to"):
         for code, told in row.get(key, {}).items():
             if list(getattr(by_code[code], key)) != told:

@@ -118,9 +118,12 @@ def test_no_card_where_no_brain_metastasis_is_on_record() -> None:
 def test_what_is_missing_is_the_card_while_nothing_leads() -> None:
     (card,) = shown("kps")
     assert card.indicator == "warning"
-    assert "facts are not known" in card.summary
+    assert (
+        card.summary == "No option leads yet. Enter first: Karnofsky Performance Scale score at decision time"
+    )
     assert card.detail is not None
-    assert "Karnofsky" in card.detail
+    assert "may settle: best-supportive-care, srs," in card.detail
+    assert "| Stereotactic radiosurgery in one fraction | standard or not-advised | 0 to 98 |" in card.detail
 
 
 def test_poor_status_warns() -> None:

@@ -26,7 +26,7 @@ def said(record_of: Callable[[Row], PatientRecord], knowledge: Knowledge) -> Sai
 
     def doses(row: Row, option: str) -> list[str]:
         record = record_of(row)
-        made = outputs.resources(
+        _, made = outputs.conclude(
             record, decide(record, knowledge, ON), knowledge, ON, "https://isodose.example/fhir"
         )
         (group,) = (resource for resource in made if resource["resourceType"] == "RequestGroup")

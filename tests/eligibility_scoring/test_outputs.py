@@ -26,7 +26,7 @@ Made = Callable[..., dict[str, dict[str, Any]]]
 def resources(record_of: Callable[[Row], PatientRecord], knowledge: Knowledge) -> Made:
     def made(row: Row, on: dt.date = ON, **changed: Any) -> dict[str, dict[str, Any]]:
         record = msgspec.structs.replace(record_of(row), **changed)
-        found = outputs.resources(record, decide(record, knowledge, on), knowledge, on, BASE)
+        _, found = outputs.conclude(record, decide(record, knowledge, on), knowledge, on, BASE)
         return {resource["resourceType"]: resource for resource in found}
 
     return made

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eligibility_scoring import decision, knowledge
 from eligibility_scoring.decision import decide
-from eligibility_scoring.options import options
+from eligibility_scoring.options import Appraisal, options
 from isodose.clinical import facts
 from isodose.clinical.finding import Finding, encode
 from isodose.clinical.record import Fact, PatientRecord, Scope, Subject
@@ -94,6 +94,20 @@ def test_learning_a_fact_only_makes_the_answer_surer(record: PatientRecord, data
         possible = set(option.possible or (option.standing,))
         now = stands[option.code]
         assert set(now.possible or (now.standing,)) <= possible, (option, now, fact)
+        assert option.bound[0] <= now.bound[0] <= now.bound[1] <= option.bound[1], (option, now, fact)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, phases=QUICK)
+@given(records())
+def test_what_is_withheld_names_the_facts_that_withhold_it(record: PatientRecord) -> None:
+    found = decide(record, KNOWLEDGE, ON)
+    appraisal = Appraisal(found, KNOWLEDGE, record)
+    named = {fact.name for fact in appraisal.missing}
+    for option in appraisal.options:
+        assert (option.score is None) == (option.bound[0] < option.bound[1] or option.standing == "unknown")
+        if option.standing == "unknown":
+            assert named & set(option.missing), option
+        assert option.leads is (option == appraisal.leading)
 
 
 def one_more_fact(record: PatientRecord, data: st.DataObject) -> tuple[Fact, PatientRecord]:

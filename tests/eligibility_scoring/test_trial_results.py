@@ -32,7 +32,7 @@ EGFR = {"facts": {"molecular.EGFR": "mutant"}}
 def trial_action(record_of: Callable[[Row], PatientRecord], knowledge: Knowledge) -> Callable[[Row], Json]:
     def made(row: Row) -> Json:
         record = record_of(row)
-        found = outputs.resources(record, decide(record, knowledge, ON), knowledge, ON, BASE)
+        _, found = outputs.conclude(record, decide(record, knowledge, ON), knowledge, ON, BASE)
         (group,) = (r for r in found if r["resourceType"] == "RequestGroup")
         actions: list[Json] = group["action"]
         return next(a for a in actions if a["code"][0]["coding"][0]["code"] == "clinical-trial")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from isodose.assessment import Decider
+from isodose.assessment import Decider, without_options
 from isodose.clinical.finding import Citation, Finding
 from isodose.clinical.knowledge import Entry, Knowledge
 from isodose.clinical.record import Fact, PatientRecord
@@ -74,7 +74,7 @@ def decider() -> Decider:
         event_type="isodose.eligibility.assessed",
         knowledge=Knowledge(entries),
         decide=decide,
-        resources=resources,
+        conclude=without_options(resources),
         today=lambda: TODAY,
         next_change=lambda _record, _findings, on: on + dt.timedelta(days=7),
     )

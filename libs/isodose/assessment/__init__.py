@@ -1,6 +1,6 @@
 """What the three decision services share around their pure `decide`: events, the day, results, `$assess`."""
 
-from isodose.assessment.decider import Decider, Decision, decide
+from isodose.assessment.decider import Decider, Decision, decide, without_options
 from isodose.assessment.handlers import Due, on_day_started, on_record_changed, reassess
 from isodose.assessment.operation import assess, assess_operation
 
@@ -14,4 +14,5 @@ __all__ = [
     "on_day_started",
     "on_record_changed",
     "reassess",
+    "without_options",
 ]

@@ -21,8 +21,21 @@ def _never(_record: PatientRecord, _findings: list[Finding], _on: dt.date) -> dt
     return None
 
 
-def _no_options(_findings: list[Finding], _knowledge: Knowledge, _record: PatientRecord) -> list[Option]:
-    return []
+Concluded = tuple[list[Option], list[Resource]]
+Conclude = Callable[[PatientRecord, list[Finding], Knowledge, dt.date, str], Concluded]
+
+
+def without_options(
+    resources: Callable[[PatientRecord, list[Finding], Knowledge, dt.date, str], list[Resource]],
+) -> Conclude:
+    """What a service concludes that has no options: its resources alone."""
+
+    def conclude(
+        record: PatientRecord, findings: list[Finding], knowledge: Knowledge, on: dt.date, base: str
+    ) -> Concluded:
+        return [], resources(record, findings, knowledge, on, base)
+
+    return conclude
 
 
 def _as_decided(_work: Work, resources: list[Resource], _on: dt.date) -> list[Resource]:
@@ -33,9 +46,10 @@ def _as_decided(_work: Work, resources: list[Resource], _on: dt.date) -> list[Re
 class Decider:
     """What makes a decision service itself. All functions are pure but `carry`.
 
-    `resources(record, findings, knowledge, on, base)` gives R4 resources as dicts, each with an identifier
-    of system `{base}/NamingSystem/result`; its Provenance is added here. `next_change` is the next day on
-    which the answer may differ although the record does not. `today` is the decision day where none is told.
+    `conclude(record, findings, knowledge, on, base)` gives the options, and R4 resources as dicts, each with
+    an identifier of system `{base}/NamingSystem/result`; their Provenance is added here. `next_change` is the
+    next day on which the answer may differ although the record does not. `today` is the decision day where
+    none is told.
     `carry(work, resources, on)` adds to the resources what is kept beside the record, such as what clinicians
     answered, before they are stored; it only reads.
     """
@@ -44,9 +58,8 @@ class Decider:
     event_type: str
     knowledge: Knowledge
     decide: Callable[[PatientRecord, Knowledge, dt.date], list[Finding]]
-    resources: Callable[[PatientRecord, list[Finding], Knowledge, dt.date, str], list[Resource]]
+    conclude: Conclude
     today: Callable[[], dt.date]
-    options: Callable[[list[Finding], Knowledge, PatientRecord], list[Option]] = _no_options
     next_change: Callable[[PatientRecord, list[Finding], dt.date], dt.date | None] = _never
     carry: Callable[[Work, list[Resource], dt.date], list[Resource]] = _as_decided
     base: str = CANONICAL_BASE
@@ -66,13 +79,10 @@ class Decision:
 def decide(decider: Decider, record: PatientRecord, on: dt.date) -> Decision:
     """The decision with its FHIR resources, each with its id. Pure; stores nothing."""
     findings = decider.decide(record, decider.knowledge, on)
-    resources = [
-        _with_id(resource)
-        for resource in decider.resources(record, findings, decider.knowledge, on, decider.base)
-    ]
+    options, concluded = decider.conclude(record, findings, decider.knowledge, on, decider.base)
+    resources = [_with_id(resource) for resource in concluded]
     if resources:
         resources.append(_provenance(decider, record, on, resources))
-    options = decider.options(findings, decider.knowledge, record)
     return Decision(record, on, findings, options, resources)
 
 

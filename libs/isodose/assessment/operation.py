@@ -11,7 +11,7 @@ from typing import Any
 
 from isodose.assessment.bundles import record_in
 from isodose.assessment.decider import Decider, Decision, decide
-from isodose.clinical.finding import Finding, Option
+from isodose.clinical.finding import Criterion, Finding, Option, Side
 from isodose.clinical.record import FactScalar, PatientRecord
 from isodose.fhir.errors import bad_request, not_found
 from isodose.fhir.references import target
@@ -135,7 +135,13 @@ def _finding(finding: Finding) -> list[Json]:
     parts += [{"name": "missing", "valueCode": name} for name in finding.missing]
     parts.append({"name": "summary", "valueString": finding.summary})
     parts += [{"name": "evidence", "valueCode": code} for code in finding.evidence]
+    parts += [{"name": "side", "part": _side(side)} for side in finding.sides]
     return parts
+
+
+def _side(side: Side) -> list[Json]:
+    arguments = [{"name": "finding", "valueCode": code} for code in side.arguments]
+    return [{"name": "position", "valueString": side.position}, *arguments]
 
 
 def _option(option: Option) -> list[Json]:
@@ -146,6 +152,29 @@ def _option(option: Option) -> list[Json]:
     if option.score is not None:
         parts.append({"name": "score"} | _value(option.score))
     parts += [{"name": "finding", "valueCode": code} for code in (*option.for_, *option.against)]
+    parts.append({"name": "leading", "valueBoolean": option.leads})
+    parts.append({"name": "bound", "valueRange": _range(*option.bound)})
+    if option.score_withheld:
+        parts.append({"name": "score-withheld", "valueString": option.score_withheld})
+    parts += [{"name": "possible", "valueCode": standing} for standing in option.possible]
+    parts += [{"name": "missing", "valueCode": name} for name in option.missing]
+    parts += [{"name": "criterion", "part": _criterion(criterion)} for criterion in option.criteria]
+    return parts
+
+
+def _range(low: int, high: int) -> Json:
+    return {"low": {"value": low}, "high": {"value": high}}
+
+
+def _criterion(criterion: Criterion) -> list[Json]:
+    parts: list[Json] = [
+        {"name": "code", "valueCode": criterion.code},
+        {"name": "favourable", "valueCode": criterion.favourable},
+        {"name": "points", "valueInteger": criterion.points},
+    ]
+    if criterion.given is not None:
+        parts.append({"name": "given", "valueInteger": criterion.given})
+    parts += [{"name": "missing", "valueCode": name} for name in criterion.missing]
     return parts
 
 

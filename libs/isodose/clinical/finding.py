@@ -41,12 +41,19 @@ class FactUsed(Struct, frozen=True):
     stale: bool = False
 
 
+class Side(Struct, frozen=True):
+    """One position on an open question, and the ids of the entries that argue for it."""
+
+    position: str
+    arguments: tuple[str, ...] = ()
+
+
 class Finding(Struct, frozen=True):
     """`code` is a catalogue id; `applies_to` is empty for the patient, else the reference of the lesion,
     course, plan, scan or drug (a pair is joined by `+`). `value` is what a rule yields beside yes or no,
     in `unit` (UCUM) where it has one.
     `evidence` are the ids of entries that no rule judges and that stand beside this one. `change` says what
-    would change the answer.
+    would change the answer. Where the finding is an open question for the board, `sides` are the positions.
     """
 
     code: str
@@ -61,6 +68,7 @@ class Finding(Struct, frozen=True):
     facts: tuple[FactUsed, ...] = ()
     sources: tuple[Citation, ...] = ()
     evidence: tuple[str, ...] = ()
+    sides: tuple[Side, ...] = ()
     action: str = ""
     boundary: str = ""
     conflicts: str = ""
@@ -103,13 +111,27 @@ def conclusion(finding: Finding) -> Conclusion:
 Standing = Literal["standard", "conditional", "emerging", "investigational", "not-advised", "unknown"]
 
 
+class Criterion(Struct, frozen=True):
+    """What one judged entry adds to a score: `given` of at most `points`, None while `missing` facts leave it
+    open. `favourable` is the verdict that gives the points.
+    """
+
+    code: str
+    favourable: Literal["met", "not-met"]
+    points: int
+    given: int | None = None
+    missing: tuple[str, ...] = ()
+
+
 class Option(Struct, frozen=True, rename={"for_": "for"}):
     """One treatment option as it stands for one patient. `for_` and `against` are ids of findings.
 
     `applies_to` names the lesions for which the standing holds, empty when it is the patient's as a whole.
-    While the standing is unknown, `missing` names the facts that decide it and `possible` the standings still
-    open. `score` is left out while it may not be given; `score_withheld` then says why. `on_pathway` tells
-    that the decision pathway ends here for the patient or for a lesion.
+    While the standing is unknown, `missing` names the facts that decide it, the most decisive first, and
+    `possible` the standings still open. `score` (0 to 100) is left out while it may not be given;
+    `score_withheld` then says why. `bound` is the worst and the best score over what is not known, `criteria`
+    what the score is made of beside the standing. `on_pathway` tells that the decision pathway ends here for
+    the patient or for a lesion; `leads` that this is the one option put first.
     """
 
     code: str
@@ -117,12 +139,15 @@ class Option(Struct, frozen=True, rename={"for_": "for"}):
     standing: Standing
     score: int | None = None
     score_withheld: str = ""
+    bound: tuple[int, int] = (0, 100)
+    criteria: tuple[Criterion, ...] = ()
     for_: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     possible: tuple[Standing, ...] = ()
     applies_to: tuple[str, ...] = ()
     on_pathway: bool = False
+    leads: bool = False
     what_would_change: str = ""
 
 

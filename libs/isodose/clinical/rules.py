@@ -83,6 +83,12 @@ class View:
         named = {ref for other in others for ref in (other.ref, *other.links)}
         return tuple(c for c in candidates if c.ref not in named and named.isdisjoint(c.links))
 
+    def supposing(self, name: str, value: FactScalar) -> View:
+        """The same view with one fact more, to see what would follow from it."""
+        other = View(self.record, self.on, self.subject, self._patient)
+        other._cache = {**self._cache, name: Term(value)}
+        return other
+
     def as_used(self, fact: Fact) -> FactUsed:
         """The fact as shown on a finding of this day; each is made once."""
         if id(fact) not in self._shown:

@@ -1,0 +1,118 @@
+"""The options as a FHIR R4 RequestGroup: one action per option, the leading one first.
+
+https://hl7.org/fhir/R4/requestgroup.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from eligibility_scoring.citations import artifact
+from eligibility_scoring.options import leading
+from eligibility_scoring.standing import ORDER, UNKNOWN
+from isodose.clinical.finding import Citation, Finding, Option
+from isodose.clinical.knowledge import Knowledge
+
+Resource = dict[str, Any]
+
+LEADING = "leading"
+"""The prefix of the one action that leads; no action has it while that is unknown."""
+
+
+def actions(
+    judged: Sequence[Option], findings: Sequence[Finding], knowledge: Knowledge, base: str
+) -> list[Resource]:
+    """One action per option, in the order in which people read them."""
+    by_code: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_code.setdefault(finding.code, []).append(finding)
+    return [_action(option, by_code, knowledge, base) for option in in_order(judged)]
+
+
+def in_order(judged: Sequence[Option]) -> list[Option]:
+    """The leading option first, then by standing and score; where none leads, the undecided come first."""
+    lead = leading(judged)
+    if lead is None:
+        return sorted(judged, key=lambda o: (o.standing != UNKNOWN, ORDER.index(o.standing), -o.bound[1]))
+    return sorted(judged, key=lambda o: (o is not lead, ORDER.index(o.standing), -o.bound[1]))
+
+
+def in_words(option: Option) -> str:
+    """The standing with its reasons on one line."""
+    parts = [
+        option.standing + (f" (still possible: {', '.join(option.possible)})" if option.possible else "")
+    ]
+    parts.append(score_in_words(option))
+    if option.applies_to:
+        parts.append(f"concerns {', '.join(option.applies_to)}")
+    if option.for_:
+        parts.append(f"for: {', '.join(option.for_)}")
+    if option.against:
+        parts.append(f"against: {', '.join(option.against)}")
+    parts.append(f"would change it: {option.what_would_change.rstrip('.')}")
+    return "; ".join(parts) + "."
+
+
+def score_in_words(option: Option) -> str:
+    """`score 88`, or `score 80 to 100` while something is open."""
+    low, high = option.bound
+    return f"score {option.score}" if option.score is not None else f"score {low} to {high}"
+
+
+def question_in_words(question: Finding) -> str:
+    """`Question for the board (OQ-8): ... A: arguments. B: no argument judged for this patient.`"""
+    sides = "; ".join(
+        f"{side.position}: {', '.join(side.arguments) or 'no argument holds for this patient'}"
+        for side in question.sides
+    )
+    return f"Question for the board ({question.code}): {question.summary} {sides}."
+
+
+def artifacts(sources: Iterable[Citation]) -> list[Resource]:
+    """Each source once."""
+    return [artifact(source) for source in dict.fromkeys(sources)]
+
+
+def _action(
+    option: Option, by_code: Mapping[str, Sequence[Finding]], knowledge: Knowledge, base: str
+) -> Resource:
+    """R4 asks of every action a resource or sub-actions (rqg-1): here the definition of the option."""
+    cited = [s for code in (*option.for_, *option.against) for s in by_code[code][0].sources]
+    cited += [s for code in knowledge.evidence_for(option.code) for s in knowledge.entry(code).evidence]
+    action: Resource = {"prefix": LEADING} if option.leads else {}
+    action |= {
+        "extension": _score(option, base),
+        "title": option.title,
+        "description": in_words(option),
+        "code": [
+            {"coding": [{"system": f"{base}/CodeSystem/option", "code": option.code}], "text": option.title},
+            {
+                "coding": [{"system": f"{base}/CodeSystem/option-standing", "code": option.standing}],
+                "text": option.standing,
+            },
+        ],
+        "resource": {"reference": f"{base}/ActivityDefinition/{option.code}", "display": option.title},
+    }
+    if cited:
+        action["documentation"] = artifacts(cited)
+    return action
+
+
+def _score(option: Option, base: str) -> list[Resource]:
+    """The score while it may be given; always its bound, and the points of each criterion judged."""
+    url = f"{base}/StructureDefinition/option"
+    low, high = option.bound
+    made: list[Resource] = []
+    if option.score is not None:
+        made.append({"url": f"{url}-score", "valueInteger": option.score})
+    made.append({"url": f"{url}-score-bound", "valueRange": {"low": {"value": low}, "high": {"value": high}}})
+    for criterion in option.criteria:
+        parts: list[Resource] = [
+            {"url": "code", "valueCode": criterion.code},
+            {"url": "points", "valueInteger": criterion.points},
+        ]
+        if criterion.given is not None:
+            parts.append({"url": "given", "valueInteger": criterion.given})
+        made.append({"url": f"{url}-criterion", "extension": parts})
+    return made
