@@ -13,7 +13,7 @@ import pytest
 from isodose.fhir import definitions
 from isodose.fhir.definitions import resource_types, validator
 from isodose.fhir.errors import FhirError
-from isodose.fhir.validation import issues, validate
+from isodose.fhir.validation import is_plain, issues, validate
 
 Json = dict[str, Any]
 
@@ -180,6 +180,23 @@ def test_finds_what_is_wrong_and_says_where(number: int) -> None:
 @pytest.mark.parametrize("number", range(len(RIGHT)))
 def test_lets_pass_what_is_right(number: int) -> None:
     validate({name: value for name, value in RIGHT[number].items() if value is not ...})
+
+
+@pytest.mark.parametrize("number", range(len(MUTANTS)))
+def test_what_the_cheap_look_passes_the_full_one_passes_too(number: int) -> None:
+    base, change, _ = MUTANTS[number]
+    mutant = copy.deepcopy(base)
+    change(mutant)
+    plain = {name: value for name, value in mutant.items() if name not in ("contained", "performer")}
+    if is_plain(plain):
+        assert not [issue for issue in issues(plain) if issue.severity == "error"]
+
+
+def test_the_cheap_look_takes_what_is_usual_and_leaves_what_is_rare() -> None:
+    assert all(is_plain(one) for one in (CONDITION, REQUEST, PATIENT))
+    assert not is_plain(OBSERVATION), "holds a contained resource"
+    assert not is_plain({**PATIENT, "_birthDate": {"id": "b"}})
+    assert not is_plain({**CONDITION, "asserter": {"reference": "#dr"}})
 
 
 def test_r4_is_not_r5() -> None:

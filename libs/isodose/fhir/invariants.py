@@ -30,6 +30,12 @@ def broken(resource: Json, path: str) -> Iterator[Issue]:
         yield from rule(resource, path)
 
 
+def is_sound(resource: Json) -> bool:
+    """Whether a resource without nulls, contained resources and `#` references breaks none of these rules."""
+    rule = _RULES.get(resource["resourceType"])
+    return rule is None or all(issue.severity != "error" for issue in rule(resource, ""))
+
+
 def _contained(resource: Json, path: str, local: set[str]) -> Iterator[Issue]:
     contained = resource.get("contained", [])
     ids = {one.get("id") for one in contained}
@@ -77,6 +83,9 @@ def _sibling(name: str) -> str:
 
 
 def _condition(resource: Json, path: str) -> Iterator[Issue]:
+    abated = not _ABATEMENT.isdisjoint(resource)
+    if "clinicalStatus" in resource and "verificationStatus" not in resource and not abated:
+        return
     in_error = "entered-in-error" in _codes(resource, "verificationStatus")
     if "clinicalStatus" not in resource:
         listed = any(
@@ -92,7 +101,6 @@ def _condition(resource: Json, path: str) -> Iterator[Issue]:
             "An entry made in error has no clinicalStatus (con-5); leave it out.",
             (f"{path}.clinicalStatus",),
         )
-    abated = not _ABATEMENT.isdisjoint(resource)
     if abated and _codes(resource, "clinicalStatus").isdisjoint(("inactive", "resolved", "remission")):
         yield Issue(
             "invariant",
@@ -124,6 +132,9 @@ def _observation(resource: Json, path: str) -> Iterator[Issue]:
 
 def _bundle(resource: Json, path: str) -> Iterator[Issue]:
     """bdl-7: a fullUrl stands once, unless two versions of one resource are told apart by meta.versionId."""
+    urls = [entry["fullUrl"] for entry in resource.get("entry", ()) if "fullUrl" in entry]
+    if len(set(urls)) == len(urls):
+        return
     seen: set[tuple[Any, Any]] = set()
     for index, entry in enumerate(resource.get("entry", [])):
         url = entry.get("fullUrl")

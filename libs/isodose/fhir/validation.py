@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from isodose.fhir.definitions import resource_types, validator
+from isodose.fhir.definitions import plain_validator, resource_types, validator
 from isodose.fhir.errors import FhirError, Issue
 from isodose.fhir.explain import issues_of
-from isodose.fhir.invariants import broken
+from isodose.fhir.invariants import broken, is_sound
 
 Json = dict[str, Any]
 MAX_ISSUES = 20
@@ -20,9 +20,38 @@ MAX_ISSUES = 20
 
 def validate(resource: Json, path: str | None = None) -> None:
     """Raise FhirError (422, with a FHIRPath for each issue) unless the resource is valid R4."""
+    if is_plain(resource):
+        return
     errors = [issue for issue in issues(resource, path) if issue.severity == "error"]
     if errors:
         raise FhirError(422, errors[:MAX_ISSUES])
+
+
+def is_plain(resource: Json) -> bool:
+    """Whether the resource is valid as the cheap look sees it; False says nothing.
+
+    Most resources hold nothing rare, and this costs them about twice what parsing them did (measured).
+    """
+    kind = resource.get("resourceType")
+    if kind not in resource_types():
+        return False
+    field = _HOLDERS.get(kind)
+    if field is None:
+        return bool(plain_validator(kind).is_valid(resource)) and is_sound(resource)
+    rows = resource.get(field)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return False
+    shell = {**resource, field: [{**r, "resource": _PLACEHOLDER} if "resource" in r else r for r in rows]}
+    return (
+        bool(plain_validator(kind).is_valid(shell))
+        and is_sound(resource)
+        and all(
+            isinstance(row["resource"], dict) and is_plain(row["resource"])
+            for row in rows
+            if "resource" in row
+        )
+        and not any("part" in row or "outcome" in row.get("response", ()) for row in rows)
+    )
 
 
 def issues(resource: Json, path: str | None = None) -> Iterator[Issue]:
