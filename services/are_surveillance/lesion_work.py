@@ -10,12 +10,14 @@ from are_surveillance.todo import Todo
 from are_surveillance.workup.results import Result
 from are_surveillance.workup.states import STATE_NAME, WorkUp
 from are_surveillance.workup.steps import steps
+from isodose.clinical import facts
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 
 _SIDE = {"recurrence": "for recurrence", "are": "for ARE", "neither": "for neither side"}
-_STANDS = {"met": "in question", "not-met": "not in question", "unknown": "not known"}
+_STANDS = {"met": "in question", "not-met": "not in question", "unknown": "cannot be judged yet"}
+_ORDER = ("met", "unknown", "not-met")
 _CONTEXT = ("ARE-DX-salvage-context", "SUP-RESP-irano", "SUP-ARE-biopsy-yield", "ARE-DX-imaging-trials")
 
 
@@ -88,14 +90,14 @@ def treatment(
         headline=f"{_named(record, workup.lesion)}: symptomatic adverse radiation effect. In question: "
         f"{', '.join(possible)}.",
         state=workup.state,
-        notes=tuple(_treatment_line(one) for one in offered),
+        notes=tuple(_treatment_line(t) for t in sorted(offered, key=lambda t: _ORDER.index(t.stands))),
     )
 
 
 def _treatment_line(one: Treatment) -> str:
     parts = [f"{TITLE[one.name]} ({one.strength.replace('_', ' ')}): {_STANDS[one.stands]}"]
     if one.missing:
-        parts.append(f"not known: {', '.join(one.missing)}")
+        parts.append("not known: " + ", ".join(facts.definition(name).definition for name in one.missing))
     if one.for_:
         parts.append("for it: " + " ".join(f"{f.summary} ({f.code})" for f in one.for_))
     if one.against:

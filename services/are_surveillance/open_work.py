@@ -100,7 +100,10 @@ def _after_operations(plan: Plan, on: dt.date) -> Iterator[Todo]:
     for one in plan.postoperative:
         if one.state == "due" and plan.pause is None and not plan.mri_contraindicated:
             day, best, last = one.window.earliest, one.window.target, one.window.latest
-            text = f"Contrast MRI after the resection on {day}: best by {best}, at the latest on {last}."
+            text = (
+                f"Contrast MRI after the resection on {day}: best within {one.target_hours} hours ({best}), "
+            )
+            text += f"at the latest on {last}."
             yield Todo(
                 "post-operative",
                 f"post-operative/{one.operation.ref}",

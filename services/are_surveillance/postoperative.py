@@ -22,6 +22,7 @@ class Postoperative:
     operation: Operation
     window: Window
     state: State
+    target_hours: int
     scan: Scan | None = None
 
 
@@ -43,7 +44,7 @@ def postoperative(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> t
         day = operation.on or on
         window = Window(day, day + target, day + latest)
         scan = _first_in(record, window, on)
-        found.append(Postoperative(operation, window, _state(window, scan, on), scan))
+        found.append(Postoperative(operation, window, _state(window, scan, on), known["target_hours"], scan))
     return tuple(found)
 
 

@@ -6,13 +6,15 @@ import datetime as dt
 from collections.abc import Sequence
 
 from are_surveillance import delivered, imaging, intervals
+from are_surveillance.anchors import Anchor
 from are_surveillance.delivered import plan_of
 from are_surveillance.risk import dose_volume, factors
+from are_surveillance.risk.as_treated import as_treated
 from isodose.clinical import rules, timeline
 from isodose.clinical.derive.courses import lesions_of
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
-from isodose.clinical.record import Course, PatientRecord, Subject
+from isodose.clinical.record import PatientRecord, Subject
 from isodose.clinical.rules import View
 
 SHORTEN = "SUP-SURV-shorten"
@@ -33,20 +35,24 @@ class Reasons:
         self._codes: tuple[str, ...] = tuple(knowledge.values(SHORTEN, on)["shortened_by"])
         self._rules = [rule for rule in _RULES if rule.code in self._codes]
         self._findings = {on: findings}
+        self._known: dict[dt.date, PatientRecord] = {}
 
-    def on(self, course: Course, day: dt.date) -> tuple[str, ...]:
-        """The entries met on the day, about the patient or about what the course treated."""
+    def on(self, anchor: Anchor, day: dt.date) -> tuple[str, ...]:
+        """The entries met on the day, about the patient or about what the course treated, as it was then."""
+        course = anchor.course
         lesions, _ = lesions_of(course, self._record)
         about = {"", *lesions, course.ref, plan_of(course)}
-        judged = self._judged(day)
+        known, findings = self._judged(day)
+        judged = as_treated(known, findings, anchor, lesions, knowledge=self._knowledge, on=day)
         met = {f.code for f in judged if f.verdict == "met" and (f.applies_to in about or not lesions)}
         return tuple(code for code in self._codes if code in met)
 
-    def _judged(self, day: dt.date) -> Sequence[Finding]:
+    def _judged(self, day: dt.date) -> tuple[PatientRecord, Sequence[Finding]]:
+        if day not in self._known:
+            self._known[day] = delivered.as_of(self._record, day)
         if day not in self._findings:
-            known = delivered.as_of(self._record, day)
-            self._findings[day] = rules.judge(self._rules, known, self._knowledge, day)
-        return self._findings[day]
+            self._findings[day] = rules.judge(self._rules, self._known[day], self._knowledge, day)
+        return self._known[day], self._findings[day]
 
 
 def repeats(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> tuple[dt.date, ...]:

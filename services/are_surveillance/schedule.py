@@ -119,7 +119,7 @@ def plan(
         misplaced=tuple(misplaced(bookings, open_places)),
         last_scan=scans[-1] if scans else None,
         beyond=rhythm.next_slot(slots[-1].anchor, slots[-1].number + 1, slots[-1].window.target),
-        shortened_by=reasons(courses.given[-1].course, on),
+        shortened_by=reasons(courses.given[-1], on),
     )
 
 

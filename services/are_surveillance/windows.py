@@ -16,7 +16,7 @@ from are_surveillance.knowledge import working_days
 from are_surveillance.working_days import WorkingDays
 from isodose.clinical import timeline
 from isodose.clinical.knowledge import Knowledge, Values
-from isodose.clinical.record import Course, Scan
+from isodose.clinical.record import Scan
 from isodose.clinical.timeline import Window
 
 REPEAT = "SUP-SURV-suspicious-repeat"
@@ -53,11 +53,11 @@ class Outside:
     why: str
 
 
-Shortened = Callable[[Course, dt.date], tuple[str, ...]]
+Shortened = Callable[[Anchor, dt.date], tuple[str, ...]]
 """The entries that shorten the interval after a course, as known on a day."""
 
 
-def never_shortened(_course: Course, _day: dt.date) -> tuple[str, ...]:
+def never_shortened(_anchor: Anchor, _day: dt.date) -> tuple[str, ...]:
     return ()
 
 
@@ -88,7 +88,7 @@ class Rhythm:
         seen = self._seen(anchor.day, closed_on)
         if seen is not None:
             return self.repeat_slot(anchor, 1, seen)
-        shortened = bool(self.reasons(anchor.course, closed_on or self.on))
+        shortened = bool(self.reasons(anchor, closed_on or self.on))
         earliest = self.shorten["first_earliest_weeks"] if shortened else self.first["earliest_weeks"]
         target = self.shorten["latest_weeks"] if shortened else self.first["target_weeks"]
         code = "SUP-SURV-shorten" if shortened else "SUP-SURV-first-scan"
@@ -118,7 +118,7 @@ class Rhythm:
         """The regular slot that follows the day `since`."""
         months = timeline.months_between(anchor.day, since)
         soon = months < self.shorten["until_months"]
-        if soon and self.reasons(anchor.course, closed_on or self.on):
+        if soon and self.reasons(anchor, closed_on or self.on):
             earliest, latest = self.shorten["earliest_weeks"], self.shorten["latest_weeks"]
             return self._slot(anchor, number, since, (earliest, latest, latest), "SUP-SURV-shorten")
         stage = "early" if months < self.default["early_until_months"] else "later"

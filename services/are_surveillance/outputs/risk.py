@@ -5,14 +5,14 @@ https://hl7.org/fhir/R4/riskassessment.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from are_surveillance.outputs.identity import Identities, Resource, references
 from are_surveillance.outputs.orders import sourced
 from are_surveillance.risk.estimates import Estimate
 from are_surveillance.risk.profile import Profile
 from are_surveillance.wording import kind
-from isodose.clinical import timeline
+from isodose.clinical import facts, timeline
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
 
@@ -96,16 +96,18 @@ def _notes(profile: Profile, knowledge: Knowledge) -> Iterator[str]:
         yield f"Present: {finding.summary} {sourced(finding.code, knowledge)}{_doubts(finding)}"
     for finding in profile.against:
         yield f"Speaks against: {finding.summary} {sourced(finding.code, knowledge)}{_doubts(finding)}"
-    yield from _listed("Absent", profile.absent, missing=False)
-    yield from _listed("Not known", profile.unknown, missing=True)
+    if profile.absent:
+        yield "Absent: " + " ".join(f"{f.summary} ({f.code})" for f in profile.absent)
+    needed: dict[str, list[str]] = {}
+    for finding in profile.unknown:
+        for name in finding.missing:
+            needed.setdefault(name, []).append(finding.code)
+    if needed:
+        named = [(facts.definition(name).definition, codes) for name, codes in sorted(needed.items())]
+        wanted = (f"{words} ({', '.join(codes)})" for words, codes in named)
+        yield "Not known: " + "; ".join(wanted) + "."
 
 
 def _doubts(finding: Finding) -> str:
     texts = (("Conflicting", finding.conflicts), ("Doubt about the source", finding.suspect))
     return "".join(f" {word}: {text}" for word, text in texts if text)
-
-
-def _listed(word: str, findings: Sequence[Finding], *, missing: bool) -> Iterator[str]:
-    if findings:
-        said = [f"{f.code} (needs {', '.join(f.missing)})" if missing else f.code for f in findings]
-        yield f"{word}: {'; '.join(said)}."

@@ -10,8 +10,10 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from are_surveillance import delivered
 from are_surveillance.anchors import Anchor, anchors
 from are_surveillance.delivered import plan_of
+from are_surveillance.risk.as_treated import as_treated
 from are_surveillance.risk.estimates import Estimate, estimates
 from isodose.clinical import timeline
 from isodose.clinical.derive.courses import lesions_of
@@ -90,9 +92,12 @@ def profiles(
         treated, _ = lesions_of(anchor.course, record)
         keys = [(lesion, "") for lesion in treated] or [("", anchor.course.ref)]
         latest.update(dict.fromkeys(keys, anchor))
-    return [
-        _profile(lesion, anchor, findings, knowledge, on) for (lesion, _), anchor in sorted(latest.items())
-    ]
+    known = delivered.as_of(record, on) if latest else record
+    found = []
+    for (lesion, _), anchor in sorted(latest.items(), key=lambda item: item[0]):
+        own = as_treated(known, findings, anchor, [lesion] if lesion else [], knowledge=knowledge, on=on)
+        found.append(_profile(lesion, anchor, own, knowledge, on))
+    return found
 
 
 def _profile(

@@ -26,7 +26,7 @@ State = Literal[
     "closed",
 ]
 STATE_NAME: Mapping[State, str] = {
-    "suspected": "Suspected, no test result yet",
+    "suspected": "Suspected",
     "equivocal": "Equivocal",
     "are-likely": "Adverse radiation effect likely",
     "progression-likely": "Tumour progression likely",

@@ -73,16 +73,16 @@ def _first(known: _Known, knowledge: Knowledge, on: dt.date) -> Iterator[Step]:
     if workup.symptomatic is None:
         yield Step(
             "symptoms",
-            "Record whether it gives symptoms: with symptoms image now, without them a repeat can wait.",
+            "record whether it gives symptoms: with symptoms image now, without them a repeat can wait.",
             ("SUP-SURV-suspicious-repeat",),
         )
     if known.without_mri:
-        yield Step("ct", "MRI is contraindicated: contrast CT, which sees less.", ("SUP-SAFE-no-mri",))
+        yield Step("ct", "contrast CT, as MRI is contraindicated; it sees less.", ("SUP-SAFE-no-mri",))
     elif workup.symptomatic is True:
         if not known.scanned_again() and not known.done("perfusion"):
             yield Step(
                 "image-now",
-                "Symptoms: image now, with perfusion, and bring it to the board.",
+                "image now because of the symptoms, with perfusion, and bring it to the board.",
                 ("SUP-SURV-suspicious-repeat",),
                 workup.since,
             )
@@ -91,7 +91,7 @@ def _first(known: _Known, knowledge: Knowledge, on: dt.date) -> Iterator[Step]:
         since = workup.since
         yield Step(
             "repeat-mri",
-            f"Repeat the brain MRI after {values['earliest_weeks']} to {values['latest_weeks']} weeks, with "
+            f"repeat the brain MRI after {values['earliest_weeks']} to {values['latest_weeks']} weeks, with "
             "perfusion where it can be had; growth that goes on counts for recurrence.",
             ("SUP-SURV-suspicious-repeat", "ARE-DX-short-interval-mri"),
             timeline.weeks_after(since, values["earliest_weeks"]) if since else None,
@@ -111,7 +111,7 @@ def _tests(known: _Known) -> Iterator[Step]:
     if any("cut-off" in result.limit for result in known.workup.results):
         yield Step(
             "cut-off",
-            "Record whether the site has validated its cut-offs; until then these results do not count.",
+            "record whether the site has validated its cut-offs; until then these results do not count.",
             ("SUP-IMG-rule",),
         )
     too_small = known["mrs_lesion_large_enough"] is False
@@ -125,7 +125,7 @@ def _tests(known: _Known) -> Iterator[Step]:
         where = place.get(known["onsite_cyclotron"] is True) if known["onsite_cyclotron"] is not None else ""
         yield Step(
             "pet",
-            f"Amino-acid PET {where or 'where a tracer can be had'}, rather than FDG. Cut-offs of "
+            f"amino-acid PET {where or 'where a tracer can be had'}, rather than FDG. Cut-offs of "
             "fluciclovine disagree between studies.",
             ("ARE-DX-amino-acid-pet", "ARE-DX-tracer-availability", "SUP-IMG-fluciclovine"),
         )
@@ -137,15 +137,15 @@ def _tissue(known: _Known) -> Iterator[Step]:
     wanted = workup.state == "progression-likely" or known["tissue_needed"] is True
     if workup.tissue == "non_diagnostic":
         yield Step(
-            "tissue", "The biopsy did not decide; bring it to the board.", ("ARE-DX-pathology-limits",)
+            "tissue", "the biopsy did not decide; bring it to the board.", ("ARE-DX-pathology-limits",)
         )
     elif wanted or workup.why.startswith("Tests disagree") or not left:
         laser = " LITT can take tissue and treat in one session." if known["litt_feasible"] is True else ""
         reach = known["lesion_surgically_accessible"]
         how = (
-            "Tissue is the reference, but the lesion is recorded as not accessible; the board weighs it."
+            "tissue is the reference, but the lesion is recorded as not accessible; the board weighs it."
             if reach is False
-            else "Tissue where a change of treatment depends on the answer: it is the reference."
+            else "tissue where a change of treatment depends on the answer: it is the reference."
         )
         yield Step(
             "tissue",
@@ -156,20 +156,20 @@ def _tissue(known: _Known) -> Iterator[Step]:
 
 def _board(known: _Known) -> Iterator[Step]:
     if known["mdt_discussed"] is not True:
-        yield Step("board", "The tumour board before any intervention.", ("ARE-MGMT-decision-board",))
+        yield Step("board", "the tumour board before any intervention.", ("ARE-MGMT-decision-board",))
 
 
 def _record_state(workup: WorkUp) -> Step:
-    text = "A clinician sets the state of the ARE question; structural MRI alone does not settle it."
+    text = "a clinician sets the state of the ARE question; structural MRI alone does not settle it."
     return Step("record-state", text, ("ARE-DX-report-uncertainty", "ARE-DX-standard-mri-unreliable"))
 
 
 def _after_tissue(workup: WorkUp) -> Step:
     if workup.tissue == "viable_tumour":
-        text = "Choose the treatment of the recurrence; see the options. Renew the molecular profile."
+        text = "choose the treatment of the recurrence; see the options. Renew the molecular profile."
         return Step("treat-recurrence", text, ("ARE-DX-biopsy-molecular",))
     if workup.tissue == "mixed":
-        return Step("board", "Bring the mixed result to the board.", ("ARE-DX-pathology-limits",))
+        return Step("board", "bring the mixed result to the board.", ("ARE-DX-pathology-limits",))
     if workup.symptomatic:
-        return Step("manage", "Treat the symptomatic effect; see its options.", ("ARE-MGMT-steroid-first",))
-    return Step("observe", "Observe, with a short-interval MRI.", ("ARE-MGMT-asymptomatic-observe",))
+        return Step("manage", "treat the symptomatic effect; see its options.", ("ARE-MGMT-steroid-first",))
+    return Step("observe", "observe, with a short-interval MRI.", ("ARE-MGMT-asymptomatic-observe",))
