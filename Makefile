@@ -21,7 +21,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 
 setup: $(STAMP) ## make .venv with the locked versions; the command is .venv/bin/isodose
 
-demo: setup ## start everything in one process, load a dozen patients, print what is advised (ARGS=--exit to end there)
+demo: setup ## start everything in one process, load the sample patients, print what is advised (ARGS=--exit to end there)
 	$(BIN)/isodose demo $(ARGS)
 
 run: setup ## start everything in one process on port 8000 (ARGS="--port 9000")

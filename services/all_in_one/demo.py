@@ -1,4 +1,4 @@
-"""The demonstration: everything on fresh files, a dozen patients loaded, what is proposed as a table."""
+"""The demonstration: everything on fresh files, the sample patients loaded, what is proposed as a table."""
 
 from __future__ import annotations
 
