@@ -185,6 +185,14 @@ def test_the_nearest_trials_are_named_with_what_is_not_known() -> None:
     assert "Only the criteria that the review prints were checked" in trials
 
 
+def test_trials_that_ask_the_same_and_stand_alike_share_a_line() -> None:
+    (card,) = shown(lesion_setting="planned_resection", lesion_surgically_accessible=True)
+    _, _, trials = card.detail.partition("**Trials**")
+    assert "SRS (NCT03741673, NCT03750227, NCT04474925)" in trials
+    assert "NRG-BN012 (NCT05438212): all that is printed is met" in trials
+    assert trials.count("SRS before or after resection.") == 1
+
+
 def test_no_trial_is_named_where_supportive_care_leads() -> None:
     (card,) = shown(kps=50)
     assert "**Trials**" not in card.detail

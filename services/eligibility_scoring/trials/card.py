@@ -21,20 +21,35 @@ _MISSING = 3
 def with_trials_in_brief(card: Card, call: HookCall, record: PatientRecord, judged: Sequence[Option]) -> Card:
     """`card` with the trials nearest to this patient; unchanged where none has a criterion that is met."""
     proposed = proposals(record, judged, call.on)
-    nearest = [match for match in proposed.shown if any(match.nearness)][:_LINES]
-    if not nearest:
+    lines = list(_lines([match for match in proposed.shown if any(match.nearness)]))[:_LINES]
+    if not lines:
         return card
-    lines = "\n".join(f"- {escaped(_line(match))}" for match in nearest)
+    listed = "\n".join(f"- {escaped(line)}" for line in lines)
     notes = "\n".join(f"> {escaped(note)}" for note in _notes(proposed.registry_check))
     counted = f"{proposed.eligible} meet all that the review prints, {proposed.possible} more may fit"
-    text = f"{card.detail}\n\n**Trials** ({counted}; nearest first)\n\n{lines}\n\n{notes}"
+    text = f"{card.detail}\n\n**Trials** ({counted}; nearest first)\n\n{listed}\n\n{notes}"
     return card.model_copy(update={"detail": text})
 
 
-def _line(match: Match) -> str:
-    status = {"ongoing": "ongoing"}.get(match.trial.status, "ongoing or unpublished")
-    named = wording.named(match.trial_id, match.trial)
-    return f"{named}: {_stands(match)}; {status} in the review. {match.trial.question}"
+def _lines(matches: Sequence[Match]) -> Iterator[str]:
+    """One line for trials that ask the same and stand alike."""
+    alike: dict[tuple[str, str, str], list[Match]] = {}
+    for match in matches:
+        alike.setdefault((match.trial.question, _stands(match), _status(match)), []).append(match)
+    for (question, stands, status), together in alike.items():
+        yield f"{_named(together)}: {stands}; {status} in the review. {question}"
+
+
+def _named(together: Sequence[Match]) -> str:
+    """`RADCAV (NCT05871307), Neoadjuvant or adjuvant SRS (NCT03741673, NCT03750227)`."""
+    numbers: dict[str, list[str]] = {}
+    for match in together:
+        numbers.setdefault(match.trial.name, []).append(wording.number(match.trial_id))
+    return ", ".join(f"{name} ({', '.join(known)})" for name, known in numbers.items())
+
+
+def _status(match: Match) -> str:
+    return "ongoing" if match.trial.status == "ongoing" else "ongoing or unpublished"
 
 
 def _stands(match: Match) -> str:

@@ -33,10 +33,14 @@ _STATUS = {
 }
 
 
-def named(match_id: str, trial: Trial) -> str:
-    """`CAR-study B (NCT02953717)`, or the name with the remark that no number is printed."""
-    number = match_id if is_registered(match_id) else "no registry number in the review"
-    return f"{trial.name} ({number})"
+def number(trial_id: str) -> str:
+    """The registry number, or the remark that none is printed."""
+    return trial_id if is_registered(trial_id) else "no registry number in the review"
+
+
+def named(trial_id: str, trial: Trial) -> str:
+    """`CAR-study B (NCT02953717)`."""
+    return f"{trial.name} ({number(trial_id)})"
 
 
 def why(match: Match) -> str:
