@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eligibility_scoring import api, decision, handlers, knowledge, outputs
 from eligibility_scoring.trials.studies import studies
+from eligibility_scoring.trials.wording import next_change
 from isodose.assessment import Decider
 from isodose.service import Service
 from isodose.settings import Settings
@@ -17,6 +18,7 @@ def decider(settings: Settings) -> Decider:
         knowledge=knowledge.load(settings.knowledge_enable),
         decide=decision.decide,
         conclude=outputs.conclude,
+        next_change=next_change,
         today=settings.today,
         base=settings.canonical_base,
     )

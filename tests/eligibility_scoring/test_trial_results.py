@@ -104,20 +104,24 @@ def test_what_is_missing_is_said_of_a_trial_that_may_fit(trial_action: Callable[
 
 
 @pytest.mark.parametrize(
-    ("checked", "words"),
+    ("checked", "words", "turns"),
     [
-        (None, "No check of the registry is on record."),
-        ("2026-11-23", "last checked on 2026-11-23, 0 days ago."),
-        ("2026-10-24", "30 days ago."),
-        ("2026-10-23", "31 days ago: older than 30 days."),
-        ("2026-12-01", "No check of the registry is on record."),
+        (None, "No check of the registry is on record.", None),
+        ("2026-11-23", "Registry last checked on 2026-11-23.", "2026-12-24"),
+        ("2026-10-24", "Registry last checked on 2026-10-24.", "2026-11-24"),
+        ("2026-10-23", "last checked on 2026-10-23, more than 30 days ago.", None),
+        ("2026-12-01", "No check of the registry is on record.", "2026-12-01"),
     ],
 )
-def test_an_old_check_of_the_registry_is_said_to_be_old(checked: str | None, words: str) -> None:
+def test_an_old_check_of_the_registry_is_said_to_be_old(
+    checked: str | None, words: str, turns: str | None
+) -> None:
     known = (Fact(name="trial_registry_check_date", value=checked),) if checked else ()
-    said = wording.registry_check(PatientRecord(patient_id="p", facts=known), ON)
+    record = PatientRecord(patient_id="p", facts=known)
+    said = wording.registry_check(record, ON)
     assert words in said
-    assert (wording.CHECK in said) is not (words.endswith("ago."))
+    assert (wording.CHECK in said) is not (said == words)
+    assert wording.next_change(record, (), ON) == (dt.date.fromisoformat(turns) if turns else None)
 
 
 def test_all_trials_are_answered_with_why_they_do_not_fit(record_of: Callable[[Row], PatientRecord]) -> None:

@@ -67,14 +67,27 @@ def status_of(trial: Trial) -> str:
 def registry_check(record: PatientRecord, on: dt.date) -> str:
     """When a registry was last asked for this patient, and whether that is too long ago."""
     good_for = known_trials().meanings.registry_check_good_for_days
-    fact = current(record.facts, "trial_registry_check_date", on)
-    checked = dt.date.fromisoformat(str(fact.value)) if fact is not None else None
+    checked = _checked_on(record, on)
     if checked is None or checked > on:
         return f"No check of the registry is on record. {CHECK}"
-    days = (on - checked).days
-    if days > good_for:
-        return f"Registry last checked on {checked}, {days} days ago: older than {good_for} days. {CHECK}"
-    return f"Registry last checked on {checked}, {days} days ago."
+    if (on - checked).days > good_for:
+        return f"Registry last checked on {checked}, more than {good_for} days ago. {CHECK}"
+    return f"Registry last checked on {checked}."
+
+
+def next_change(record: PatientRecord, _findings: object, on: dt.date) -> dt.date | None:
+    """The next day on which what is said of the registry check is another; None where it stays."""
+    checked = _checked_on(record, on)
+    if checked is None:
+        return None
+    good_until = checked + dt.timedelta(days=known_trials().meanings.registry_check_good_for_days)
+    turns = (checked, good_until + dt.timedelta(days=1))
+    return min((day for day in turns if day > on), default=None)
+
+
+def _checked_on(record: PatientRecord, on: dt.date) -> dt.date | None:
+    fact = current(record.facts, "trial_registry_check_date", on)
+    return dt.date.fromisoformat(str(fact.value)) if fact is not None else None
 
 
 def _not_met(match: Match) -> str:
