@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import cards, events, guidance, ingestion, validation
+from benchmarks import cards, events, guidance, ingestion, order_cards, validation
 from benchmarks.report import print_lines
 
 MEASUREMENTS = {
     "validation": validation.measure,
     "cards": cards.measure,
+    "order-cards": order_cards.measure,
     "ingestion": ingestion.measure,
     "events": events.measure,
     "guidance": guidance.measure,

@@ -6,6 +6,7 @@ before the application's lifespan is entered; leaving it stops the threads and c
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -246,6 +247,8 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
                 await run_in_threadpool(running.start)
             except SchemaMismatch as error:
                 raise RefusalError(f"{service.name} does not start: {error}") from error
+        gc.collect()
+        gc.freeze()  # knowledge and code stay: collections need not look at them (a fifth less CPU per card)
         _log.info("started", extra={"service": service.name})
         if settings.demonstration_day is not None:
             _log.warning(

@@ -42,6 +42,8 @@ PREFETCH = {
     "conditions": Prefetch(f"Condition?patient={_PATIENT}"),
     "observations": Prefetch(f"Observation?patient={_PATIENT}"),
 }
+_UNSPOKEN = ("antiseizure", "neuroprotectant", "cognitive", "pjp_prophylaxis", "supplement")
+"""Drugs that no alert asks to change: ordering them brings no card."""
 _USAGE = "Prefetch what the EHR holds; a key given as null means that there is none."
 
 
@@ -73,6 +75,8 @@ def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
     """One card per thing to act on, most serious first; none where the drafts change nothing, and none for
     what was answered before and is no worse.
     """
+    if not _speaks_of_any(call):
+        return []
     names = _names(call)
     replaced = {target_of(draft.get("priorPrescription")) for draft in call.drafts}
     resources = [names.get(id(r), r) for r in call.resources if reference_to(r) not in replaced]
@@ -86,6 +90,16 @@ def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
     if any(alert.code == WITH_ICI for alert in raised) and _less_steroid(call, situation, judges, replaced):
         raised = [alert for alert in raised if alert.code != WITH_ICI]
     return [_card(alert, situation, call, drafts, base) for alert in _open(raised, call)]
+
+
+def _speaks_of_any(call: HookCall) -> bool:
+    """Whether an alert may speak of any of the drafts: most orders are drugs, laboratory tests and scans that
+    none does, and the patient's record need not be read for them.
+    """
+    named = [r for r in call.resources if r["resourceType"] == "Medication"]
+    drafted = build_record(call.patient_id, [*call.drafts, *named])
+    drugs = any(exposure.drug_class not in _UNSPOKEN for exposure in drafted.exposures)
+    return drugs or bool(drafted.courses or drafted.operations)
 
 
 def _less_steroid(call: HookCall, situation: Situation, judges: set[str], replaced: set[str]) -> bool:

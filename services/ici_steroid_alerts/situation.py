@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from isodose.clinical.derive.acting import Acting, planned_from
-from isodose.clinical.derive.drugs import acting, is_ici
+from isodose.clinical.derive.drugs import acting, is_ici, still_acting
 from isodose.clinical.derive.steroids import active_steroids
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
@@ -54,6 +54,10 @@ class Situation:
         return tuple(f for f in found if f.verdict == "met" and f.applies_to in wanted)
 
     @cached_property
+    def _now(self) -> PatientRecord:
+        return still_acting(self.record, self.on)
+
+    @cached_property
     def icis(self) -> tuple[str, ...]:
         return self.refs(is_ici)
 
@@ -67,13 +71,13 @@ class Situation:
 
     def refs(self, chosen: Callable[[Exposure], bool]) -> tuple[str, ...]:
         """The orders and the last dose of the chosen drugs that act or are planned."""
-        now = [a.exposure for a in acting(self.record, self.on, chosen)]
+        now = [a.exposure for a in acting(self._now, self.on, chosen)]
         ahead = [e for e in self.record.exposures if chosen(e) and planned_from(e, self.on)]
         return tuple(sorted({e.ref for e in _telling([*now, *ahead])}))
 
     def concepts(self, chosen: Callable[[Exposure], bool]) -> tuple[str, ...]:
         """The chosen drugs that act or are planned, by concept."""
-        now = [a.exposure.concept for a in acting(self.record, self.on, chosen)]
+        now = [a.exposure.concept for a in acting(self._now, self.on, chosen)]
         ahead = [e.concept for e in self.record.exposures if chosen(e) and planned_from(e, self.on)]
         return tuple(sorted({*now, *ahead}))
 

@@ -120,7 +120,10 @@ class Chart:
             return False
         if resource.get("resourceType") == "Patient":
             return resource.get("id") not in (None, self.patient_id)
-        subject = target_of(resource.get("subject") or resource.get("patient"))
+        holder = resource.get("subject") or resource.get("patient")
+        if isinstance(holder, dict) and holder.get("reference") == f"Patient/{self.patient_id}":
+            return False
+        subject = target_of(holder)
         return subject.startswith("Patient/") and subject != f"Patient/{self.patient_id}"
 
 

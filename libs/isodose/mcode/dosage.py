@@ -70,13 +70,13 @@ class _Part:
 
 
 def steps_of(
-    dosages: Sequence[Resource], strength: Strength, start: dt.date | None, end: dt.date | None
+    dosages: Sequence[bytes], strength: Strength, start: dt.date | None, end: dt.date | None
 ) -> list[Step]:
-    """The steps of an order between its own first and last day, in order.
+    """The steps of an order between its own first and last day, in order; `dosages` are Dosage as JSON.
 
     Instructions in sequence follow one another; those of one sequence, or of none, are taken together.
     """
-    parts = [_part(orjson.dumps(one), strength) for one in dosages]
+    parts = [_part(written, strength) for written in dosages]
     if not parts:
         return [Step(start, end)]
     if len({part.sequence for part in parts}) == len(parts) > 1 or any(p.bounds.start for p in parts):
@@ -89,15 +89,35 @@ def steps_of(
 
 
 def administered(
-    dosages: Sequence[Resource], strength: Strength, start: dt.date | None, end: dt.date | None
+    dosages: Sequence[bytes], strength: Strength, start: dt.date | None, end: dt.date | None
 ) -> Step:
     """One administration: what was given is the dose of its day."""
-    amount = _single(dosages[0], strength) if dosages else Amount()
+    amount = _given(dosages[0], strength) if dosages else Amount()
     return Step(start, end, daily=amount)
 
 
-def words_of_dosage(one: Resource) -> str:
+@lru_cache(maxsize=4096)
+def _given(written: bytes, strength: Strength) -> Amount:
+    return _single(orjson.loads(written), strength)
+
+
+@lru_cache(maxsize=4096)
+def first_day_of(written: bytes) -> dt.date | None:
+    """The first day that an instruction names."""
+    timing = orjson.loads(written).get("timing")
+    if not isinstance(timing, dict):
+        return None
+    repeat = timing.get("repeat")
+    bounds = repeat.get("boundsPeriod") if isinstance(repeat, dict) else None
+    if isinstance(bounds, dict):
+        return day(bounds.get("start"))
+    return min(filter(None, (day(event) for event in items(timing.get("event")))), default=None)
+
+
+@lru_cache(maxsize=4096)
+def words_of_dosage(written: bytes) -> str:
     """The instruction as its order words it; from its figures where it has no words."""
+    one: Resource = orjson.loads(written)
     if isinstance(text := one.get("text") or one.get("patientInstruction"), str):
         return text
     said = [_figures(rate) for rate in _rates(one)]

@@ -26,7 +26,7 @@ from isodose.clinical.terminology import (
     words_of,
 )
 from isodose.mcode.chart import Chart, Reading, Resource, day, items, reference_to
-from isodose.mcode.dosage import Step, administered, steps_of, words_of_dosage
+from isodose.mcode.dosage import Step, administered, first_day_of, steps_of, words_of_dosage
 from isodose.mcode.routes import route_of
 from isodose.mcode.strengths import Strength, strength_of
 from isodose.mcode.timings import whole_days
@@ -46,7 +46,7 @@ class _Taken:
     """When and whether one resource says a drug is taken."""
 
     status: DrugStatus
-    dosages: list[Resource]
+    dosages: list[bytes]
     start: dt.date | None = None
     end: dt.date | None = None
     given_on: tuple[dt.date, ...] = ()
@@ -63,6 +63,11 @@ def read(chart: Chart, reading: Reading) -> None:
             taken = taken_of(resource)
             if taken is not None:
                 _write(chart, reading, resource, taken)
+
+
+def place(exposure: Exposure) -> tuple[str, str, dt.date, dt.date]:
+    """By what exposures are put in order: those of one resource by drug and day."""
+    return exposure.ref, exposure.concept, exposure.start or dt.date.min, exposure.end or dt.date.max
 
 
 def _write(chart: Chart, reading: Reading, resource: Resource, taken: _Taken) -> None:
@@ -175,7 +180,7 @@ def _text(parts: list[Any]) -> str:
     return ""
 
 
-def _own_words(drug: str, dosages: list[Resource]) -> str:
+def _own_words(drug: str, dosages: list[bytes]) -> str:
     """The drug and the instructions as the order words them."""
     said = [words_of_dosage(one) for one in dosages]
     return "; ".join(dict.fromkeys(filter(None, (drug, *said))))
@@ -191,6 +196,8 @@ def _antineoplastic(given: list[Coding]) -> list[Drug]:
 
 def _indication(chart: Chart, resource: Resource) -> str:
     """The concept of the reason where it is known, else the reason's words."""
+    if not (resource.get("reasonCode") or resource.get("reasonReference")):
+        return ""
     reasons = items(resource.get("reasonCode"))
     for reference in items(resource.get("reasonReference")):
         if (condition := chart.at(resource, reference)) is not None:
@@ -202,24 +209,14 @@ def _indication(chart: Chart, resource: Resource) -> str:
     return _text(reasons)
 
 
-def _dosages(value: Any) -> list[Resource]:
-    return [d for d in items(value) if isinstance(d, dict)]
+def _dosages(value: Any) -> list[bytes]:
+    """Each Dosage as JSON: one that is written again and again is read once."""
+    return [orjson.dumps(d) for d in items(value) if isinstance(d, dict)]
 
 
-def _first_day(dosages: list[Resource]) -> dt.date | None:
+def _first_day(dosages: list[bytes]) -> dt.date | None:
     """The first day that the instructions name."""
-    starts: list[dt.date | None] = []
-    for one in dosages:
-        timing = one.get("timing")
-        if not isinstance(timing, dict):
-            continue
-        repeat = timing.get("repeat")
-        bounds = repeat.get("boundsPeriod") if isinstance(repeat, dict) else None
-        if isinstance(bounds, dict):
-            starts.append(day(bounds.get("start")))
-        else:
-            starts += [day(event) for event in items(timing.get("event"))]
-    return min(filter(None, starts), default=None)
+    return min(filter(None, map(first_day_of, dosages)), default=None)
 
 
 _ORDERED: dict[str, DrugStatus] = {
@@ -268,8 +265,7 @@ def _administration(resource: Resource) -> _Taken | None:
     status = _ADMINISTERED.get(str(resource.get("status")))
     if status is None:
         return None
-    one = resource.get("dosage")
-    dosages: list[Resource] = [one] if isinstance(one, dict) else []
+    dosages = _dosages(resource.get("dosage"))
     period = resource.get("effectivePeriod")
     if isinstance(period, dict):
         start, end = day(period.get("start")), day(period.get("end"), last=True)

@@ -57,7 +57,7 @@ def build_record(patient_id: str, resources: Iterable[Resource], version: int = 
         facts=in_order(reading.facts),
         subjects=subjects,
         courses=tuple(sorted(reading.courses, key=repr)),
-        exposures=tuple(sorted(reading.exposures, key=repr)),
+        exposures=tuple(sorted(reading.exposures, key=medications.place)),
         scans=tuple(sorted(reading.scans, key=repr)),
         operations=tuple(sorted(reading.operations, key=repr)),
         problems=tuple(sorted(reading.problems, key=repr)),

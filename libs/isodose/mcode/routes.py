@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal
 
+import orjson
+
 from isodose.clinical.terminology import Coding, codings, words_of
 from isodose.mcode.chart import Resource
 
@@ -74,15 +76,15 @@ _ATC_ROUTES: tuple[tuple[str, Route], ...] = (
 )
 
 
-def route_of(given: list[Coding], words: str, dosages: list[Resource], local_code: str = "") -> Route:
-    """Where a drug acts: by the dose's own route, the drug's code, then form and text; empty if not told."""
-    for dosage in dosages:
-        route = dosage.get("route")
-        for coding in codings(route):
-            if (known := _ROUTE_CODES.get(coding.code)) is not None:
-                return known
-        if (known := _route_in(words_of(route))) is not None:
-            return known
+def route_of(given: list[Coding], words: str, dosages: list[bytes], local_code: str = "") -> Route:
+    """Where a drug acts: by the dose's own route, the drug's code, then form and text; empty if not told.
+
+    `dosages` are FHIR Dosage as JSON.
+    """
+    told = [_of_dosage(written) for written in dosages]
+    for route, _ in told:
+        if route:
+            return route
     for coding in given:
         if coding.system == "atc":
             for prefix, known in _ATC_ROUTES:
@@ -90,8 +92,20 @@ def route_of(given: list[Coding], words: str, dosages: list[Resource], local_cod
                     return known
     if local_code:
         return "local" if local_code != "C9257" else "ophthalmic"
-    sites = words_of(*(d.get("site") for d in dosages), *(str(d.get("text") or "") for d in dosages))
-    return _route_in(words) or _route_in(sites) or ""
+    said = (by_words for _, by_words in told if by_words)
+    by_form: Route = _route_in(words) or ""
+    return by_form or next(said, by_form)
+
+
+@lru_cache(maxsize=4096)
+def _of_dosage(written: bytes) -> tuple[Route, Route]:
+    """The route that a Dosage states, and the one that its site and words tell."""
+    one: Resource = orjson.loads(written)
+    route = one.get("route")
+    coded = [_ROUTE_CODES[c.code] for c in codings(route) if c.code in _ROUTE_CODES]
+    stated = coded[0] if coded else _route_in(words_of(route))
+    told = _route_in(words_of(one.get("site"), str(one.get("text") or "")))
+    return stated or "", told or ""
 
 
 @lru_cache(maxsize=4096)

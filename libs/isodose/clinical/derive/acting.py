@@ -60,6 +60,8 @@ def acting_on(exposure: Exposure, on: dt.date, days_of_action: float) -> Acting 
     """
     if exposure.status == "planned" or exposure.draft:
         return None
+    if is_long_over(exposure, on, days_of_action):
+        return None
     period = exposure_period(exposure)
     if exposure.cycle_days and exposure.cycle_days > days_of_action:
         return _acting_in_its_cycle(exposure, on, days_of_action)
@@ -72,6 +74,14 @@ def acting_on(exposure: Exposure, on: dt.date, days_of_action: float) -> Acting 
         why = f"{_name(exposure)} last on {last}, acts for up to {days_of_action:g} days"
         return Acting(exposure, least(exposure.certainty, "likely"), last, why)
     return None
+
+
+def is_long_over(exposure: Exposure, on: dt.date, days_of_action: float) -> bool:
+    """Most of a long record is: told at a glance."""
+    last = exposure.end
+    if last is None or any(day > last for day in exposure.given_on):
+        return False
+    return (on - last).days > days_of_action
 
 
 def _acting_in_its_cycle(exposure: Exposure, on: dt.date, days_of_action: float) -> Acting | None:

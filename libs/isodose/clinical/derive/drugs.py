@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec.structs import replace
 
 from isodose.clinical import facts
-from isodose.clinical.derive.acting import Acting, derived, evidence_of, figures, planned_from
+from isodose.clinical.derive.acting import Acting, derived, evidence_of, figures, is_long_over, planned_from
 from isodose.clinical.derive.drug_intervals import interval_facts
 from isodose.clinical.derive.steroids import steroid_facts
 from isodose.clinical.derive.subjects import Derived, Key, attach
@@ -30,13 +30,14 @@ _VEGFR_AGENTS = frozenset(("cabozantinib", "sunitinib", "lenvatinib", "pazopanib
 
 def drug_facts(record: PatientRecord, on: dt.date) -> PatientRecord:
     """`record` with derived drug facts."""
+    now = still_acting(record, on)
     found: list[Fact] = [
-        *_checkpoint_inhibitors(record, on),
+        *_checkpoint_inhibitors(record, now, on),
         *steroid_facts(record, on),
-        *_conjugates(record, on),
-        *_kinase_inhibitors(record, on),
-        *_systemic_therapy(record, on),
-        *_company(record, on),
+        *_conjugates(now, on),
+        *_kinase_inhibitors(now, on),
+        *_systemic_therapy(now, on),
+        *_company(now, on),
     ]
     intervals = interval_facts(record, on)
     if not found and not intervals:
@@ -73,9 +74,17 @@ def acting(record: PatientRecord, on: dt.date, chosen: Callable[[Exposure], bool
     return evidence_of((e for e in record.exposures if chosen(e)), on, days_of_action)
 
 
-def _checkpoint_inhibitors(record: PatientRecord, on: dt.date) -> Iterable[Fact]:
+def still_acting(record: PatientRecord, on: dt.date) -> PatientRecord:
+    """The record with the drugs alone that may act on the day, and what tells that a drug was stopped."""
+    kept = (
+        e for e in record.exposures if e.status == "stopped" or not is_long_over(e, on, days_of_action(e))
+    )
+    return replace(record, exposures=tuple(kept))
+
+
+def _checkpoint_inhibitors(record: PatientRecord, now: PatientRecord, on: dt.date) -> Iterable[Fact]:
     exposures = [e for e in record.exposures if is_ici(e)]
-    active = acting(record, on, is_ici)
+    active = acting(now, on, is_ici)
     planned = [_planned(e, on) for e in exposures if planned_from(e, on)]
     earlier = [a for a in (_given_before(e, on) for e in exposures) if a is not None]
     if active:
