@@ -66,6 +66,7 @@ def finding_detail(finding: Finding, knowledge: Knowledge | None = None) -> str:
         ("Conflicting evidence", finding.conflicts),
         ("Doubt about the source", finding.suspect),
         ("Limit as written", finding.boundary),
+        ("Caution", finding.caution),
         ("What would change this", finding.change),
     ):
         if text:

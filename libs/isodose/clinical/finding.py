@@ -71,6 +71,7 @@ class Finding(Struct, frozen=True):
     sides: tuple[Side, ...] = ()
     action: str = ""
     boundary: str = ""
+    caution: str = ""
     conflicts: str = ""
     suspect: str = ""
     change: str = ""

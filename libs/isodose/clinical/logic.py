@@ -103,6 +103,8 @@ class Term:
 
     def is_in(self, values: Any) -> Term:
         """Membership in a code list, any iterable of values."""
+        if self.value is not None and self.value != UNKNOWN_VALUE:
+            return Term(any(self.value == value for value in values), self.used)
         result = Term(False)
         for value in values:
             result = result | (self == value)

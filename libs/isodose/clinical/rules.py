@@ -44,6 +44,7 @@ class View:
         self._cache: dict[str, Term] = {}
         self._near: dict[Scope, tuple[Subject, ...]] = {}
         self._shown: dict[int, tuple[Fact, FactUsed]] = patient._shown if patient else {}
+        self._held: dict[int, tuple[object, dict[str, Fact | None]]] = patient._held if patient else {}
 
     @property
     def applies_to(self) -> str:
@@ -60,12 +61,22 @@ class View:
         if scope in ("patient", "site", "trial", "drug"):
             if scope == "patient" and self._patient is not None:
                 return self._patient[name]
-            own = current(self.record.facts, name, self.on)
+            own = self._current(self.record, name)
             if own is not None or scope == "patient":
                 return _single(name, [own])
         if self.subject is not None and self.subject.scope == scope:
-            return _single(name, [current(self.subject.facts, name, self.on)])
-        return _single(name, [current(s.facts, name, self.on) for s in self._related(scope)])
+            return _single(name, [self._current(self.subject, name)])
+        return _single(name, [self._current(s, name) for s in self._related(scope)])
+
+    def _current(self, holder: PatientRecord | Subject, name: str) -> Fact | None:
+        """The value of `name` that counts on the day; those of each holder are found once."""
+        if id(holder) not in self._held:
+            listed: dict[str, list[Fact]] = {}
+            for fact in holder.facts:
+                listed.setdefault(fact.name, []).append(fact)
+            counted = {name: current(given, name, self.on) for name, given in listed.items()}
+            self._held[id(holder)] = (holder, counted)
+        return self._held[id(holder)][1].get(name)
 
     def _related(self, scope: Scope) -> tuple[Subject, ...]:
         if scope not in self._near:
@@ -97,6 +108,8 @@ class View:
 
 
 def _single(name: str, found: Sequence[Fact | None]) -> Term:
+    if len(found) == 1 and found[0] is not None:
+        return logic.known(found[0])
     present = [fact for fact in found if fact is not None]
     if not present or len(present) < len(found) or len({fact.value for fact in present}) > 1:
         return logic.missing(name)
@@ -118,8 +131,9 @@ def judge(rules: Iterable[Rule], record: PatientRecord, knowledge: Knowledge, on
         if rule.scope not in views:
             subjects: tuple[Subject | None, ...] = record.of_scope(rule.scope)
             views[rule.scope] = [View(record, on, subject, patient) for subject in subjects or (None,)]
+        values = knowledge.values(rule.code, on)
         for view in views[rule.scope]:
-            result = rule.logic(view, knowledge.values(rule.code, on))
+            result = rule.logic(view, values)
             findings.append(finding(rule.code, result, view, knowledge))
     return findings
 
@@ -139,11 +153,12 @@ def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Findin
         strength=entry.strength,
         severity=entry.severity,
         missing=absent,
-        facts=tuple(sorted((view.as_used(f) for f in result.used), key=lambda f: (f.name, f.source))),
+        facts=_facts(result, view),
         sources=entry.evidence,
         evidence=knowledge.evidence_for(code),
         action=entry.action if verdict != "not-met" else "",
         boundary=entry.boundary,
+        caution=entry.caution,
         conflicts=entry.conflicts,
         suspect=entry.suspect,
         change=f"Decided once known: {', '.join(absent)}" if absent else "",
@@ -151,6 +166,13 @@ def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Findin
         knowledge_version=knowledge.version,
         on=view.on,
     )
+
+
+def _facts(result: Term, view: View) -> tuple[FactUsed, ...]:
+    used = [view.as_used(fact) for fact in result.used]
+    if len(used) > 1:
+        used.sort(key=lambda fact: (fact.name, fact.source))
+    return tuple(used)
 
 
 def as_used(fact: Fact, on: dt.date) -> FactUsed:
