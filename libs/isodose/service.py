@@ -153,10 +153,9 @@ class Running:
             "event log": self.log.check,
         }
         found = [name for name, check in checks.items() if not _succeeds(check)]
-        if not self.relay.is_alive():
-            found.append("relay stopped")
-        if self.service.handlers and not self.consumer.is_alive():
-            found.append("consumer stopped")
+        found += _state("relay", self.relay)
+        if self.service.handlers:
+            found += _state("consumer", self.consumer)
         return found
 
     def witness(self, request: Request, deed: Deed) -> None:
@@ -373,6 +372,12 @@ def _cds(service: Service, running: Running, trust: CdsTrust | None) -> APIRoute
         trust=trust,
         witness=running.audit.add,
     )
+
+
+def _state(name: str, worker: Relay | Consumer) -> list[str]:
+    if not worker.is_alive():
+        return [f"{name} stopped"]
+    return [f"{name} failing: {worker.last_error}"] if worker.last_error else []
 
 
 def _succeeds(check: Callable[[], object]) -> bool:

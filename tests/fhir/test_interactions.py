@@ -56,6 +56,18 @@ def test_the_same_content_makes_no_version_and_no_event(client: Any, server: Any
     assert server.written == [["Patient/p1"]]
 
 
+def test_white_space_is_no_content_but_a_digit_is(client: Any, server: Any, make: Any) -> None:
+    def put(body: bytes) -> str:
+        return str(client.put("/Basic/b1", body).headers["etag"])
+
+    weight = b'"extension":[{"url":"u","valueDecimal":1.50}]'
+    text = b'{"resourceType":"Basic","id":"b1","code":{"text":"a  b"},%s}' % weight
+    assert put(text) == 'W/"1"'
+    assert put(text.replace(b",", b" ,\n  ")) == 'W/"1"'
+    assert put(text.replace(b"1.50", b"1.5")) == 'W/"2"'
+    assert put(text.replace(b"a  b", b"a b")) == 'W/"3"'
+
+
 def test_if_match_refuses_a_stale_version(client: Any, make: Any) -> None:
     client.put("/Patient/p1", make.patient())
     stale = client.put("/Patient/p1", make.patient(gender="male"), if_match='W/"7"')
@@ -197,7 +209,7 @@ def test_what_is_the_same_for_every_patient_is_stored_once_and_belongs_to_none(
             "action": [{"resource": {"reference": "ResearchStudy/trial-1"}}],
         }
         with server.work() as work:
-            work.resources.put_results([group, study], patient)
+            work.resources.put_results({patient: [group, study]})
             assert [one.type for one in work.resources.results_of(patient)] == ["RequestGroup"]
     assert client.get("/ResearchStudy/trial-1").json()["meta"]["versionId"] == "1"
 

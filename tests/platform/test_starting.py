@@ -1,8 +1,12 @@
 """When a service must not start, and what it says."""
 
+import sqlite3
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -39,6 +43,14 @@ def test_a_database_without_the_schema_is_refused_in_one_line(tmp_path: Path, se
         pass
 
 
+def _until(ask: Callable[[], Any], status: int) -> Any:
+    """The first answer with this status, within ten seconds; otherwise the last one."""
+    end = time.monotonic() + 10
+    while (answer := ask()).status_code != status and time.monotonic() < end:
+        time.sleep(0.05)
+    return answer
+
+
 def test_a_running_service_says_whether_it_is_ready(tmp_path: Path, serving: ModuleType) -> None:
     settings = Settings(data_dir=tmp_path)
     database = Database(settings.for_service("quiet", 1).database_url)
@@ -48,6 +60,13 @@ def test_a_running_service_says_whether_it_is_ready(tmp_path: Path, serving: Mod
     with serving.served(app) as client:
         assert client.get("/healthz").json() == {"service": "quiet", "status": "alive"}
         assert client.get("/readyz").status_code == 200
+        with sqlite3.connect(tmp_path / "quiet.db") as other:
+            other.execute("ALTER TABLE outbox RENAME TO away")
+        answer = _until(lambda: client.get("/readyz"), 503)
+        assert answer.json()["problems"] == ["relay failing: OperationalError"]
+        with sqlite3.connect(tmp_path / "quiet.db") as other:
+            other.execute("ALTER TABLE away RENAME TO outbox")
+        assert _until(lambda: client.get("/readyz"), 200).json()["problems"] == []
         app.state.running.relay.stop()
         answer = client.get("/readyz")
         assert (answer.status_code, answer.json()["problems"]) == (503, ["relay stopped"])

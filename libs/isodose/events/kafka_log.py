@@ -127,6 +127,8 @@ class KafkaLog:
         settings: dict[str, str] = {"cleanup.policy": topic.cleanup}
         if "delete" in topic.cleanup:
             settings["retention.ms"] = str(int(topic.retention.total_seconds() * 1000))
+            if "compact" in topic.cleanup:
+                settings["min.compaction.lag.ms"] = settings["retention.ms"]
         return NewTopic(self.prefix + topic.name, topic.partitions, -1, topic_configs=settings)
 
 

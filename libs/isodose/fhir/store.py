@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, delete, select, tuple_
 
 from isodose.fhir import errors
@@ -243,7 +244,13 @@ def _same(content: Resource, row: Row[Any] | None) -> bool:
     if row is None or row.deleted:
         return False
     updated = datetime.fromisoformat(row.last_updated)
-    return bool(with_meta(content.raw, row.id, row.version, updated) == row.body.encode())
+    given, kept = with_meta(content.raw, row.id, row.version, updated), row.body.encode()
+    return given == kept or _compact(given) == _compact(kept)
+
+
+def _compact(text: bytes) -> bytes:
+    """JSON without the white space between its tokens; numbers and strings stay as they are written."""
+    return msgspec.json.format(text, indent=-1)
 
 
 def new_id() -> str:
