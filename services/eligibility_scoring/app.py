@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eligibility_scoring import api, decision, handlers, knowledge, outputs
+from eligibility_scoring import api, decision, definitions, handlers, knowledge, outputs
 from eligibility_scoring.trials.studies import studies
 from eligibility_scoring.trials.wording import next_change
 from isodose.assessment import Decider
@@ -32,7 +32,7 @@ def service(settings: Settings) -> Service:
         description="Which treatment options suit a patient with brain metastases, and what is missing",
         port=8002,
         decider=decides,
-        definitions=studies(decides.base),
+        definitions=(*definitions.definitions(decides.knowledge, decides.base), *studies(decides.base)),
         cds_services=api.cds_services(decides),
         operations=api.operations(decides),
         handlers=handlers.handlers(decides),

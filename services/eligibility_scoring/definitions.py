@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from eligibility_scoring import pathway
-from eligibility_scoring.arguments import ARGUMENTS
+from eligibility_scoring.arguments import ARGUMENTS, Argument
 from eligibility_scoring.citations import artifact
+from isodose.clinical.finding import Citation
 from isodose.clinical.knowledge import Knowledge
 from isodose.fhir.rest import Operation
 
@@ -23,12 +24,18 @@ def operation(knowledge: Knowledge, base: str) -> Operation:
 
 def bundle(knowledge: Knowledge, base: str) -> Resource:
     """The definitions as a collection."""
-    made = [_plan(knowledge, base), _library(knowledge, base), *_activities(knowledge, base)]
     return {
         "resourceType": "Bundle",
         "type": "collection",
-        "entry": [{"fullUrl": resource["url"], "resource": resource} for resource in made],
+        "entry": [
+            {"fullUrl": resource["url"], "resource": resource} for resource in definitions(knowledge, base)
+        ],
     }
+
+
+def definitions(knowledge: Knowledge, base: str) -> list[Resource]:
+    """The pathway, the knowledge it rests on, and each option, each with the id that its URL ends in."""
+    return [_plan(knowledge, base), _library(knowledge, base), *_activities(knowledge, base)]
 
 
 def _plan(knowledge: Knowledge, base: str) -> Resource:
@@ -37,7 +44,19 @@ def _plan(knowledge: Knowledge, base: str) -> Resource:
             "PlanDefinition", "srs-pathway", "Pathway for brain metastases (Fig. 1)", knowledge, base
         ),
         "library": [f"{base}/Library/eligibility-knowledge"],
-        "action": [_node(rule.code, knowledge) for rule in pathway.RULES],
+        "action": [
+            *(_node(rule.code, knowledge) for rule in pathway.RULES),
+            *(_option(argument, base) for argument in ARGUMENTS),
+        ],
+    }
+
+
+def _option(argument: Argument, base: str) -> Resource:
+    return {
+        "id": argument.code,
+        "title": argument.title,
+        "textEquivalent": f"What would change it: {argument.change}",
+        "definitionCanonical": f"{base}/ActivityDefinition/{argument.code}",
     }
 
 
@@ -53,7 +72,10 @@ def _node(code: str, knowledge: Knowledge) -> Resource:
 
 
 def _library(knowledge: Knowledge, base: str) -> Resource:
-    cited = dict.fromkeys(source for entry in knowledge.entries.values() for source in entry.evidence)
+    cited: dict[Citation, list[str]] = {}
+    for code, entry in sorted(knowledge.entries.items()):
+        for source in entry.evidence:
+            cited.setdefault(source, []).append(code)
     return {
         **_definition(
             "Library", "eligibility-knowledge", "Knowledge on choosing a treatment", knowledge, base
@@ -63,7 +85,9 @@ def _library(knowledge: Knowledge, base: str) -> Resource:
                 {"system": "http://terminology.hl7.org/CodeSystem/library-type", "code": "logic-library"}
             ]
         },
-        "relatedArtifact": [artifact(source) for source in cited],
+        "relatedArtifact": [
+            {**artifact(source), "display": ", ".join(codes)} for source, codes in cited.items()
+        ],
     }
 
 
@@ -71,6 +95,8 @@ def _activities(knowledge: Knowledge, base: str) -> list[Resource]:
     return [
         {
             **_definition("ActivityDefinition", argument.code, argument.title, knowledge, base),
+            "library": [f"{base}/Library/eligibility-knowledge"],
+            "relatedArtifact": _cited(argument, knowledge),
             "kind": "ServiceRequest",
             "intent": "proposal",
             "code": {
@@ -80,6 +106,14 @@ def _activities(knowledge: Knowledge, base: str) -> list[Resource]:
         }
         for argument in ARGUMENTS
     ]
+
+
+def _cited(argument: Argument, knowledge: Knowledge) -> list[Resource]:
+    """The sources of what speaks for and against the option, and of the evidence beside it."""
+    spoken = (code.removeprefix("~") for code in (*argument.speaks_for, *argument.speaks_against))
+    codes = (*spoken, *knowledge.evidence_for(argument.code))
+    sources = dict.fromkeys(source for code in codes for source in knowledge.entry(code).evidence)
+    return [artifact(source) for source in sources]
 
 
 def _definition(kind: str, name: str, title: str, knowledge: Knowledge, base: str) -> Resource:

@@ -119,6 +119,7 @@ def _request_group(
 def _prognosis(record: PatientRecord, group: GroupSurvival, on: dt.date, base: str) -> Resource:
     """The median of a group of patients, in months, with its source; no forecast for one person."""
     finding = group.finding
+    basis = dict.fromkeys(fact.source for fact in finding.facts if fact.source)
     months = {"value": group.median_months, "unit": "months", "system": _UCUM, "code": "mo"}
     cited = "; ".join(
         f"{s.cite}{': ' + s.figure if s.figure else ''}"
@@ -131,7 +132,7 @@ def _prognosis(record: PatientRecord, group: GroupSurvival, on: dt.date, base: s
         f"Sources: {cited}",
         finding.conflicts,
     )
-    return {
+    made: Resource = {
         "resourceType": "RiskAssessment",
         "identifier": [_identifier(record, "prognosis", base)],
         "status": "final",
@@ -141,9 +142,6 @@ def _prognosis(record: PatientRecord, group: GroupSurvival, on: dt.date, base: s
         },
         "subject": {"reference": f"Patient/{record.patient_id}"},
         "occurrenceDateTime": on.isoformat(),
-        "basis": [
-            {"reference": source} for source in dict.fromkeys(f.source for f in finding.facts) if source
-        ],
         "prediction": [
             {
                 "outcome": {"text": f"Median survival of patients with an index {_band(group)}"},
@@ -153,6 +151,9 @@ def _prognosis(record: PatientRecord, group: GroupSurvival, on: dt.date, base: s
         ],
         "note": [{"text": text} for text in notes if text],
     }
+    if basis:
+        made["basis"] = [{"reference": source} for source in basis]
+    return made
 
 
 def _band(group: GroupSurvival) -> str:

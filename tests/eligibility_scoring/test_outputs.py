@@ -11,6 +11,7 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
 from eligibility_scoring import definitions, outputs
+from eligibility_scoring import knowledge as service_knowledge
 from eligibility_scoring.decision import decide
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
@@ -96,3 +97,57 @@ def test_the_knowledge_is_valid_fhir_and_every_option_points_to_it(
     pointed_to |= {d["resource"] for a in actions for d in a.get("documentation", []) if "resource" in d}
     assert len(pointed_to) == 14
     assert pointed_to <= urls
+
+
+LUNG: Row = {
+    "facts": {
+        "age_years": 65,
+        "nsclc_subtype": "adenocarcinoma",
+        "extracranial_metastases_present": False,
+        "molecular.EGFR": "mutant",
+    }
+}
+
+
+def test_the_prognosis_is_that_of_a_group_with_its_source_and_no_promise(
+    record_of: Callable[[Row], PatientRecord],
+) -> None:
+    knowledge = service_knowledge.load(["SUP-GPA-lung-adeno"])
+    record = record_of(LUNG)
+    _, made = outputs.conclude(record, decide(record, knowledge, ON), knowledge, ON, BASE)
+    (risk,) = (resource for resource in made if resource["resourceType"] == "RiskAssessment")
+    validate(risk)
+    get_fhir_model_class("RiskAssessment").model_validate(risk)
+    (prediction,) = risk["prediction"]
+    assert prediction["whenRange"]["high"]["value"] == 46.8
+    assert "probabilityDecimal" not in prediction
+    said = " ".join(note["text"] for note in risk["note"])
+    assert "no forecast for this person" in said
+    assert "Sperduto, JAMA Oncol 2017" in said
+    assert "source awaits clinical sign-off" in said
+
+
+def test_no_prognosis_is_given_while_its_entry_is_off_or_after_earlier_treatment(
+    record_of: Callable[[Row], PatientRecord], resources: Made
+) -> None:
+    assert "RiskAssessment" not in resources(LUNG)
+    knowledge = service_knowledge.load(["SUP-GPA-lung-adeno"])
+    record = record_of({"facts": {**LUNG["facts"], "prior_wbrt": True}})
+    _, made = outputs.conclude(record, decide(record, knowledge, ON), knowledge, ON, BASE)
+    assert all(resource["resourceType"] != "RiskAssessment" for resource in made)
+
+
+def test_open_questions_stand_with_the_arguments_on_each_side(resources: Made) -> None:
+    made = resources({"facts": {"lesion_count": 8}})
+    for kind in ("GuidanceResponse", "RequestGroup"):
+        notes = " ".join(note["text"] for note in made[kind]["note"])
+        assert "Question for the board (OQ-1)" in notes
+        assert "Radiosurgery, again where needed: ELIG-poly-jlgk-noninferior" in notes
+
+
+def test_a_score_and_its_bound_travel_with_the_action(resources: Made) -> None:
+    (first, *_) = resources({"without": ["citv_ml"]})["RequestGroup"]["action"]
+    by_url = {part["url"].rpartition("/")[2]: part for part in first["extension"]}
+    assert "option-score" not in by_url
+    assert by_url["option-score-bound"]["valueRange"] == {"low": {"value": 95}, "high": {"value": 100}}
+    assert "score 95 to 100" in first["description"]

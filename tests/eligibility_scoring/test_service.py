@@ -72,6 +72,19 @@ def test_the_knowledge_is_served(client: Client) -> None:
     assert kinds == {"PlanDefinition", "Library", "ActivityDefinition"}
 
 
+@pytest.mark.parametrize("kind", ["PlanDefinition", "Library", "ActivityDefinition"])
+def test_a_definition_is_read_by_its_url_and_found_by_it(client: Client, kind: str) -> None:
+    entries = client.get("/fhir/$knowledge").json()["entry"]
+    resource = next(e["resource"] for e in entries if e["resource"]["resourceType"] == kind)
+    read = client.get(f"/fhir/{kind}/{resource['url'].rpartition('/')[2]}")
+    assert read.status_code == 200, read.text
+    got = read.json()
+    assert {name: got[name] for name in resource} == resource
+    assert got["relatedArtifact" if kind != "PlanDefinition" else "action"]
+    found = client.get(f"/fhir/{kind}", params={"url": resource["url"]}).json()
+    assert found["total"] == 1
+
+
 def test_both_card_services_are_discovered(client: Client) -> None:
     found = client.get("/cds-services").json()["services"]
     assert {(s["id"], s["hook"]) for s in found} == {
