@@ -9,16 +9,20 @@ from typing import Any
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 
-from eligibility_scoring import outputs
+from eligibility_scoring import app, outputs
 from eligibility_scoring.decision import decide
 from eligibility_scoring.trials import wording
 from eligibility_scoring.trials.matching import STANDINGS
-from eligibility_scoring.trials.operation import answer
+from eligibility_scoring.trials.operation import answer, trials_operation
 from eligibility_scoring.trials.proposals import SHOWN
 from eligibility_scoring.trials.studies import studies
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import Fact, PatientRecord
+from isodose.fhir.access import Access, Grant
+from isodose.fhir.errors import FhirError
+from isodose.fhir.operations import Call
 from isodose.fhir.validation import validate
+from isodose.settings import Settings
 
 BASE = "https://isodose.example/fhir"
 ON = dt.date(2026, 11, 23)
@@ -138,3 +142,11 @@ def test_all_trials_are_answered_with_why_they_do_not_fit(record_of: Callable[[R
     assert told["NCT02953717"] == "Does not fit. Not met: number of brain metastases 11-20, on record 2."
     assert told["NCT04588246"] == "Not offered. Ended early: closed early for poor accrual."
     assert told["JLGK0901"].startswith("Not offered. Published")
+
+
+def test_a_token_for_another_patient_learns_nothing_of_the_trials_of_this_one() -> None:
+    operation = trials_operation(app.decider(Settings()))
+    other = Access((Grant("*", "rs", patient="other"),))
+    with pytest.raises(FhirError) as refused:
+        operation.handle(None, Call(body=None, query={"patient": "p"}, access=other))
+    assert refused.value.status == 403

@@ -2,7 +2,7 @@
 
 from isodose.assessment.decider import Decider, Decision, decide, without_options
 from isodose.assessment.handlers import Due, on_day_started, on_record_changed, reassess
-from isodose.assessment.operation import assess, assess_operation
+from isodose.assessment.operation import assess, assess_operation, stored_record
 
 __all__ = [
     "Decider",
@@ -14,5 +14,6 @@ __all__ = [
     "on_day_started",
     "on_record_changed",
     "reassess",
+    "stored_record",
     "without_options",
 ]

@@ -30,12 +30,13 @@ def assess_operation(decider: Decider) -> Operation:
     def handle(work: Work, call: Call) -> Json:
         if call.body is None:
             raise bad_request("Send a Parameters resource.", "Parameters", code="required")
-        return assess(decider, call.body.data, lambda id: _stored(work, call, id))
+        return assess(decider, call.body.data, lambda id: stored_record(work, call, id))
 
     return Operation(name="$assess", level="system", handle=handle)
 
 
-def _stored(work: Work, call: Call, id: str) -> PatientRecord | None:
+def stored_record(work: Work, call: Call, id: str) -> PatientRecord | None:
+    """The record of a patient whom the caller may read, noted for the audit; raises 403 for any other."""
     if call.access is not None:
         call.access.require_patient(id)
     call.patients.append(id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from eligibility_scoring.trials import wording
-from eligibility_scoring.trials.catalogue import catalogue
+from eligibility_scoring.trials.catalogue import catalogue, registry_page
 from eligibility_scoring.trials.matching import Match
 from eligibility_scoring.trials.proposals import proposals
 from isodose.cds_hooks.cards import escaped, fact_words
@@ -24,7 +24,7 @@ def with_trials_in_brief(card: Card, call: HookCall, record: PatientRecord, judg
     lines = list(_lines([match for match in proposed.shown if any(match.nearness)]))[:_LINES]
     if not lines:
         return card
-    listed = "\n".join(f"- {escaped(line)}" for line in lines)
+    listed = "\n".join(f"- {line}" for line in lines)
     notes = "\n".join(f"> {escaped(note)}" for note in _notes(proposed.registry_check))
     counted = f"{proposed.eligible} meet all that the review prints, {proposed.possible} more may fit"
     text = f"{card.detail}\n\n**Trials** ({counted}; nearest first)\n\n{listed}\n\n{notes}"
@@ -32,20 +32,25 @@ def with_trials_in_brief(card: Card, call: HookCall, record: PatientRecord, judg
 
 
 def _lines(matches: Sequence[Match]) -> Iterator[str]:
-    """One line for trials that ask the same and stand alike."""
+    """One line of Markdown for trials that ask the same and stand alike, each linked to the registry."""
     alike: dict[tuple[str, str, str], list[Match]] = {}
     for match in matches:
         alike.setdefault((match.trial.question, _stands(match), _status(match)), []).append(match)
     for (question, stands, status), together in alike.items():
-        yield f"{_named(together)}: {stands}; {status} in the review. {question}"
+        yield f"{_named(together)}: {escaped(f'{stands}; {status} in the review. {question}')}"
 
 
 def _named(together: Sequence[Match]) -> str:
-    """`RADCAV (NCT05871307), Neoadjuvant or adjuvant SRS (NCT03741673, NCT03750227)`."""
+    """`RADCAV ([NCT05871307](https://...)), Neoadjuvant or adjuvant SRS (...)`."""
     numbers: dict[str, list[str]] = {}
     for match in together:
-        numbers.setdefault(match.trial.name, []).append(wording.number(match.trial_id))
-    return ", ".join(f"{name} ({', '.join(known)})" for name, known in numbers.items())
+        numbers.setdefault(match.trial.name, []).append(_linked(match.trial_id))
+    return ", ".join(f"{escaped(name)} ({', '.join(known)})" for name, known in numbers.items())
+
+
+def _linked(trial_id: str) -> str:
+    page = registry_page(trial_id)
+    return f"[{trial_id}]({page})" if page else wording.number(trial_id)
 
 
 def _status(match: Match) -> str:

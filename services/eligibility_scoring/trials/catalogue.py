@@ -142,6 +142,11 @@ class Catalogue(msgspec.Struct, frozen=True):
         return hashlib.sha256(content).hexdigest()[:16]
 
 
+def registry_page(trial_id: str) -> str:
+    """Where the registry tells whether a trial recruits; empty where the review prints no number."""
+    return f"https://clinicaltrials.gov/study/{trial_id}" if is_registered(trial_id) else ""
+
+
 def is_registered(trial_id: str) -> bool:
     """The id is a number of ClinicalTrials.gov; the other trials are known here by name alone."""
     return trial_id.startswith("NCT")

@@ -12,7 +12,7 @@ from typing import Any
 from eligibility_scoring.trials import wording
 from eligibility_scoring.trials.matching import STANDINGS, Match, matcher
 from eligibility_scoring.trials.studies import study_id
-from isodose.assessment import Decider
+from isodose.assessment import Decider, stored_record
 from isodose.clinical import derive
 from isodose.clinical.record import PatientRecord
 from isodose.fhir.errors import bad_request, not_found
@@ -27,7 +27,7 @@ def trials_operation(decider: Decider) -> Operation:
         patient_id = call.query.get("patient", "").removeprefix("Patient/")
         if not patient_id:
             raise bad_request("Say for whom: $trials?patient=ID.", "patient", code="required")
-        record = work.records.get(patient_id)
+        record = stored_record(work, call, patient_id)
         if record is None:
             raise not_found("No record of this patient is stored here.", "patient")
         return answer(record, _day(call.query, decider), _wanted(call.query), decider.knowledge.version)

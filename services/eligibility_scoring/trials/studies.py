@@ -12,7 +12,7 @@ from typing import Any
 
 from eligibility_scoring.citations import artifact
 from eligibility_scoring.trials import wording
-from eligibility_scoring.trials.catalogue import Criteria, Trial, catalogue, is_registered
+from eligibility_scoring.trials.catalogue import Criteria, Trial, catalogue, is_registered, registry_page
 from eligibility_scoring.trials.groups import group
 from eligibility_scoring.trials.matching import matcher
 from isodose.fhir.resources import result_id
@@ -22,6 +22,10 @@ Resource = dict[str, Any]
 REGISTRY = "http://clinicaltrials.gov"
 _PHASES = {"I": "phase-1", "II": "phase-2", "III": "phase-3", "early phase": "early-phase-1"}
 _STATUS = {"ongoing": "active", "published": "completed", "terminated": "closed-to-accrual"}
+_BRAIN_METASTASES = {
+    "coding": [{"system": "http://snomed.info/sct", "code": "94225005"}],
+    "text": "Brain metastases",
+}
 _UNKNOWN = {
     "extension": [
         {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
@@ -48,9 +52,9 @@ def study(trial_id: str, base: str) -> Resource:
         **_status(trial),
         "category": [{"text": trial.design}] if trial.design else None,
         "phase": _phase(trial),
-        "condition": [{"text": "Brain metastases"}],
+        "condition": [_BRAIN_METASTASES],
         "keyword": _keywords(trial.criteria, base),
-        "relatedArtifact": [artifact(source) for source in trial.evidence],
+        "relatedArtifact": [*_registry(trial_id), *(artifact(source) for source in trial.evidence)],
         "description": _description(trial),
         "enrollment": [{"reference": "#criteria"}],
         "note": [{"text": text} for text in _notes(trial)],
@@ -70,6 +74,12 @@ def _identifiers(trial_id: str, base: str) -> Iterator[Resource]:
     if is_registered(trial_id):
         yield {"use": "official", "system": REGISTRY, "value": trial_id}
     yield {"system": f"{base}/NamingSystem/result", "value": _key(trial_id)}
+
+
+def _registry(trial_id: str) -> Iterator[Resource]:
+    page = registry_page(trial_id)
+    if page:
+        yield {"type": "documentation", "label": "Registry", "display": "Recruitment status", "url": page}
 
 
 def _status(trial: Trial) -> Resource:
