@@ -22,6 +22,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from isodose.assessment import Decider
+from isodose.assessment.published import words_of
 from isodose.cds_hooks.ehr import EhrServers
 from isodose.cds_hooks.hook import CdsService
 from isodose.cds_hooks.models import Feedback
@@ -32,6 +33,7 @@ from isodose.events.consumer import Claims, Consumer, Handler
 from isodose.events.contract import Event
 from isodose.events.log import LogUnavailable, open_log
 from isodose.events.outbox import Relay
+from isodose.fhir.conformance import operation_definitions, search_parameters
 from isodose.fhir.errors import OvertakenError
 from isodose.fhir.exchange import Deed
 from isodose.fhir.rest import Operation, fhir_router, install_error_handlers
@@ -115,12 +117,17 @@ class Running:
 
     def _define(self) -> None:
         """Store the definitions of the service; another replica that does it meanwhile does no harm."""
-        if not self.service.definitions:
-            return
+        base, service = self.settings.canonical_base, self.service
+        definitions = [
+            *search_parameters(base),
+            *operation_definitions(base, service.operations),
+            *(words_of(service.decider) if service.decider else ()),
+            *service.definitions,
+        ]
         for attempt in (1, 2):
             try:
                 with self.transaction() as work:
-                    work.resources.put_shared(self.service.definitions)
+                    work.resources.put_shared(definitions)
                 return
             except (IntegrityError, OvertakenError):
                 if attempt == 2:
@@ -318,6 +325,7 @@ def _fhir(service: Service, running: Running) -> APIRouter:
         max_bytes=running.settings.max_body_bytes,
         witness=running.witness,
         smart=running.gate.configuration(),
+        canonical=running.settings.canonical_base,
     )
 
 

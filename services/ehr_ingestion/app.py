@@ -8,12 +8,13 @@ from ehr_ingestion.api import claims
 from ehr_ingestion.handlers import handlers
 from ehr_ingestion.patient_records import rebuild, touched
 from ehr_ingestion.stated_facts import refuse_unreadable
+from isodose.assessment.published import words_of_all
 from isodose.fhir.stored import Stored
 from isodose.service import Service, Work
 from isodose.settings import Settings
 
 
-def service(_settings: Settings) -> Service:
+def service(settings: Settings) -> Service:
     return Service(
         name="ehr_ingestion",
         title="Isodose: the one record per patient",
@@ -22,6 +23,7 @@ def service(_settings: Settings) -> Service:
         handlers=handlers(),
         on_written=_follow,
         own_routes=claims,
+        definitions=words_of_all(settings.canonical_base),
     )
 
 

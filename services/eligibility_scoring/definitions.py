@@ -19,7 +19,7 @@ Resource = dict[str, Any]
 
 def operation(knowledge: Knowledge, base: str) -> Operation:
     """`$knowledge`: a Bundle of the definitions that results point to."""
-    return Operation(name="$knowledge", handle=lambda _work, _call: bundle(knowledge, base))
+    return Operation(name="$knowledge", handle=lambda _work, _call: bundle(knowledge, base), judges=True)
 
 
 def bundle(knowledge: Knowledge, base: str) -> Resource:

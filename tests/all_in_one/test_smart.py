@@ -52,7 +52,7 @@ def closed(tmp_path_factory: pytest.TempPathFactory, serving: Any, patients: lis
     whole = AllInOne(settings)
     whole.migrate()
     with serving.served(whole, whole.lifespan()) as client:
-        for file in patients[:2]:
+        for file in (patients[0], next(one for one in patients if one.name.startswith("11-"))):
             headers = FHIR | bearer("system/*.cruds")
             assert client.post("/fhir", content=file.read_bytes(), headers=headers).status_code == 200
         yield client
@@ -108,6 +108,36 @@ def test_an_assessment_of_a_stored_patient_is_for_who_may_read_that_patient(
     assert asked("patient/*.rs", patient=ids[1]) == 200
     assert asked("patient/*.rs", patient=ids[0]) == 403
     assert asked("system/Observation.rs") == 403
+
+
+def test_each_operation_is_for_who_may_see_what_it_shows(closed: Any, ids: list[str]) -> None:
+    own = bearer("patient/*.cruds", patient=ids[0])
+    for path, answer, everybody in (
+        (f"/eligibility/fhir/$trials?patient={ids[0]}", 200, 200),
+        (f"/eligibility/fhir/$trials?patient={ids[1]}", 403, 200),
+        ("/eligibility/fhir/$knowledge", 200, 200),
+        ("/alerts/fhir/$override-report", 403, 200),
+        (f"/fhir/Patient/{ids[1]}/$everything", 404, 200),
+    ):
+        assert closed.get(path, headers=own).status_code == answer, path
+        assert closed.get(path, headers=bearer("system/*.rs")).status_code == everybody, path
+
+
+def test_an_alert_is_answered_by_who_may_change_it(closed: Any, serving: Any) -> None:
+    def alerts() -> Any:
+        found = closed.get("/alerts/fhir/DetectedIssue?_count=1", headers=bearer("system/*.rs")).json()
+        return found.get("entry")
+
+    issue = serving.eventually(alerts)[0]["resource"]
+    body = {"resourceType": "Parameters", "parameter": [{"name": "outcome", "valueCode": "acknowledged"}]}
+    path = f"/alerts/fhir/DetectedIssue/{issue['id']}/$answer"
+
+    def answered(scope: str, **claims: Any) -> int:
+        return int(closed.post(path, json=body, headers=FHIR | bearer(scope, **claims)).status_code)
+
+    assert answered("patient/*.cruds", patient="somebody-else") == 404
+    assert answered("user/*.rs") == 403
+    assert answered("user/DetectedIssue.ru") == 200
 
 
 def test_cds_calls_are_signed_and_taken_down(closed: Any, serving: Any) -> None:

@@ -22,6 +22,17 @@ from isodose.work import Work
 Json = dict[str, Any]
 Stored = Callable[[str], PatientRecord | None]
 _KNOWN = ("record", "subject", "on")
+_PARAMETERS = (
+    ("record", "in", 0, "1", "Bundle"),
+    ("subject", "in", 0, "1", "Reference"),
+    ("on", "in", 0, "1", "date"),
+    ("finding", "out", 0, "*", "BackboneElement"),
+    ("option", "out", 0, "*", "BackboneElement"),
+    ("resource", "out", 0, "*", "Any"),
+    ("knowledge-version", "out", 1, "1", "string"),
+    ("record-version", "out", 1, "1", "integer"),
+    ("on", "out", 1, "1", "date"),
+)
 
 
 def assess_operation(decider: Decider) -> Operation:
@@ -32,14 +43,19 @@ def assess_operation(decider: Decider) -> Operation:
             raise bad_request("Send a Parameters resource.", "Parameters", code="required")
         return assess(decider, call.body.data, lambda id: stored_record(work, call, id))
 
-    return Operation(name="$assess", level="system", handle=handle)
+    return Operation(
+        name="$assess",
+        level="system",
+        handle=handle,
+        judges=True,
+        summary="Decide without storing",
+        parameters=_PARAMETERS,
+    )
 
 
 def stored_record(work: Work, call: Call, id: str) -> PatientRecord | None:
     """The record of a patient whom the caller may read, noted for the audit; raises 403 for any other."""
-    if call.access is not None:
-        call.access.require_patient(id)
-    call.patients.append(id)
+    call.look_at(id)
     return work.records.get(id)
 
 

@@ -179,6 +179,11 @@ def _system_names() -> dict[str, str]:
     return {uri: name for name, uris in yaml.load(text, _LOADER).items() for uri in uris}  # noqa: S506
 
 
+def official_uri(system: str) -> str:
+    """The official URI of a code system by its short name; another URI is its own."""
+    return next((uri for uri, name in _system_names().items() if name == system), system)
+
+
 @lru_cache(maxsize=16384)
 def coding(system: str, code: str) -> Coding:
     """`code` under the short name of its system, written the one way the value sets write it."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from isodose.fhir import audit_trail
 from isodose.fhir.access import APART
+from isodose.fhir.conformance import RELEASED
 from isodose.fhir.criteria import REFERENCES
 from isodose.fhir.definitions import resource_types
 from isodose.fhir.operations import Operation
@@ -19,7 +20,6 @@ from isodose.fhir.resources import BASE
 from isodose.fhir.search_parameters import parameters
 
 Json = dict[str, Any]
-RELEASED = "2026-11-25"
 _INTERACTIONS = (
     "read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type",
 )  # fmt: skip
@@ -28,16 +28,18 @@ _EVERY_SEARCH = ("_id", "_lastUpdated")
 _OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
-def statement(base: str, title: str, operations: Sequence[Operation], smart: Json | None = None) -> Json:
+def statement(
+    base: str, title: str, operations: Sequence[Operation], smart: Json | None = None, canonical: str = BASE
+) -> Json:
     """The same for every call, so that its ETag changes only when the server does."""
     rest: Json = {
         "mode": "server",
         "security": _security(smart),
-        "resource": [_resource(name, operations) for name in sorted(resource_types())],
+        "resource": [_resource(name, operations, canonical) for name in sorted(resource_types())],
         "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}],
         "operation": [
             {"name": "validate", "definition": f"{_HL7}/Resource-validate"},
-            *(_operation(one) for one in operations if one.level == "system"),
+            *(_operation(one, canonical) for one in operations if one.level == "system"),
         ],
     }
     return {
@@ -76,7 +78,7 @@ def _security(smart: Json | None) -> Json:
     return security | ({"extension": [{"url": _OAUTH, "extension": uris}]} if uris else {})
 
 
-def _resource(name: str, operations: Sequence[Operation]) -> Json:
+def _resource(name: str, operations: Sequence[Operation], canonical: str) -> Json:
     if name == APART:
         return {
             "type": name,
@@ -90,7 +92,7 @@ def _resource(name: str, operations: Sequence[Operation]) -> Json:
     own = [{"name": "validate", "definition": f"{_HL7}/Resource-validate"}]
     if name == "Patient":
         own.append({"name": "everything", "definition": f"{_HL7}/Patient-everything"})
-    own += [_operation(one) for one in operations if one.level != "system" and name in one.types]
+    own += [_operation(one, canonical) for one in operations if one.level != "system" and name in one.types]
     pointing = [one.name for one in parameters(name).values() if one.kind in REFERENCES]
     includes = [f"{name}:{parameter}" for parameter in pointing]
     return {
@@ -105,7 +107,7 @@ def _resource(name: str, operations: Sequence[Operation]) -> Json:
         "conditionalDelete": "single",
         **({"searchInclude": ["*", *includes]} if includes else {}),
         **({"searchRevInclude": _pointing_to(name)} if _pointing_to(name) else {}),
-        "searchParam": _search_parameters(name),
+        "searchParam": _search_parameters(name, canonical),
         "operation": own,
     }
 
@@ -128,7 +130,7 @@ def _targets(source: str, name: str, kind: str) -> tuple[str, ...]:
     return defined.targets if defined is not None else ()
 
 
-def _search_parameters(kind: str) -> list[Json]:
+def _search_parameters(kind: str, canonical: str) -> list[Json]:
     defined = standard(kind)
     listed = [
         {"name": name, "definition": defined[name].url, "type": defined[name].kind} for name in _EVERY_SEARCH
@@ -136,11 +138,11 @@ def _search_parameters(kind: str) -> list[Json]:
     for one in parameters(kind).values():
         at = defined.get(one.name)
         spoken = "reference" if one.kind == "patient" else one.kind
-        url = at.url if at is not None else f"{BASE}/SearchParameter/{kind}-{one.name}"
+        url = at.url if at is not None else f"{canonical}/SearchParameter/{kind}-{one.name}"
         listed.append({"name": one.name, "definition": url, "type": at.kind if at is not None else spoken})
     return listed
 
 
-def _operation(operation: Operation) -> dict[str, str]:
+def _operation(operation: Operation, canonical: str) -> dict[str, str]:
     name = operation.name.removeprefix("$")
-    return {"name": name, "definition": operation.definition or f"{BASE}/OperationDefinition/{name}"}
+    return {"name": name, "definition": operation.definition or f"{canonical}/OperationDefinition/{name}"}

@@ -24,6 +24,7 @@ from isodose.fhir.negotiation import FORM, check_accept, returned, strict
 from isodose.fhir.operations import Call, Operation, Outcome
 from isodose.fhir.patching import JSON_PATCH
 from isodose.fhir.search_query import Pairs
+from isodose.fhir.store import ResourceStore
 
 PlainCall = Callable[[Exchange, Request], Response]
 BodyCall = Callable[[Exchange, Request, bytes], Response]
@@ -47,7 +48,7 @@ Endpoint = Plain | WithBody
 
 
 def metadata(
-    base: str, title: str, operations: Sequence[Operation], smart: dict[str, Any] | None
+    base: str, title: str, operations: Sequence[Operation], smart: dict[str, Any] | None, canonical: str
 ) -> PlainCall:
     """The CapabilityStatement, made when it is first asked for; its ETag changes only when it does."""
     made: list[tuple[bytes, str]] = []
@@ -55,7 +56,7 @@ def metadata(
     def answer(_exchange: Exchange, request: Request) -> Response:
         check_accept(request)
         if not made:
-            text = orjson.dumps(statement(base, title, operations, smart))
+            text = orjson.dumps(statement(base, title, operations, smart, canonical))
             made.append((text, f'W/"{hashlib.sha256(text).hexdigest()[:16]}"'))
         text, tag = made[0]
         headers = {"ETag": tag, "Cache-Control": "no-cache"}
@@ -99,7 +100,12 @@ def operation(operation: Operation) -> BodyCall:
             body, dict(request.query_params), path.get("type"), path.get("id"), exchange.access(request)
         )
         run = exchange.writing if operation.writes else exchange.reading
-        return run(request, "operation", lambda work, _store: _answer(operation.handle(work, asked), asked))
+
+        def handled(work: Any, store: ResourceStore) -> Answer:
+            _may_call(operation, asked, store)
+            return _answer(operation.handle(work, asked), asked)
+
+        return run(request, "operation", handled)
 
     return call
 
@@ -230,6 +236,15 @@ def everything(exchange: Exchange, request: Request) -> Response:
         "operation",
         lambda _work, store: interactions.everything_of(store, id, request.query_params),
     )
+
+
+def _may_call(operation: Operation, call: Call, store: ResourceStore) -> None:
+    """Raise 403 or 404 where the caller may not call this operation on this resource."""
+    if call.type is not None and call.id is not None:
+        store.require("u" if operation.writes else "r", call.type)
+        store.read(call.type, call.id)
+    elif not operation.judges:
+        store.require("u" if operation.writes else "s")
 
 
 def _check_patch(request: Request) -> None:

@@ -145,6 +145,8 @@ class Exchange:
 
 def kind_of(request: Request) -> str:
     kind: str = request.path_params["type"]
+    if kind.startswith("$"):
+        raise errors.not_found("There is no such operation here; see /metadata.", code="not-supported")
     if kind not in resource_types():
         raise errors.not_found(
             "R4 has no resource type of this name; types begin with a capital.", code="not-supported"

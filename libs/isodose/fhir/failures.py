@@ -25,9 +25,11 @@ def install_error_handlers(app: FastAPI) -> None:
         assert isinstance(error, FhirError)
         return _answer(error)
 
-    def http_error(_request: Request, error: Exception) -> Response:
+    def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        issue = Issue(_CODES.get(error.status_code, "processing"), f"{error.detail}: see /fhir/metadata.")
+        operation = "/$" in request.url.path
+        said = "There is no such operation here" if operation and error.status_code == 404 else error.detail
+        issue = Issue(_CODES.get(error.status_code, "processing"), f"{said}: see /fhir/metadata.")
         answer = _answer(FhirError(error.status_code, [issue]))
         answer.headers.update(error.headers or {})
         return answer

@@ -26,7 +26,7 @@ class HasResources(Protocol):
 class Call:
     """What an operation was called with: the body, the query, the resource it was called on, and what the
     caller
-    may do (None: everything). `patients` is for the handler: those whose record it looked at, for the audit.
+    may do (None: everything). `patients` are those whose record was looked at, for the audit.
     """
 
     body: Resource | None
@@ -36,17 +36,33 @@ class Call:
     access: Access | None = None
     patients: list[str] = field(default_factory=list)
 
+    def look_at(self, patient_id: str) -> None:
+        """Say that the record of this patient is looked at; raises 403 where the caller may not read it."""
+        if self.access is not None:
+            self.access.require_patient(patient_id)
+        self.patients.append(patient_id)
+
 
 Outcome = Answer | Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """`name` starts with $. `handle` gets the open work and gives a resource or an Answer."""
+    """`name` starts with $. `handle` gets the open work and gives a resource or an Answer.
+
+    One on a resource asks for the right to read it, or to update it when it `writes`; another one for a right
+    on everything, unless `judges` says that the handler itself calls `look_at` for each patient it looks at.
+    `definition` is the address of one that HL7 defines; else `summary` and `parameters` (name, use, least,
+    most,
+    type) are published as our own.
+    """
 
     name: str
     handle: Callable[[Any, Call], Outcome]
     level: Literal["system", "type", "instance"] = "system"
     types: tuple[str, ...] = ()
     writes: bool = False
+    judges: bool = False
     definition: str = ""
+    summary: str = ""
+    parameters: tuple[tuple[str, str, int, str, str], ...] = ()

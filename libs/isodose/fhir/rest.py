@@ -14,7 +14,7 @@ from isodose.fhir import endpoints
 from isodose.fhir.exchange import Exchange, OnWritten, Opener, Witness
 from isodose.fhir.failures import install_error_handlers
 from isodose.fhir.operations import Call, HasResources, Operation
-from isodose.fhir.resources import MAX_BODY
+from isodose.fhir.resources import BASE, MAX_BODY
 
 __all__ = ["Call", "HasResources", "Operation", "fhir_router", "install_error_handlers"]
 
@@ -56,13 +56,14 @@ def fhir_router(
     max_bytes: int = MAX_BODY,
     witness: Witness | None = None,
     smart: dict[str, Any] | None = None,
+    canonical: str = BASE,
 ) -> APIRouter:
     """The FHIR API of one service at `prefix`; `base` is the URL by which others know it.
 
     `open_work` opens a write transaction, `open_reading` one that only reads. `on_written` is called inside
     the transaction with every version that became current, `witness` after every access. `smart` is the
     configuration that tells clients where tokens come from; with it, nothing but that and /metadata is
-    answered to a request that was not given access.
+    answered to a request that was not given access. `canonical` is the base of the definitions of our own.
     """
     exchange = Exchange(
         open_work=open_work,
@@ -80,7 +81,7 @@ def fhir_router(
             path, _bound(endpoint, exchange, body), methods=list(methods), include_in_schema=False
         )
 
-    metadata = endpoints.metadata(base.rstrip("/"), title, operations, smart)
+    metadata = endpoints.metadata(base.rstrip("/"), title, operations, smart, canonical)
     route("/metadata", ("GET", "HEAD"), endpoints.Plain(metadata))
     if smart is not None:
         route("/.well-known/smart-configuration", ("GET", "HEAD"), endpoints.Plain(endpoints.fixed(smart)))

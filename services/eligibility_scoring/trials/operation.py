@@ -32,7 +32,7 @@ def trials_operation(decider: Decider) -> Operation:
             raise not_found("No record of this patient is stored here.", "patient")
         return answer(record, _day(call.query, decider), _wanted(call.query), decider.knowledge.version)
 
-    return Operation(name="$trials", level="system", handle=handle)
+    return Operation(name="$trials", level="system", handle=handle, judges=True)
 
 
 def answer(record: PatientRecord, on: dt.date, wanted: set[str], knowledge_version: str) -> Json:
