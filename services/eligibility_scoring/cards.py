@@ -8,6 +8,7 @@ from functools import partial
 from eligibility_scoring import option_text
 from eligibility_scoring.card import PROPOSES, card, not_available
 from eligibility_scoring.decision import decide
+from eligibility_scoring.dosing.outputs import Doses
 from eligibility_scoring.options import Appraisal
 from eligibility_scoring.review_cards import review_cards
 from eligibility_scoring.trials.card import with_trials_in_brief
@@ -64,7 +65,7 @@ def services(knowledge: Knowledge, base: str) -> list[CdsService]:
             id="srs-order-review",
             hook="order-sign",
             title="Review of a draft radiosurgery or whole-brain order",
-            description="Fractionation, number of metastases, sequence and condition, for a draft order.",
+            description="Dose, fractionation, tolerance, sequence, timing and condition, for a draft order.",
             prefetch=PREFETCH,
             answer=review_order,
             usage_requirements=_USAGE,
@@ -86,11 +87,12 @@ def option_cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
     if lead is None and appraisal.nothing_waits:
         return []
     text = option_text.undecided if lead is None else partial(option_text.leading, lead)
+    doses = Doses(record, appraisal.options, knowledge, call.on).in_brief(lead.code) if lead else ""
     made = card(
         call,
         code=lead.code if lead else "data-required",
         summary=_summary(lead, appraisal),
-        text="\n\n".join((text(appraisal, findings, knowledge), *_notes(call))),
+        text="\n\n".join(filter(None, (text(appraisal, findings, knowledge), doses, *_notes(call)))),
         indicator="warning" if lead is None or _grave(lead, findings) else "info",
         base=base,
     )

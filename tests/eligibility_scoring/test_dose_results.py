@@ -11,6 +11,8 @@ from fhir.resources.R4B import get_fhir_model_class
 
 from eligibility_scoring import outputs
 from eligibility_scoring.decision import decide
+from eligibility_scoring.dosing.outputs import Doses
+from eligibility_scoring.options import options
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 from isodose.fhir.validation import validate
@@ -110,3 +112,15 @@ def test_a_resection_ahead_has_the_dose_of_its_cavity_and_the_days_by_when(said:
     )
     (undated,) = said({"lesions": row["lesions"]}, "resection-then-postoperative-srs")
     assert undated.endswith("Recommended by day 14 after surgery; after day 28 local control can suffer.")
+
+
+def test_a_card_names_three_lesions_and_counts_the_rest(
+    record_of: Callable[[Row], PatientRecord], knowledge: Knowledge
+) -> None:
+    record = record_of({"facts": {"lesion_count": 4}, "lesions": [{}, {}, {}, {}]})
+    judged = options(decide(record, knowledge, ON), knowledge, record)
+    brief = Doses(record, judged, knowledge, ON).in_brief("srs")
+    assert brief.count("20-24 Gy in 1 (ASTRO 2022)") == 3
+    assert "- and 1 more lesions" in brief
+    assert "Gondi (ASTRO), Pract Radiat Oncol 2022" in brief
+    assert Doses(record, judged, knowledge, ON).in_brief("wbrt") == ""

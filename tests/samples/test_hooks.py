@@ -1,4 +1,4 @@
-"""The two CDS calls offered for curl are answered with advice by the services they are for."""
+"""The CDS calls offered for curl are answered with advice by the services they are for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from isodose.cds_hooks.router import answer
 from isodose.settings import Settings
 
 HOOKS = Path(__file__).resolve().parents[2] / "samples" / "hooks"
-MODULES = {"srs-eligibility": eligibility_scoring.app, "ici-steroid-sign": ici_steroid_alerts.app}
+MODULES = {
+    "srs-eligibility": eligibility_scoring.app,
+    "srs-order-review": eligibility_scoring.app,
+    "ici-steroid-sign": ici_steroid_alerts.app,
+}
 
 
 def owner(name: str) -> CdsService:
@@ -57,3 +61,8 @@ def test_dexamethasone_with_a_checkpoint_inhibitor_is_more_than_information() ->
 def test_radiosurgery_is_offered_to_the_patient_with_two_metastases() -> None:
     said = " ".join(f"{card.summary} {card.detail}" for card in cards("srs-eligibility")).lower()
     assert "radiosurgery" in said or "srs" in said
+
+
+def test_a_dose_above_the_usual_one_is_told_with_both_numbers() -> None:
+    said = [card.summary for card in cards("srs-order-review")]
+    assert "20 Gy in 1 for a 2.8 cm, 9.6 ml metastasis: above the usual 18 Gy in 1" in said

@@ -21,8 +21,9 @@ from eligibility_scoring.dosing.advice import (
     advise_cavity,
 )
 from eligibility_scoring.dosing.schemes import Scheme
+from isodose.cds_hooks.cards import escaped, source_line
 from isodose.clinical import derive
-from isodose.clinical.finding import Option
+from isodose.clinical.finding import Citation, Option
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 from isodose.clinical.rules import View
@@ -31,6 +32,17 @@ Resource = dict[str, Any]
 
 SHOWN = 10
 """How many lesions a result gives doses for; `$assess` judges all."""
+IN_BRIEF = 3
+"""How many of them a card names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """The usual dose of one lesion in words; `codes` are the entries it rests on."""
+
+    lesion: str
+    text: str
+    codes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +72,33 @@ class Doses:
 
     def actions(self, option: str, resource: Resource) -> list[Resource]:
         """One action per lesion for which `option` is open and a usual dose can be read."""
+        return [
+            {
+                "title": f"Usual dose for {dose.lesion}",
+                "description": dose.text,
+                "documentation": [artifact(source) for source in self._sources(dose)],
+                "resource": resource,
+            }
+            for dose in self.told(option)
+        ]
+
+    def in_brief(self, option: str) -> str:
+        """The usual doses under an option with their sources, in Markdown; empty where there are none."""
+        doses = self.told(option)
+        lines = [f"- {escaped(dose.lesion)}: {escaped(dose.text)}" for dose in doses[:IN_BRIEF]]
+        more = len(doses) - len(lines)
+        lines += [f"- and {more} more lesions"] if more > 0 else []
+        codes = dict.fromkeys(code for dose in doses[:IN_BRIEF] for code in dose.codes)
+        sources = (source_line(code, self._knowledge.entry(code).evidence) for code in codes)
+        return "\n".join(("**Usual dose**\n", *lines, f"- Sources: {' · '.join(sources)}")) if doses else ""
+
+    def told(self, option: str) -> list[Dose]:
+        """The usual dose of each lesion for which `option` is open, in words."""
         wanted = self._open.get(option)
         if wanted is None:
             return []
         return [
-            self._action(lesion, advice, schemes, resource)
+            self._dose(lesion, advice, schemes)
             for lesion in self._lesions
             if (advice := _for_option(option, lesion)) is not None
             and (schemes := _schemes(option, advice))
@@ -91,24 +125,18 @@ class Doses:
             resected_on=max(resections, default=None),
         )
 
-    def _action(
-        self, lesion: _Lesion, advice: Advice, schemes: tuple[Scheme, ...], resource: Resource
-    ) -> Resource:
+    def _dose(self, lesion: _Lesion, advice: Advice, schemes: tuple[Scheme, ...]) -> Dose:
         beside = tuple(s for s in advice.other if any(s.fractions == taken.fractions for taken in schemes))
         said = wording.by_scheme(schemes) + (f". Beside it: {wording.by_scheme(beside)}" if beside else "")
         assumed = "" if advice.setting else f". {wording.ASSUMED}"
         after = advice.setting == CAVITY
         when = f" {wording.cavity_timing(lesion.resected_on, self._knowledge, self._on)}" if after else ""
         codes = (*(scheme.code for scheme in (*schemes, *beside)), *(wording.CAVITY_TIMING if after else ()))
-        cited = dict.fromkeys(
-            s for code in dict.fromkeys(codes) for s in self._knowledge.entry(code).evidence
-        )
-        return {
-            "title": f"Usual dose for {lesion.name}",
-            "description": f"{wording.target(advice)}: {said}{assumed}.{when}",
-            "documentation": [artifact(source) for source in cited],
-            "resource": resource,
-        }
+        text = f"{wording.target(advice)}: {said}{assumed}.{when}"
+        return Dose(lesion.name, text, tuple(dict.fromkeys(codes)))
+
+    def _sources(self, dose: Dose) -> Iterable[Citation]:
+        return dict.fromkeys(s for code in dose.codes for s in self._knowledge.entry(code).evidence)
 
 
 def with_doses(action: Resource, doses: Doses) -> Resource:
