@@ -14,6 +14,7 @@ Proposal = Literal[
     "prophylaxis",
     "lower-dose",
     "without-draft",
+    "without-steroid",
     "taper",
     "spare-steroid",
     "board",
@@ -47,8 +48,9 @@ class Alert:
 
     @property
     def level(self) -> int:
-        """How grave it is, 0 to 11: severity first, then the step of the dose within it."""
-        return 4 * ("low", "moderate", "high").index(self.severity) + min(self.step, 3)
+        """How grave it is, 0 to 15: severity first, then the step of the dose within it."""
+        first, steps = {"low": (0, 3), "moderate": (4, 3), "high": (8, 7)}[self.severity]
+        return first + min(self.step, steps)
 
 
 def involved(*groups: Iterable[str]) -> tuple[str, ...]:

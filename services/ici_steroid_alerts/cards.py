@@ -13,13 +13,14 @@ from msgspec.structs import replace
 from ici_steroid_alerts.alert import Alert
 from ici_steroid_alerts.alerts import standing
 from ici_steroid_alerts.answers import answers_of, basic_id, is_answered
+from ici_steroid_alerts.card_text import card_text
 from ici_steroid_alerts.decision import as_seen, judged
 from ici_steroid_alerts.life import stands_since
 from ici_steroid_alerts.names import card_name, key_of
 from ici_steroid_alerts.proposals import suggestions
 from ici_steroid_alerts.situation import Situation
 from ici_steroid_alerts.steroid_alerts import WITH_ICI
-from isodose.cds_hooks.cards import OVERRIDE_REASONS, detail, shortened
+from isodose.cds_hooks.cards import OVERRIDE_REASONS, shortened
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
 from isodose.cds_hooks.models import Card, Coding, Indicator, Link, Source
 from isodose.clinical.derive.steroids import active_steroids, least_prednisone
@@ -86,9 +87,13 @@ def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
     record = as_if_signed(build_record(call.patient_id, resources), drafted, call.on)
     seen = as_seen(record, call.on)
     situation = Situation(seen, judged(seen, knowledge, call.on), knowledge, call.on)
-    raised = [alert for alert in standing(situation) if alert.on_card and judges & set(alert.implicated)]
-    if any(alert.code == WITH_ICI for alert in raised) and _less_steroid(call, situation, judges, replaced):
-        raised = [alert for alert in raised if alert.code != WITH_ICI]
+    raised = [
+        alert
+        for alert in standing(situation)
+        if alert.on_card
+        and (meant := judges & set(alert.implicated))
+        and not (alert.code == WITH_ICI and _less_steroid(call, situation, meant, replaced))
+    ]
     return [_card(alert, situation, call, drafts, base) for alert in _open(raised, call)]
 
 
@@ -103,9 +108,8 @@ def _speaks_of_any(call: HookCall) -> bool:
 
 
 def _less_steroid(call: HookCall, situation: Situation, judges: set[str], replaced: set[str]) -> bool:
-    """Whether the drafts judged are steroids alone and lower the daily dose: a taper is what is asked for."""
-    ordered = {e.ref: e for e in situation.record.exposures}
-    drafts = [ordered[ref] for ref in judges if ref in ordered]
+    """Whether the drafts are steroids alone and lower the daily dose: a taper is what the alert asks for."""
+    drafts = [e for e in situation.record.exposures if e.ref in judges]
     if any(e.drug_class != "corticosteroid" or e.daily_dose_mg is None for e in drafts):
         return False
     earlier = build_record(call.patient_id, [r for r in call.resources if reference_to(r) in replaced])
@@ -175,14 +179,12 @@ def _ref(resource: dict[str, object]) -> str:
 def _card(
     alert: Alert, situation: Situation, call: HookCall, drafts: Sequence[dict[str, object]], base: str
 ) -> Card:
-    knowledge = situation.knowledge
     offered = suggestions(alert, situation, call, drafts)
-    cautions = [knowledge.entry(f.code).caution for f in alert.findings]
     return Card(
         uuid=card_name(alert, call.patient_id).uuid,
         summary=shortened(alert.title),
         indicator=_indicator(alert, call),
-        detail=detail(alert.findings, [text for text in dict.fromkeys(cautions) if text], knowledge),
+        detail=card_text(alert, situation),
         source=Source(
             label="Isodose: drug, steroid and radiation alerts",
             topic=Coding(system=f"{base}/CodeSystem/catalogue", code=alert.code, display=alert.title),

@@ -53,6 +53,7 @@ def _with_srs(s: Situation, standing: list[Finding]) -> Alert:
         findings=findings,
         implicated=involved(s.icis, plans, sources_of(findings, "ici_active")),
         action=s.knowledge.entry(_RISK).action,
+        on_card=any(_is_now(s, ref) for ref in plans),
         drugs=s.concepts(is_ici),
     )
 
@@ -69,6 +70,12 @@ def _still_matters(s: Situation, ref: str) -> bool:
     if not labels or labels[0].verdict == "unknown":
         return s.is_around(course)
     return labels[0].value != "outside"
+
+
+def _is_now(s: Situation, ref: str) -> bool:
+    """Whether the radiation is ahead or just given: later cycles of the drug bring no card each."""
+    course = s.course_of(ref)
+    return course is None or s.is_around(course)
 
 
 def _is_ahead(s: Situation, ref: str) -> bool:

@@ -75,6 +75,12 @@ def _without_draft(_s: Situation, drafts: Drafts) -> Iterator[Suggestion]:
             yield _suggested(label, action)
 
 
+def _without_steroid(s: Situation, drafts: Drafts) -> Iterator[Suggestion]:
+    """Of the drafts the steroid alone: the other drug of the pair is not to be withheld for it."""
+    steroids = {e.ref for e in s.record.exposures if e.drug_class == "corticosteroid"}
+    yield from _without_draft(s, [draft for draft in drafts if _ref(draft) in steroids])
+
+
 def _taper(s: Situation, drafts: Drafts) -> Iterator[Suggestion]:
     """A dated frame for a taper of the steroids on record; its steps are the prescriber's."""
     days = int(s.knowledge.values("SUP-STER-taper", s.on)["taper_days"])
@@ -90,8 +96,8 @@ def _taper(s: Situation, drafts: Drafts) -> Iterator[Suggestion]:
 
 def _spare_steroid(s: Situation, _drafts: Drafts) -> Iterator[Suggestion]:
     """Laser ablation, bevacizumab or surgery, where the steroid is for a symptomatic radiation effect."""
-    effect = s.view["steroid_indication"].value == "are" or s.view["are_symptomatic"].value is True
-    if not effect:
+    for_effect = s.view["steroid_indication"].value == "are"
+    if not for_effect and s.met("ARE-MGMT-steroid-with-ici") is None:
         return
     if s.view["litt_feasible"].value is not False:
         yield _request(s, "Ask whether laser interstitial thermal therapy can spare steroid", _LITT)
@@ -163,6 +169,7 @@ _MAKES: dict[Proposal, Callable[[Situation, Drafts], Iterable[Suggestion]]] = {
     "prophylaxis": _prophylaxis,
     "lower-dose": _lower_dose,
     "without-draft": _without_draft,
+    "without-steroid": _without_steroid,
     "taper": _taper,
     "spare-steroid": _spare_steroid,
     "board": _board,

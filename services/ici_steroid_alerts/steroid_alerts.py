@@ -62,7 +62,7 @@ def _with_checkpoint_inhibitor(s: Situation) -> Iterator[Alert]:
         settled=finding.verdict == "met" or _at_least(s) > 0,
         interrupts=severity == "high" and not _needed_for_symptoms(s),
         on_card=severity != "low",
-        proposals=() if softer else ("lower-dose", "spare-steroid", "without-draft"),
+        proposals=() if softer else ("lower-dose", "spare-steroid", "without-steroid"),
         drugs=s.concepts(is_ici),
         step=_doublings(_prednisone(s), _mark(s)),
     )
@@ -106,9 +106,11 @@ def _doublings(dose: float, mark: float) -> int:
 def _needed_for_symptoms(s: Situation) -> bool:
     """Steroid that oedema or a radiation effect needs is not to be withheld: worth a warning, not a stop.
 
-    A stop asks for the reason. Where the orders state it, they are stopped only if the record knows of no
-    symptoms at all.
+    A stop asks for the reason. Where the orders or a symptomatic effect on record tell it, there is none,
+    unless the record knows of no symptoms at all.
     """
+    if s.met("ARE-MGMT-steroid-with-ici"):
+        return True
     stated = s.view["steroid_indication"].value in ("cns_oedema", "are")
     return stated and s.view["neuro_symptomatic"].value is not False
 

@@ -70,7 +70,7 @@ def _conjugate(s: Situation, around: tuple[str, ...]) -> Iterator[Alert]:
                 around=around,
                 company=_CONJUGATE_COMPANY,
                 drugs=is_conjugate,
-                proposals=("board", "without-draft"),
+                proposals=("board",),
             )
             return
 

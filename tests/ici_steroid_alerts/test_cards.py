@@ -204,6 +204,7 @@ def test_a_lower_dose_that_replaces_the_order_before_it_is_what_was_asked_for() 
     assert asked([lower], known) == []
     (card,) = asked([higher], known)
     assert "80 mg prednisone" in card.summary
+    assert asked([lower, drug("l", "levetiracetam", 500, "draft")], known) == []
 
 
 def test_a_stated_reason_warns_and_does_not_stop() -> None:
@@ -240,3 +241,40 @@ def test_drafts_without_an_id_are_judged_alike_whatever_stands_between() -> None
     )
     (card,) = cards.cards(call, KNOWLEDGE, BASE)
     assert card.suggestions[-1].actions[0].resource_id == "MedicationRequest/draft-1"
+
+
+def test_a_card_begins_with_what_meets_what_and_what_to_do() -> None:
+    known = [drug("k", "pembrolizumab"), drug("s", "prednisone", 5)]
+    card, *_ = asked([drug("d", "dexamethasone", 8, "draft")], known)
+    first, second, *_ = (card.detail or "").split("\n\n")
+    assert first.splitlines() == [
+        "**Meets here:**",
+        "- dexamethasone: 8 mg per day from 2026-11-23 (MedicationRequest/d)",
+        '- pembrolizumab: "pembrolizumab" since 2026-11-01 (MedicationRequest/k)',
+        "- prednisone: 5 mg per day since 2026-11-01 (MedicationRequest/s)",
+    ]
+    assert second.startswith("**To consider:**")
+    assert (card.detail or "").count("Albarrán") == 1, "each source once"
+
+
+def test_a_steroid_alert_never_offers_to_take_the_checkpoint_inhibitor_back() -> None:
+    (card,) = asked([drug("k", "pembrolizumab", status="draft")], [drug("s", "dexamethasone", 8)])
+    assert all("pembrolizumab" not in suggestion.label for suggestion in card.suggestions)
+
+
+def test_a_later_cycle_of_the_drug_brings_no_card_about_radiosurgery_of_months_ago() -> None:
+    def treated(days: int) -> Resource:
+        return {
+            "resourceType": "Procedure",
+            "id": "t",
+            "status": "completed",
+            "code": srs("x")["code"],
+            "bodySite": [{"text": "Brain"}],
+            "subject": {"reference": "Patient/p"},
+            "performedDateTime": (TODAY - dt.timedelta(days=days)).isoformat(),
+        }
+
+    given = drug("k0", "pembrolizumab")
+    draft = drug("k", "pembrolizumab", status="draft")
+    assert asked([draft], [given, treated(60)]) == []
+    assert codes(asked([draft], [given, treated(20)])) == ["DRUG-ici-srs-are-alert"]

@@ -151,7 +151,9 @@ def test_more_of_the_same_and_less_stay_quiet(patient: Patient) -> None:
     assert state(two) == "answered", "one alert per pair and reason, never one per order"
 
 
-@pytest.mark.parametrize("worse", [(NIVOLUMAB, prednisone(40)), (PEMBROLIZUMAB, prednisone(20))])
+@pytest.mark.parametrize(
+    "worse", [(NIVOLUMAB, prednisone(40)), (NIVOLUMAB, prednisone(480)), (PEMBROLIZUMAB, prednisone(20))]
+)
 def test_what_is_materially_worse_is_open_again_as_amended(
     patient: Patient, worse: tuple[Exposure, ...]
 ) -> None:

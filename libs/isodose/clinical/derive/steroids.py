@@ -38,7 +38,13 @@ _CODED_REASONS = {
 }
 _REASONS_IN_WORDS = (
     ("are", re.compile(r"radi(ation|o)[ -]?necrosis")),
-    ("cns_oedema", re.compile(r"(brain|cerebral|vasogenic|perilesional|peritumou?ral).{0,20}o?edema")),
+    (
+        "cns_oedema",
+        re.compile(
+            r"(brain|cerebral|vasogenic|perilesional|peritumou?ral).{0,20}o?edema"
+            r"|o?edema.{0,30}(brain|lesion|tumou?r|metasta)"
+        ),
+    ),
     ("antiemetic", re.compile(r"nausea|emesis|emetic|vomiting")),
     ("replacement", re.compile(r"adrenal insufficiency|hypopituitarism|replacement")),
     ("immune_adverse_event", re.compile(r"immune[ -]related|irae|immune[ -]mediated")),
