@@ -116,8 +116,8 @@ class _Supposing:
         self._known = {place: bare(answer.value) for place, answer in judged.items()}
         self._judged = Judged(self._known, judged.lesions, NO)
         self._open = [f for f in findings if f.verdict == "unknown" and f.code in wanted]
-        self._views = {s.ref: View(record, self._on, s) for s in record.subjects}
         self._patient = View(record, self._on)
+        self._views = {s.ref: View(record, self._on, s, self._patient) for s in record.subjects}
         self._before = appraise(self._judged, by)
         surely = max(one.low for one in self._before.values())
         self._on_top = {code for code, one in self._before.items() if one.high >= surely}

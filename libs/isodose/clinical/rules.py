@@ -98,6 +98,7 @@ class View:
         """The same view with one fact more, to see what would follow from it."""
         other = View(self.record, self.on, self.subject, self._patient)
         other._cache = {**self._cache, name: Term(value)}
+        other._near, other._shown, other._held = self._near, self._shown, self._held
         return other
 
     def as_used(self, fact: Fact) -> FactUsed:
