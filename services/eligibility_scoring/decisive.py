@@ -32,8 +32,8 @@ _UNBOUNDED = (0, 1, 100)
 @dataclass(frozen=True, slots=True)
 class MissingFact:
     """`on_top` and `could` are the most points by which the bounds narrow for some value of the fact: of the
-    options that may score highest, and of all. `usually` is the mean over the values tried; `decides` are the
-    options whose standing some value settles.
+    options that may score highest or where the pathway ends, and of all. `usually` is the mean over the
+    values tried; `decides` are the options whose standing some value settles.
     """
 
     name: str
@@ -120,7 +120,11 @@ class _Supposing:
         self._views = {s.ref: View(record, self._on, s, self._patient) for s in record.subjects}
         self._before = appraise(self._judged, by)
         surely = max(one.low for one in self._before.values())
-        self._on_top = {code for code, one in self._before.items() if one.high >= surely}
+        self._on_top = {
+            code
+            for code, one in self._before.items()
+            if one.high >= surely or (one.high and BRANCHES[code].ends(self._judged) is YES)
+        }
 
     def ranked(self) -> list[MissingFact]:
         names = {name for f in self._open for name in f.missing}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from eligibility_scoring.decisive import MissingFact
 from eligibility_scoring.options import Appraisal
@@ -14,7 +14,9 @@ from isodose.clinical.finding import Finding, Option
 from isodose.clinical.knowledge import Knowledge
 
 _SHOWN = 4
-"""Findings on each side, missing facts and questions: what a busy reader takes in."""
+"""Findings on each side, and missing facts: what a busy reader takes in."""
+
+_QUESTIONS = 3
 
 _PROPOSAL = (
     "Scores weigh criteria by the platform's own proposal, which awaits clinical sign-off; "
@@ -26,47 +28,71 @@ def leading(lead: Option, appraisal: Appraisal, findings: Sequence[Finding], kno
     """The detail of the card on the option that leads."""
     speaking = _met(lead.for_, findings)
     opposing = _met(lead.against, findings)
-    asked = questions(findings)[:_SHOWN]
     shown = [*speaking, *opposing]
+    names = _names(findings, appraisal.names)
     parts = [
-        _findings("Why", speaking),
-        _findings("Against", opposing),
+        _findings("Why", speaking, names),
+        _findings("Against", opposing, names),
+        _stronger(lead, appraisal.options),
         _facts(shown),
         _score(lead, knowledge),
         _table(appraisal.options),
-        _missing(appraisal.missing),
-        _questions(asked, knowledge),
+        _could_still_change(appraisal.missing),
+        _questions(findings, knowledge),
         _sources(shown),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
 def undecided(appraisal: Appraisal, findings: Sequence[Finding], knowledge: Knowledge) -> str:
-    """The detail of the card while no option leads: what is still possible, and what would settle it."""
-    asked = questions(findings)[:_SHOWN]
-    parts = [_missing(appraisal.missing), _table(appraisal.options), _questions(asked, knowledge)]
+    """The detail of the card while no option leads: what would settle it, and what is still possible."""
+    parts = [_missing(appraisal.missing), _table(appraisal.options), _questions(findings, knowledge)]
     return "\n\n".join(part for part in parts if part)
 
 
 def _met(codes: Iterable[str], findings: Sequence[Finding]) -> list[Finding]:
-    """One finding per code, entries before the nodes of the pathway that say the same."""
+    """One finding per code; the nodes of the pathway only where no entry says the same."""
     first: dict[str, Finding] = {}
     for finding in findings:
         if finding.verdict == "met":
             first.setdefault(finding.code, finding)
     found = [first[code] for code in dict.fromkeys(codes) if code in first]
-    return sorted(found, key=lambda f: f.code.startswith("F1-"))[:_SHOWN]
+    entries = [finding for finding in found if not finding.code.startswith("F1-")]
+    return (entries or found)[:_SHOWN]
 
 
-def _findings(title: str, shown: Sequence[Finding]) -> str:
-    lines = [line for finding in shown for line in _finding(finding)]
+def _names(findings: Sequence[Finding], labels: Mapping[str, str]) -> dict[str, str]:
+    """By code, the lesion it was met for, or how many there are."""
+    met: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.verdict == "met" and finding.applies_to:
+            met.setdefault(finding.code, []).append(labels.get(finding.applies_to, finding.applies_to))
+    return {code: about[0] if len(about) == 1 else f"{len(about)} lesions" for code, about in met.items()}
+
+
+def _stronger(lead: Option, judged: Sequence[Option]) -> str:
+    """Where the pathway ends at an option although another stands on stronger evidence, that is said."""
+    others = [o for o in judged if o.standing != UNKNOWN and o.bound[0] > lead.bound[1]]
+    if not others:
+        return ""
+    other = max(others, key=lambda o: o.bound[0])
+    return (
+        f"The pathway ends here; {escaped(other.title)} rests on stronger evidence ({other.standing}, "
+        f"{score_in_words(other)}). The board weighs both."
+    )
+
+
+def _findings(title: str, shown: Sequence[Finding], names: Mapping[str, str]) -> str:
+    lines = [line for finding in shown for line in _finding(finding, names)]
     return f"**{title}**\n" + "\n".join(lines) if lines else ""
 
 
-def _finding(finding: Finding) -> list[str]:
-    about = f" (about {escaped(finding.applies_to)})" if finding.applies_to else ""
+def _finding(finding: Finding, names: Mapping[str, str]) -> list[str]:
+    """What it says and of which lesion, how strongly, and both readings where the review is in doubt."""
+    name = names.get(finding.code, "")
+    about = f"{escaped(name)}: " if name else ""
     strength = finding.strength.replace("_", " ")
-    lines = [f"- {escaped(finding.summary)}{about} _Strength: {strength}; {finding.code}_"]
+    lines = [f"- {about}{escaped(finding.summary)} _Strength: {strength}; {finding.code}_"]
     for word, text in (
         ("Conflicting evidence", finding.conflicts),
         ("Doubt about the source", finding.suspect),
@@ -118,31 +144,49 @@ def _points(option: Option) -> str:
 
 
 def _missing(missing: Sequence[MissingFact]) -> str:
+    """The facts to enter, with how much each may settle."""
     if not missing:
         return ""
-    lines = []
-    for fact in missing[:_SHOWN]:
-        decides = f"; may settle: {', '.join(fact.decides)}" if fact.decides else ""
-        lines.append(f"- {escaped(fact_words(fact.name))} ({escaped(fact.name)}){escaped(decides)}")
     rest = len(missing) - _SHOWN
     more = [f"- and {rest} more that matter less"] if rest > 0 else []
-    return "**Not known, most decisive first**\n" + "\n".join((*lines, *more))
+    return "\n".join(("**Not known, most decisive first**", *map(_wanted, missing[:_SHOWN]), *more))
 
 
-def _questions(asked: Sequence[Finding], knowledge: Knowledge) -> str:
+def _could_still_change(missing: Sequence[MissingFact]) -> str:
+    """What is not known and may change what leads or its score; the rest on one line."""
+    weighty = [fact for fact in missing if fact.on_top > 0]
+    light = [fact.name for fact in missing if fact.on_top == 0]
+    lines = [_missing(weighty)] if weighty else []
+    if light:
+        others = "; ".join(escaped(name) for name in light[:_SHOWN])
+        lines.append(
+            f"Not known, of weight for other options only: {others}{' ...' if light[_SHOWN:] else ''}."
+        )
+    return "\n\n".join(lines)
+
+
+def _wanted(fact: MissingFact) -> str:
+    settles = fact.decides
+    what = ", ".join(settles) if len(settles) <= _SHOWN else f"{len(settles)} of the options"
+    return f"- {escaped(fact_words(fact.name))}" + (f" (may settle {what})" if settles else "")
+
+
+def _questions(findings: Sequence[Finding], knowledge: Knowledge) -> str:
+    said = {finding.code: finding.summary for finding in findings if finding.verdict == "met"}
     lines = []
-    for question in asked:
+    for question in questions(findings)[:_QUESTIONS]:
         lines.append(f"- {escaped(question.summary)} _{question.code}_")
         for side in question.sides:
-            arguments = " ".join(escaped(_argument(code, knowledge)) for code in side.arguments)
+            arguments = " ".join(escaped(_argument(code, said, knowledge)) for code in side.arguments)
             if arguments:
                 lines.append(f"  - {escaped(side.position)}: {arguments}")
     return "**Questions for the board**\n" + "\n".join(lines) if lines else ""
 
 
-def _argument(code: str, knowledge: Knowledge) -> str:
+def _argument(code: str, said: Mapping[str, str], knowledge: Knowledge) -> str:
+    """What the entry says of this patient, else what it says at all."""
     entry = knowledge.entry(code)
-    return f"{(entry.met or entry.statement).rstrip('.')} ({code})."
+    return f"{(said.get(code) or entry.not_met or entry.statement).rstrip('.')} ({code})."
 
 
 def _sources(shown: Sequence[Finding]) -> str:

@@ -48,7 +48,8 @@ class Appraisal:
     """The options of one patient with what they rest on: computed once, asked by cards and FHIR outputs.
 
     `missing` are the facts on which a standing or a score hangs, the most decisive first; `nothing_waits`
-    tells that every lesion described had radiosurgery and none is known to have changed since.
+    tells that every lesion described had radiosurgery and none is known to have changed since; `names` are
+    those of lesions and plans by reference.
     """
 
     def __init__(self, findings: Sequence[Finding], knowledge: Knowledge, record: PatientRecord) -> None:
@@ -58,6 +59,7 @@ class Appraisal:
         by = weights(knowledge, on)
         answers = _answers(findings, relevant(by), knowledge, seen)
         judged = Judged(answers, [f.applies_to for f in findings if f.code == "F1-fraction"], Term(False))
+        self.names = {s.ref: s.label for s in record.subjects if s.label}
         self.missing: list[MissingFact] = []
         appraised = appraise(judged, by)
         if any(len(one.whole.possible) > 1 or one.width for one in appraised.values()):

@@ -122,7 +122,7 @@ def test_what_is_missing_is_the_card_while_nothing_leads() -> None:
         card.summary == "No option leads yet. Enter first: Karnofsky Performance Scale score at decision time"
     )
     assert card.detail is not None
-    assert "may settle: best-supportive-care, srs," in card.detail
+    assert "Karnofsky Performance Scale score at decision time (may settle" in card.detail
     assert "| Stereotactic radiosurgery in one fraction | standard or not-advised | 0 to 98 |" in card.detail
 
 
@@ -197,3 +197,35 @@ def test_trials_that_ask_the_same_and_stand_alike_share_a_line() -> None:
 def test_no_trial_is_named_where_supportive_care_leads() -> None:
     (card,) = shown(kps=50)
     assert "**Trials**" not in card.detail
+
+
+def test_a_card_names_the_first_fact_to_enter_and_what_it_may_settle() -> None:
+    (card,) = shown("kps", "ecog", "life_expectancy_months")
+    assert card.summary.startswith("No option leads yet. Enter first: ")
+    assert card.detail is not None
+    assert "(may settle" in card.detail
+    assert "| Best supportive care | standard or not-advised | 0 to 100 |" in card.detail
+
+
+def test_both_readings_of_a_doubtful_text_reach_the_card() -> None:
+    (card,) = shown(kps=60)
+    assert card.detail is not None
+    assert "Conflicting evidence: Elsewhere the review counts poor condition" in card.detail
+    assert "The platform follows Fig. 1" in card.detail
+
+
+def test_where_another_option_stands_on_stronger_evidence_the_card_says_so() -> None:
+    (card,) = shown(histology="melanoma", largest_diameter_cm=0.9)
+    assert card.detail is not None
+    assert "rests on stronger evidence (conditional, score 76). The board weighs both." in card.detail
+
+
+def test_a_card_puts_open_questions_with_arguments_on_each_side() -> None:
+    (card,) = shown(lesion_count=8)
+    assert card.detail is not None
+    assert "how far should radiosurgery go? _OQ-1_" in card.detail
+    assert "Radiosurgery, again where needed: JLGK0901 supports SRS here" in card.detail
+
+
+def test_no_card_once_every_lesion_has_had_radiosurgery_and_none_has_changed() -> None:
+    assert shown(months_since_srs=3, histology="melanoma") == []
