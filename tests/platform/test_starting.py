@@ -3,17 +3,21 @@
 import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from isodose.security.listening import OpenDoorError, refuse_open_door
-from isodose.service import RefusalError, Service, build_app, refuse
-from isodose.settings import Settings
+from isodose.service import RefusalError, Running, Service, build_app, refuse
+from isodose.settings import CANONICAL_BASE, Settings
 from isodose.storage.database import Database
+from isodose.storage.tables import resource
+from isodose.telemetry import Telemetry
 
 SERVICE = Service(name="quiet", title="Quiet", port=8099)
 
@@ -107,3 +111,31 @@ def test_definitions_are_stored_when_a_service_starts_and_stay_as_they_are(
         with serving.served(build_app(defining, settings)) as client:
             (found,) = client.get("/fhir/ResearchStudy").json()["entry"]
             assert (found["resource"]["title"], found["resource"]["meta"]["versionId"]) == (title, version)
+
+
+def test_replicas_that_start_together_store_the_definitions_once(database_url: str, tmp_path: Path) -> None:
+    studies = tuple(
+        {
+            "resourceType": "ResearchStudy",
+            "identifier": [
+                {
+                    "system": "https://isodose.example/fhir/NamingSystem/result",
+                    "value": f"quiet/trial/{number}",
+                }
+            ],
+            "status": "active",
+        }
+        for number in range(50)
+    )
+    service = replace(SERVICE, definitions=studies)
+    settings = Settings(database_url=database_url, event_log_url=f"sqlite:///{tmp_path}/events")
+    replicas = [Running(service, settings, Telemetry(None, "quiet")) for _ in range(3)]
+    try:
+        with ThreadPoolExecutor(len(replicas)) as pool:
+            list(pool.map(Running.start, replicas))
+        with replicas[0].reading() as work:
+            rows = work.resources.conn.execute(select(resource.c.version)).scalars().all()
+        assert rows == [1] * len(studies)
+    finally:
+        for replica in replicas:
+            replica.stop()
