@@ -40,7 +40,7 @@ def conclude(
     if record.deceased:
         return appraisal.options, []
     asked = [question_in_words(question) for question in questions(findings)]
-    proposed = proposals(record, appraisal.options, on)
+    proposed = proposals(record, appraisal.options, on, nothing_waits=appraisal.nothing_waits)
     doses = Doses(record, appraisal.options, knowledge, on)
     listed = [
         with_doses(with_trials(action, proposed, base), doses)

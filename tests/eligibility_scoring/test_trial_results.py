@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +24,12 @@ from isodose.fhir.access import Access, Grant
 from isodose.fhir.errors import FhirError
 from isodose.fhir.operations import Call
 from isodose.fhir.validation import validate
+from isodose.mcode import build_record
 from isodose.settings import Settings
 
 BASE = "https://isodose.example/fhir"
 ON = dt.date(2026, 11, 23)
+SAMPLES = Path(__file__).parents[2] / "samples" / "patients"
 Row = dict[str, Any]
 Json = dict[str, Any]
 BY_NUMBER = {study["identifier"][0]["value"]: study for study in studies(BASE)}
@@ -98,6 +102,24 @@ def test_no_trial_is_proposed_where_the_option_is_not_advised(trial_action: Call
     assert action["code"][1]["coding"][0]["code"] == "not-advised"
     assert "action" not in action
     assert "resource" in action
+
+
+def named_for(sample: str, knowledge: Knowledge) -> list[str]:
+    """The trials named for a sample patient."""
+    bundle = json.loads((SAMPLES / f"{sample}.json").read_text(encoding="utf-8"))
+    record = build_record(bundle["id"], [entry["resource"] for entry in bundle["entry"]])
+    _, found = outputs.conclude(record, decide(record, knowledge, ON), knowledge, ON, BASE)
+    return [r["identifier"][0]["value"] for r in found if r["resourceType"] == "ResearchStudy"]
+
+
+def test_no_trial_is_proposed_while_no_lesion_waits_for_treatment(knowledge: Knowledge) -> None:
+    assert named_for("13-follow-up-overdue", knowledge) == []
+    assert named_for("14-cavity-fsrs-follow-up-booked", knowledge) == []
+
+
+def test_where_a_trial_leads_some_are_named(knowledge: Knowledge) -> None:
+    named = named_for("21-trial-after-whole-brain", knowledge)
+    assert {"NCT02953717", "NCT04891471"} & set(named)
 
 
 def test_what_is_missing_is_said_of_a_trial_that_may_fit(trial_action: Callable[[Row], Json]) -> None:

@@ -140,6 +140,16 @@ def matched(known: Facts) -> list[str]:
     return [m.trial_id for m in found if m.standing in ("eligible", "possible")]
 
 
+def test_earlier_wbrt_is_remarked_where_an_arm_gives_it_and_excludes_nobody() -> None:
+    many = {"histology": "nsclc", "lesion_count": 8, "lesion_setting": "intact", "prior_wbrt": True}
+    found = by_id(record_with(many))
+    assert (found["NCT05378633"].standing, found["NCT05378633"].wbrt_again) == ("eligible", True)
+    assert not found["NCT05346367"].wbrt_again
+    assert not by_id(record_with({**many, "prior_wbrt": None}))["NCT05378633"].wbrt_again
+    arms = {trial_id for trial_id, trial in KNOWN.trials.items() if trial.wbrt_in_an_arm}
+    assert all("WBRT" in KNOWN.trials[trial_id].question for trial_id in arms)
+
+
 def test_the_trial_nearest_to_the_tumour_comes_first() -> None:
     egfr = {"histology": "nsclc", "molecular.EGFR": "mutant", "lesion_count": 3, "lesion_setting": "intact",
             "lesion_diameter_cm": 1.5, "citv_ml": 4.0}  # fmt: skip

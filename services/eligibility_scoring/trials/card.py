@@ -59,7 +59,7 @@ def _status(match: Match) -> str:
 
 def _stands(match: Match) -> str:
     if match.standing == "eligible":
-        return "all that is printed is met"
+        return f"all that is printed is met{'; earlier WBRT on record' if match.wbrt_again else ''}"
     missing = [fact_words(name) for name in match.missing[:_MISSING]]
     missing += [outcome.criterion.words for outcome in match.open if not outcome.missing]
     return f"may fit, not known: {', '.join(missing)}"

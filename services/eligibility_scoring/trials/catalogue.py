@@ -81,6 +81,7 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status_note: str = ""
     blocked: str = ""
     awaits_results: bool = False
+    wbrt_in_an_arm: bool = False
     histology_as_printed: str = ""
     results: str = ""
     suspect: str = ""

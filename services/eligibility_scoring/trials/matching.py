@@ -52,7 +52,8 @@ class Outcome:
 class Match:
     """One trial judged for one patient. `fits` is the answer of its criteria alone, also where it is blocked;
     `lesions` are those that meet all that is asked of a lesion; `together` is False where some lesion meets
-    each such criterion and none meets all, None where that is open.
+    each such criterion and none meets all, None where that is open. `wbrt_again` tells that an arm of the
+    trial gives WBRT to a patient who has had it, which what is printed does not speak of.
     """
 
     trial_id: str
@@ -63,6 +64,7 @@ class Match:
     missing: tuple[str, ...] = ()
     lesions: tuple[str, ...] = ()
     together: bool | None = True
+    wbrt_again: bool = False
 
     @property
     def excluded_by(self) -> tuple[Outcome, ...]:
@@ -98,7 +100,7 @@ class Matcher:
         """
         judged = _Judged(record, on)
         found = [
-            _match(trial_id, trial, [judged[c] for c in self.criteria[trial_id]], judged.lesions)
+            _match(trial_id, trial, [judged[c] for c in self.criteria[trial_id]], judged)
             for trial_id, trial in (self.known.trials if blocked else self._open).items()
         ]
         return sorted(found, key=_relevance)
@@ -121,6 +123,7 @@ class _Judged:
             "lesion": [View(record, on, s) for s in lesions or (None,)],
             "plan": [View(record, on, s) for s in record.of_scope("plan") or (None,)],
         }
+        self.had_wbrt = self._views["patient"][0]["prior_wbrt"].value is True
         self._outcomes: dict[Criterion, Outcome] = {}
 
     def __getitem__(self, criterion: Criterion) -> Outcome:
@@ -131,7 +134,7 @@ class _Judged:
         return self._outcomes[criterion]
 
 
-def _match(trial_id: str, trial: Trial, outcomes: Sequence[Outcome], lesions: tuple[str, ...]) -> Match:
+def _match(trial_id: str, trial: Trial, outcomes: Sequence[Outcome], judged: _Judged) -> Match:
     about = [o for o in outcomes if o.criterion.level == "lesion"]
     together, apart = _on_one_lesion(about)
     answers = [o.met for o in outcomes]
@@ -148,9 +151,10 @@ def _match(trial_id: str, trial: Trial, outcomes: Sequence[Outcome], lesions: tu
         outcomes=tuple(outcomes),
         missing=tuple(sorted(absent)),
         lesions=tuple(
-            ref for at, ref in enumerate(lesions) if about and all(o.each[at].value for o in about)
+            ref for at, ref in enumerate(judged.lesions) if about and all(o.each[at].value for o in about)
         ),
         together=together,
+        wbrt_again=trial.wbrt_in_an_arm and judged.had_wbrt,
     )
 
 
@@ -176,6 +180,7 @@ def _relevance(match: Match) -> tuple[object, ...]:
         False,
         match.trial.awaits_results,
         tuple(-weight for weight in match.nearness),
+        match.wbrt_again,
         STANDINGS.index(match.standing),
         _STATUSES.index(match.trial.status),
         len(match.missing),

@@ -40,14 +40,19 @@ class Proposals:
         )
 
 
-def proposals(record: PatientRecord, judged: Sequence[Option], on: dt.date) -> Proposals:
-    """What matches on the day, the most relevant first; none is shown where a trial is not advised. Pure."""
+def proposals(
+    record: PatientRecord, judged: Sequence[Option], on: dt.date, *, nothing_waits: bool = False
+) -> Proposals:
+    """What matches on the day, the most relevant first. Pure.
+
+    None is shown where a trial is not advised, or where no lesion waits for treatment.
+    """
     known = derive.as_of(record, on)
     found = matcher().matches(known, on, blocked=False)
     counted = [m.standing for m in found]
     open_to_patient = [m for m in found if m.standing in ("eligible", "possible")]
     return Proposals(
-        shown=tuple(open_to_patient[:SHOWN]) if _advised(judged) else (),
+        shown=tuple(open_to_patient[:SHOWN]) if _advised(judged) and not nothing_waits else (),
         eligible=counted.count("eligible"),
         possible=counted.count("possible"),
         registry_check=wording.registry_check(known, on),

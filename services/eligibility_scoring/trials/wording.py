@@ -17,6 +17,7 @@ NOT_PRINTED = (
     "performance status and earlier treatment."
 )
 CHECK = "Check at the registry before the patient is told of it."
+WBRT_AGAIN = "Earlier WBRT is on record, and an arm of the trial gives WBRT: nothing is printed on that"
 HEADINGS = {
     "eligible": "Meets every criterion that the review prints",
     "possible": "May fit",
@@ -52,6 +53,8 @@ def why(match: Match) -> str:
         return f"{said} {_not_met(match)}"
     met = _listed(o.criterion.words for o in match.met)
     parts = [said, f"Met: {met}." if met else "", _still_open(match)]
+    if match.wbrt_again:
+        parts.append(f"{WBRT_AGAIN}.")
     if match.trial.awaits_results:
         parts.append("The review cites it as a result still awaited; it may take no more patients.")
     return " ".join(part for part in parts if part)
