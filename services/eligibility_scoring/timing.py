@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eligibility_scoring.knowledge import Values
-from isodose.clinical.logic import Term
+from isodose.clinical.logic import Term, choose
 from isodose.clinical.rules import Rule, View
 
 
@@ -17,6 +17,14 @@ def cavity(f: View, k: Values) -> Term:
 
 def unchecked_planning_mri(f: View, k: Values) -> Term:
     return ~f["mri_simulation_quality_checked"]
+
+
+def age_of_planning_mri(f: View, k: Values) -> Term:
+    days = f["days_from_planning_mri_to_srs"]
+    fast = f["histology"].is_in(k["fast_histologies"])
+    red = choose((fast, k["fast_red_above_days"]), otherwise=k["other_red_above_days"])
+    amber = choose((fast, k["fast_amber_above_days"]), otherwise=k["other_amber_above_days"])
+    return choose((days > red, "red"), (days > amber, "amber"), otherwise="green")
 
 
 def cavity_in_fractions(f: View, k: Values) -> Term:
@@ -47,6 +55,7 @@ RULES = (
     Rule("TIME-postop-srs-over-4-weeks", late_after_surgery, "course"),
     Rule("TIME-cavity-dynamics", cavity, "lesion"),
     Rule("TIME-planning-mri", unchecked_planning_mri, "plan"),
+    Rule("SUP-PLAN-mri-age", age_of_planning_mri, "plan"),
     Rule("TIME-interfraction-adaptation", cavity_in_fractions, "lesion"),
     Rule("TIME-melanoma-defer-srs", small_silent_melanoma),
     Rule("TIME-upfront-vs-deferred-local-therapy", deferral_without_board),

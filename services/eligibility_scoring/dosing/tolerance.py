@@ -8,6 +8,7 @@ from isodose.clinical.rules import Rule, View
 
 OVER = "exceeds_upper_limit"
 GREY = "within_grey_zone"
+SAME_LESION = "prior_srs_same_lesion"
 RED, AMBER, GREEN = "red", "amber", "green"
 
 
@@ -57,6 +58,11 @@ def _by_fractions(f: View, k: Values, limit: str) -> Term:
     )
 
 
+def earlier_radiation(f: View, k: Values) -> Term:
+    irradiated = f["prior_wbrt"] | f["prior_cranial_rt_to_site"]
+    return choose((f["prior_srs_same_lesion"], SAME_LESION), (irradiated, "prior_rt"), otherwise="srs_alone")
+
+
 def may_be_pregnant(f: View, k: Values) -> Term:
     return f["pregnant"].is_in(k["states"])
 
@@ -65,6 +71,7 @@ RULES = (
     Rule("DOSE-v12-constraint", normal_brain, "plan"),
     Rule("SUP-ARE-v12-astro", brain_with_target, "plan"),
     Rule("SUP-ARE-fsrs-volumes", brain_with_target_in_fractions, "plan"),
+    Rule("SUP-ARE-prior-radiation", earlier_radiation, "lesion"),
     Rule("SUP-OAR-optic", optic_pathway, "plan"),
     Rule("SUP-OAR-brainstem", brainstem, "plan"),
     Rule("SUP-OAR-cochlea", cochlea, "plan"),

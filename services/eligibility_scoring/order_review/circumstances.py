@@ -12,7 +12,7 @@ from eligibility_scoring.order_review.remark import Remark
 class Check(NamedTuple):
     """`code` is asked of orders of these kinds; the card says `title` or else the words of the finding.
 
-    A finding `beside` is shown with it where it is met.
+    A finding `beside` is shown with it where it is met; a remark `unless` makes it needless.
     """
 
     code: str
@@ -21,6 +21,7 @@ class Check(NamedTuple):
     verdict: str = "met"
     serious: bool = True
     beside: str = ""
+    unless: str = ""
 
 
 BEFORE_DOSE = (
@@ -43,6 +44,7 @@ BEFORE_DOSE = (
         ("single_srs",),
         "Large target or organ at risk nearby: consider FSRS over a single fraction",
     ),
+    Check("DOSE-fsrs-large-or-oar", ("single_srs",), unless="F1-fraction"),
     Check(
         "ELIG-srs-over-wbrt-cognition", ("wbrt", "ha_wbrt"), "One to four metastases: SRS spares cognition"
     ),
@@ -57,6 +59,7 @@ BEFORE_DOSE = (
 """The most serious first."""
 
 AFTER_DOSE = (
+    Check("TIME-melanoma-defer-srs", RADIOSURGERY, serious=False),
     Check("DOSE-gtv-imaging", RADIOSURGERY, serious=False),
     Check("DOSE-ptv-margin", RADIOSURGERY, serious=False),
     Check("DOSE-small-target-linac", RADIOSURGERY, serious=False),
@@ -77,7 +80,10 @@ def after_dose(orders: Sequence[Order]) -> Iterator[Remark]:
 
 
 def _asked(checks: Sequence[Check], orders: Sequence[Order]) -> Iterator[Remark]:
+    made: set[str] = set()
     for check in checks:
+        if check.unless in made:
+            continue
         concerned = [
             finding
             for order in orders
@@ -87,5 +93,6 @@ def _asked(checks: Sequence[Check], orders: Sequence[Order]) -> Iterator[Remark]
         if concerned:
             title = check.title or concerned[0].summary
             concerned += [f for order in orders if check.beside for f in order.concerning(check.beside)]
+            made.add(check.code)
             once = {(finding.code, finding.applies_to): finding for finding in concerned}
             yield Remark(check.code, title, check.serious, findings=tuple(once.values()))

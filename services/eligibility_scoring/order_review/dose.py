@@ -113,18 +113,19 @@ def _outside(order: Order, there: Sequence[Placed]) -> Remark:
 def _title(order: Order, there: Sequence[Placed], *, melanoma: bool) -> str:
     first = there[0].target
     total, fractions = _numbers(first)
+    alike = len({_numbers(p.target) for p in there}) == 1
+    dose = f"{total:g} Gy in {fractions}" if alike else "Dose"
     number = f" for {len(there)} of {len(order.targets)} lesions" if len(order.targets) > 1 else ""
     of = number or f" for a {wording.target(first.advice)}"
     usual = wording.alternatives(first.advice.usual(fractions))
     if melanoma:
-        return f"{total:g} Gy in {fractions} for melanoma: low-dose SRS failed locally more often"
+        return f"{dose} for melanoma: low-dose SRS failed locally more often"
     if there[0].place == "no scheme":
         counted = "one fraction" if fractions == 1 else f"{fractions} fractions"
-        return f"{total:g} Gy in {fractions}{of}: no usual dose in {counted}"
+        return f"{dose}{of}: no usual dose in {counted if alike else 'this number of fractions'}"
     if first.setting == TO_BE_RESECTED:
-        return f"{total:g} Gy in {fractions}{of}: the published example is {usual}"
-    place = there[0].place
-    return f"{total:g} Gy in {fractions}{of}: {place} the usual {'dose' if number else usual}"
+        return f"{dose}{of}: the published example is {usual}"
+    return f"{dose}{of}: {there[0].place} the usual {'dose' if number else usual}"
 
 
 def _compared(order: Order, targets: Sequence[Target]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from eligibility_scoring.dosing.advice import CAVITY, TO_BE_RESECTED
+from eligibility_scoring.dosing.tolerance import AMBER, RED
 from eligibility_scoring.order_review.order import RADIOSURGERY, Order, Target
 from eligibility_scoring.order_review.remark import Remark
 from isodose.clinical.logic import Term
@@ -14,6 +15,7 @@ HARMFUL = "TIME-postop-srs-over-4-weeks"
 DYNAMICS = "TIME-cavity-dynamics"
 NOT_URGENT = "TIME-neoadjuvant-not-urgent"
 INTERVAL = "SUP-NEO-interval"
+PLANNING_MRI = "SUP-PLAN-mri-age"
 UNSETTLED = "NEOADJ-size-and-interval-undefined"
 
 
@@ -22,12 +24,22 @@ def check(orders: Sequence[Order]) -> Iterator[Remark]:
     for order in orders:
         if order.kind not in RADIOSURGERY:
             continue
+        yield from _planning_mri(order)
         seen: set[tuple[str, str]] = set()
         for target in order.targets:
             for remark in (*_after(order, target), *_before(order, target)):
                 if (remark.code, remark.title) not in seen:
                     seen.add((remark.code, remark.title))
                     yield remark
+
+
+def _planning_mri(order: Order) -> Iterator[Remark]:
+    finding = order.judged(PLANNING_MRI)
+    days = _days(order.plan["days_from_planning_mri_to_srs"])
+    if finding is not None and days is not None and finding.value in (RED, AMBER):
+        wanted = "repeat it or say why not" if finding.value == RED else "check the images"
+        title = f"Planning MRI {_counted(days)} before SRS: {wanted}"
+        yield Remark(PLANNING_MRI, title, finding.value == RED, findings=(finding,))
 
 
 def _after(order: Order, target: Target) -> Iterator[Remark]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from eligibility_scoring.dosing.tolerance import GREEN, GREY, OVER, RED
-from eligibility_scoring.order_review.order import Order
+from eligibility_scoring.dosing.tolerance import GREEN, GREY, OVER, RED, SAME_LESION
+from eligibility_scoring.order_review.order import RADIOSURGERY, Order
 from eligibility_scoring.order_review.remark import Remark
 from isodose.clinical.finding import Finding
 
 NORMAL_BRAIN = "DOSE-v12-constraint"
 WITH_TARGET = "SUP-ARE-v12-astro"
+AGAIN = "SUP-ARE-prior-radiation"
 IN_FRACTIONS = "SUP-ARE-fsrs-volumes"
 OPTIC = "SUP-OAR-optic"
 BRAINSTEM = "SUP-OAR-brainstem"
@@ -34,8 +35,9 @@ ORGANS = (
 
 
 def check(orders: Sequence[Order]) -> Iterator[Remark]:
-    """V12Gy and its counterpart in several fractions, then each organ at risk."""
+    """Earlier SRS to a target, V12Gy and its counterpart in several fractions, then each organ at risk."""
     for order in orders:
+        yield from _again(order)
         yield from _single_fraction_volume(order)
         yield from _fractionated_volume(order)
         for organ in ORGANS:
@@ -45,6 +47,12 @@ def check(orders: Sequence[Order]) -> Iterator[Remark]:
 def _met(order: Order, code: str) -> Finding | None:
     finding = order.judged(code)
     return finding if finding is not None and finding.verdict == "met" else None
+
+
+def _again(order: Order) -> Iterator[Remark]:
+    found = [f for f in order.concerning(AGAIN) if f.value == SAME_LESION] if order.targets else []
+    if found and order.kind in RADIOSURGERY:
+        yield Remark(AGAIN, found[0].summary, findings=tuple(found))
 
 
 def _single_fraction_volume(order: Order) -> Iterator[Remark]:
