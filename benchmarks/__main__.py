@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import cards, events, guidance, ingestion, order_cards, validation
+from benchmarks import cards, clinic_day, events, guidance, ingestion, order_cards, validation
 from benchmarks.report import print_lines
 
 MEASUREMENTS = {
@@ -13,6 +13,7 @@ MEASUREMENTS = {
     "order-cards": order_cards.measure,
     "ingestion": ingestion.measure,
     "events": events.measure,
+    "clinic-day": clinic_day.measure,
     "guidance": guidance.measure,
 }
 

@@ -39,6 +39,6 @@ def service(settings: Settings) -> Service:
         port=8003,
         decider=decides,
         cds_services=api.cds_services(decides),
-        operations=api.operations(decides),
+        operations=api.operations(decides, settings),
         handlers=handlers.handlers(decides),
     )

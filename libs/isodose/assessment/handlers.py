@@ -34,6 +34,10 @@ WITHDRAWN = {
 """The status of a result that is no longer concluded, by type; other types stay as they are."""
 
 
+AT_ONCE = 200
+"""Patients decided on and written together on a new day: decisions in memory are bounded, statements few."""
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A record to decide on, for which day, and the trace that led here.
@@ -131,9 +135,11 @@ def on_day_started(decider: Decider) -> Handler:
             due = set(work.guidance.due(decider.service, day))
             due |= set(work.guidance.decided_otherwise(decider.service, decider.knowledge.version))
             work.records.lock(*due)
-            records = work.records.get_many(due)
-            ready = [Due(records[patient], day, event.traceparent) for patient in sorted(records)]
-            reassess(work, decider, ready)
+            waiting = sorted(due)
+            for begin in range(0, len(waiting), AT_ONCE):
+                records = work.records.get_many(waiting[begin : begin + AT_ONCE])
+                ready = [Due(records[patient], day, event.traceparent) for patient in sorted(records)]
+                reassess(work, decider, ready)
 
     return reassess_due
 

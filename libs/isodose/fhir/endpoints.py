@@ -93,7 +93,6 @@ def bundle(exchange: Exchange, request: Request, content: bytes) -> Response:
 
 def operation(operation: Operation) -> BodyCall:
     def call(exchange: Exchange, request: Request, content: bytes) -> Response:
-        check_accept(request)
         body = exchange.resource(request, content) if content else None
         path = request.path_params
         asked = Call(
@@ -105,7 +104,7 @@ def operation(operation: Operation) -> BodyCall:
             _may_call(operation, asked, store)
             return _answer(operation.handle(work, asked), asked)
 
-        return run(request, "operation", handled)
+        return run(request, "operation", handled, operation.media_type)
 
     return call
 

@@ -83,16 +83,16 @@ class Exchange:
         check_content_type(request)
         return parse(content, self.max_bytes)
 
-    def reading(self, request: Request, interaction: str, run: Run) -> Response:
-        """Answer from one snapshot."""
+    def reading(self, request: Request, interaction: str, run: Run, also: str = "") -> Response:
+        """Answer from one snapshot; `also` is a media type that may be asked for besides FHIR's."""
 
         def attempt() -> Answer:
             with self.open_reading() as work:
                 return run(work, self._store(request, work))
 
-        return self._answered(request, interaction, attempt)
+        return self._answered(request, interaction, attempt, also)
 
-    def writing(self, request: Request, interaction: str, run: Run) -> Response:
+    def writing(self, request: Request, interaction: str, run: Run, also: str = "") -> Response:
         """Answer from one transaction; what lost a race against another writer is tried again from the
         start.
         """
@@ -111,7 +111,7 @@ class Exchange:
                         raise
             raise AssertionError("unreachable")
 
-        return self._answered(request, interaction, attempt)
+        return self._answered(request, interaction, attempt, also)
 
     def access(self, request: Request) -> Access | None:
         """What the request may do; None where everything is open."""
@@ -125,8 +125,10 @@ class Exchange:
         store: ResourceStore = work.resources
         return store if access is None else LimitedStore(store, access)
 
-    def _answered(self, request: Request, interaction: str, attempt: Callable[[], Answer]) -> Response:
-        check_accept(request)
+    def _answered(
+        self, request: Request, interaction: str, attempt: Callable[[], Answer], also: str
+    ) -> Response:
+        check_accept(request, also)
         status, touched, patients = 500, tuple[Stored, ...](), tuple[str, ...]()
         try:
             answer = attempt()
@@ -193,6 +195,8 @@ def respond(request: Request, answer: Answer) -> Response:
             body = b""
         elif wanted == "OperationOutcome":
             body = errors.outcome_of(())
+    if answer.media_type:
+        return Response(body, answer.status, headers, answer.media_type)
     shape = shaping.asked(request.query_params) if body and request.scope["query_string"] else None
     return Response(
         shaping.shaped(body, shape) if shape else body, answer.status, headers, FHIR_JSON if body else None

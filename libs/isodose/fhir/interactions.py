@@ -31,6 +31,7 @@ from isodose.fhir.validation import issues, validate
 class Answer:
     """What goes back: a status, a body, and the resource whose version the headers tell.
 
+    `media_type` is that of the body where it is not FHIR, and is then what Accept may ask for.
     `written` are the resources that this changed or found to be so already, `seen` those in the body;
     `patients`
     are others whose data were looked at.
@@ -43,6 +44,7 @@ class Answer:
     written: tuple[Stored, ...] = ()
     seen: tuple[Stored, ...] = ()
     patients: tuple[str, ...] = ()
+    media_type: str = ""
 
 
 def read(store: ResourceStore, type: str, id: str) -> Answer:

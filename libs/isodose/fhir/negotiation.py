@@ -22,12 +22,12 @@ _STRICT = re.compile(r"handling\s*=\s*\"?strict")
 Return = Literal["representation", "minimal", "OperationOutcome"]
 
 
-def check_accept(request: Request) -> None:
-    """Raise 406 unless JSON is wanted; `_format` overrides Accept."""
+def check_accept(request: Request, also: str = "") -> None:
+    """Raise 406 unless JSON, or the media type `also`, is wanted; `_format` overrides Accept."""
     asked = request.query_params.get("_format")
     wanted = [asked.replace(" ", "+")] if asked else request.headers.get("accept", "*/*").split(",")
     kinds = {kind.partition(";")[0].strip().lower() for kind in wanted}
-    if not kinds & (_JSON | _ANY):
+    if not kinds & (_JSON | _ANY | {also}):
         raise errors.not_acceptable(f"Only JSON is given; ask for {FHIR_JSON}.")
 
 

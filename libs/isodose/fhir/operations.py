@@ -54,7 +54,7 @@ class Operation:
     on everything, unless `judges` says that the handler itself calls `look_at` for each patient it looks at.
     `definition` is the address of one that HL7 defines; else `summary` and `parameters` (name, use, least,
     most,
-    type) are published as our own.
+    type) are published as our own. `media_type` is that of the answer where it is not FHIR.
     """
 
     name: str
@@ -66,3 +66,4 @@ class Operation:
     definition: str = ""
     summary: str = ""
     parameters: tuple[tuple[str, str, int, str, str], ...] = ()
+    media_type: str = ""

@@ -1,0 +1,208 @@
+"""The service as others meet it: days that start, the calendar feed, and the CDS cards over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from icalendar import Calendar
+
+from are_surveillance.app import decider, service
+from are_surveillance.feed import feed
+from isodose.assessment import decide, on_day_started, on_record_changed
+from isodose.assessment.bundles import record_in
+from isodose.clinical.record import Course, Fact, PatientRecord, Subject
+from isodose.events import contract
+from isodose.service import Running, build_app
+from isodose.settings import Settings
+
+SAMPLES = Path(__file__).parents[2] / "samples" / "patients"
+SRS = dt.date(2026, 1, 5)
+
+
+class Clinic:
+    """The service in this process without its threads: records come in, days start, requests are answered."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self._app = app
+        self.running: Running = app.state.running
+        self._decides = decider(settings)
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        async def call() -> httpx.Response:
+            transport = httpx.ASGITransport(self._app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://surveillance") as client:
+                return await client.get(path, headers=headers)
+
+        return asyncio.run(call())
+
+    def learns(self, *records: PatientRecord) -> None:
+        events = [contract.record_changed(record) for record in records]
+        with self.running.transaction() as work:
+            on_record_changed(self._decides)(work, events)
+
+    def begins(self, day: dt.date) -> int:
+        """A new day; how many patients were decided on."""
+        with self.running.transaction() as work:
+            due = len(list(work.guidance.due("are_surveillance", day)))
+            on_day_started(self._decides)(work, [contract.day_started(day)])
+        return due
+
+    def of(self, kind: str, patient: str) -> list[dict[str, Any]]:
+        entries = self.get(f"/fhir/{kind}?patient={patient}&_count=50").json().get("entry", [])
+        return [entry["resource"] for entry in entries]
+
+
+@pytest.fixture
+def clinic(new_sqlite: Callable[[], str], tmp_path: Path) -> Iterator[Clinic]:
+    settings = Settings(
+        database_url=new_sqlite(),
+        event_log_url=f"sqlite:///{tmp_path / 'log.db'}",
+        demonstration_day=dt.date(2026, 1, 6),
+        worklist_url="https://worklist.example/worklist",
+    )
+    app = build_app(service(settings), settings)
+    app.state.running.database.migrate()
+    yield Clinic(app, settings)
+    app.state.running.database.dispose()
+    app.state.running.log.close()
+
+
+def treated(patient: str, day: dt.date = SRS, version: int = 1, **more: Any) -> PatientRecord:
+    course = Course(
+        ref=f"Procedure/{patient}", kind="single_srs", certainty="sure", status="completed", end=day
+    )
+    return PatientRecord(patient_id=patient, version=version, courses=(course,), **more)
+
+
+def task_kinds(clinic: Clinic, patient: str) -> list[tuple[str, str]]:
+    return sorted((t["code"]["coding"][0]["code"], t["status"]) for t in clinic.of("Task", patient))
+
+
+def test_due_overdue_and_lost_come_with_the_day(clinic: Clinic) -> None:
+    clinic.learns(treated("p1"))
+    told = {}
+    for day in ("2026-02-02", "2026-03-02", "2026-04-07", "2026-06-30"):
+        clinic.begins(dt.date.fromisoformat(day))
+        told[day] = [kind for kind, status in task_kinds(clinic, "p1") if status == "requested"]
+    assert told == {
+        "2026-02-02": ["book"],
+        "2026-03-02": ["due"],
+        "2026-04-07": ["overdue"],
+        "2026-06-30": ["lost"],
+    }
+
+
+def test_one_task_goes_from_booking_to_lost_and_is_never_doubled(clinic: Clinic) -> None:
+    clinic.learns(treated("p1"))
+    for day in ("2026-02-02", "2026-03-02", "2026-04-07", "2026-06-30"):
+        clinic.begins(dt.date.fromisoformat(day))
+    assert task_kinds(clinic, "p1") == [("lost", "requested")]
+
+
+def test_a_day_touches_only_the_patients_whose_plan_turns_on_it(clinic: Clinic) -> None:
+    clinic.learns(*(treated(f"p{n}", SRS + dt.timedelta(days=n)) for n in range(30)))
+    assert clinic.begins(dt.date(2026, 1, 7)) <= 30
+    touched = [clinic.begins(dt.date(2026, 2, 2) + dt.timedelta(days=n)) for n in range(20)]
+    assert max(touched[1:]) <= 4
+
+
+def test_a_day_that_comes_again_changes_nothing(clinic: Clinic) -> None:
+    clinic.learns(treated("p1"))
+    clinic.begins(dt.date(2026, 3, 2))
+    before = clinic.of("Task", "p1")
+    clinic.begins(dt.date(2026, 3, 2))
+    clinic.begins(dt.date(2026, 2, 20))
+    assert clinic.of("Task", "p1") == before
+
+
+def test_a_task_has_an_owner_and_a_day_by_which_it_is_done(clinic: Clinic) -> None:
+    clinic.learns(treated("p1"))
+    clinic.begins(dt.date(2026, 3, 2))
+    (task,) = clinic.of("Task", "p1")
+    assert task["performerType"] == [{"text": "Follow-up coordinator"}]
+    assert task["restriction"]["period"] == {"start": "2026-03-02", "end": "2026-03-30"}
+
+
+def test_the_calendar_of_a_patient_holds_the_open_windows(clinic: Clinic) -> None:
+    clinic.learns(treated("p1"), treated("p2", SRS - dt.timedelta(days=7)))
+    answer = clinic.get("/fhir/$calendar?patient=p1", accept="text/calendar")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/calendar; charset=utf-8"
+    events = Calendar.from_ical(answer.text).walk("VEVENT")
+    starts = sorted(event["dtstart"].dt for event in events)
+    ends = sorted(event["dtend"].dt for event in events)
+    assert (starts[0], ends[0]) == (dt.date(2026, 3, 2), dt.date(2026, 3, 31))
+    assert {str(event["summary"]) for event in events} == {"Brain MRI wanted"}
+    assert {str(event["url"]) for event in events} == {"https://worklist.example/worklist/Patient/p1"}
+
+
+def test_the_calendar_of_the_clinic_holds_some_weeks_of_all_patients(clinic: Clinic) -> None:
+    clinic.learns(treated("p1"), treated("p2", SRS - dt.timedelta(days=7)))
+    assert Calendar.from_ical(clinic.get("/fhir/$calendar").text).walk("VEVENT") != []
+    told = clinic.get("/fhir/$calendar?from=2026-03-01&to=2026-03-10").text
+    patients = {str(event["url"]).rpartition("/")[2] for event in Calendar.from_ical(told).walk("VEVENT")}
+    assert patients == {"p1", "p2"}
+    none = clinic.get("/fhir/$calendar?from=2026-02-01&to=2026-02-10").text
+    assert Calendar.from_ical(none).walk("VEVENT") == []
+
+
+def test_open_tasks_with_a_day_are_in_the_calendar_as_to_dos(clinic: Clinic) -> None:
+    clinic.learns(treated("p1"))
+    clinic.begins(dt.date(2026, 4, 7))
+    (todo,) = Calendar.from_ical(clinic.get("/fhir/$calendar?patient=p1").text).walk("VTODO")
+    assert str(todo["summary"]) == "Surveillance brain MRI is overdue"
+    assert todo["due"].dt == dt.date(2026, 4, 14)
+
+
+def test_the_same_calendar_is_the_same_bytes(clinic: Clinic) -> None:
+    clinic.learns(treated("p1"))
+    assert clinic.get("/fhir/$calendar").content == clinic.get("/fhir/$calendar").content
+
+
+@pytest.mark.parametrize(
+    "asked", ["from=2026-02", "to=soon", "from=2026-03-01&to=2026-02-01", "to=2028-01-01"]
+)
+def test_a_calendar_of_no_days_is_refused_with_the_reason(clinic: Clinic, asked: str) -> None:
+    answer = clinic.get(f"/fhir/$calendar?{asked}")
+    assert answer.status_code == 400
+    assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+def test_the_calendar_of_somebody_unknown_is_not_found(clinic: Clinic) -> None:
+    answer = clinic.get("/fhir/$calendar?patient=nobody")
+    assert (answer.status_code, answer.json()["resourceType"]) == (404, "OperationOutcome")
+
+
+def test_no_name_is_in_the_feed_of_a_sample_patient() -> None:
+    bundle = json.loads((SAMPLES / "13-follow-up-overdue.json").read_text(encoding="utf-8"))
+    (person,) = (e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient")
+    names = [part for name in person.get("name", []) for part in (name.get("family", ""), *name["given"])]
+    decided = decide(decider(Settings()), record_in(bundle, "record"), dt.date(2026, 11, 23))
+    made = [
+        resource | {"meta": {"lastUpdated": "2026-11-23T00:00:00Z"}}
+        for resource in decided.resources
+        if resource["resourceType"] in ("ServiceRequest", "Task")
+    ]
+    text = feed(made, "https://worklist.example").decode()
+    assert "BEGIN:VEVENT" in text
+    assert not any(name in text for name in names if name)
+
+
+def test_risk_and_work_up_are_withdrawn_when_they_no_longer_hold(clinic: Clinic) -> None:
+    change = Fact(name="new_or_growing_enhancement", value=True, on=dt.date(2026, 1, 6))
+    lesion = Subject(ref="BodyStructure/l", scope="lesion", facts=(change,))
+    clinic.learns(treated("p1", subjects=(lesion,)))
+    assert ("work-up", "requested") in task_kinds(clinic, "p1")
+    over = Fact(name="are_status", value="excluded", on=dt.date(2026, 1, 6))
+    closed = Subject(ref="BodyStructure/l", scope="lesion", facts=(change, over))
+    clinic.learns(treated("p1", version=2, subjects=(closed,)))
+    assert ("work-up", "cancelled") in task_kinds(clinic, "p1")
+    assert [r["status"] for r in clinic.of("RiskAssessment", "p1")] == ["final"]
