@@ -121,6 +121,8 @@ def test_conditional_create_finds_what_is_there(client: Any, make: Any) -> None:
     second = client.post("/Patient", known, if_none_exist="identifier=urn:mrn|A-1")
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json()["id"] == second.json()["id"]
+    third = client.post("/Patient?identifier=urn:mrn|A-1", known)
+    assert (third.status_code, third.json()["id"]) == (200, first.json()["id"]), "as fhirpy sends it"
     client.post("/Patient", known)
     assert client.post("/Patient", known, if_none_exist="identifier=urn:mrn|A-1").status_code == 412
     assert client.post("/Patient", known, if_none_exist="shoe-size=42").status_code == 400

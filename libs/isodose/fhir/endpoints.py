@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import orjson
 from starlette.requests import Request
@@ -23,7 +23,7 @@ from isodose.fhir.interactions import Answer
 from isodose.fhir.negotiation import FORM, check_accept, returned, strict
 from isodose.fhir.operations import Call, Operation, Outcome
 from isodose.fhir.patching import JSON_PATCH
-from isodose.fhir.search_query import Pairs
+from isodose.fhir.search_query import SHAPING, Pairs
 from isodose.fhir.store import ResourceStore
 
 PlainCall = Callable[[Exchange, Request], Response]
@@ -155,10 +155,16 @@ def _search(exchange: Exchange, request: Request, pairs: Pairs) -> Response:
 
 def create(exchange: Exchange, request: Request, content: bytes) -> Response:
     kind, resource = kind_of(request), exchange.resource(request, content)
-    condition = request.headers.get("if-none-exist")
+    condition = request.headers.get("if-none-exist") or _query_condition(request)
     return exchange.writing(
         request, "create", lambda _work, store: interactions.create(store, kind, resource, condition)
     )
+
+
+def _query_condition(request: Request) -> str | None:
+    """Some clients send the condition of a create in the URL; to leave it out would make duplicates."""
+    pairs = [pair for pair in request.query_params.multi_items() if pair[0] not in SHAPING]
+    return urlencode(pairs) if pairs else None
 
 
 def conditional_update(exchange: Exchange, request: Request, content: bytes) -> Response:
