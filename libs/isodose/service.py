@@ -36,6 +36,7 @@ from isodose.events.outbox import Relay
 from isodose.fhir.conformance import operation_definitions, search_parameters
 from isodose.fhir.errors import OvertakenError
 from isodose.fhir.exchange import Deed
+from isodose.fhir.request_id import RequestId
 from isodose.fhir.rest import Operation, fhir_router, install_error_handlers
 from isodose.fhir.stored import Stored
 from isodose.security.audit import AuditLog
@@ -271,6 +272,7 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
 
     app = FastAPI(title=service.title, description=service.description, lifespan=lifespan, openapi_url=None)
     gate.install(app, cds_judges=trust is not None)
+    app.add_middleware(RequestId)
     app.add_middleware(Observed, telemetry=own, service=service.name)
     app.state.running = running
     app.state.settings = settings

@@ -23,7 +23,11 @@ def test_everything_it_can_do(address: str) -> None:
         pytest.skip(f"fhir-kit-client is not here: {HOW}")
     script = Path(__file__).with_name("fhir_kit_client.mjs")
     ran = subprocess.run(
-        [node, str(script), modules, f"{address}/fhir"], capture_output=True, text=True, timeout=60, check=False
+        [node, str(script), modules, f"{address}/fhir"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout) == {

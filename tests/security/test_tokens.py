@@ -264,3 +264,10 @@ def test_the_signature_is_not_in_question_for_a_token_known_already(service: Any
     assert [service.get(URL, headers=header).status_code for _ in range(3)] == [200, 200, 200]
     spoiled = header["authorization"][:-6] + "AAAAAA"
     assert service.get(URL, headers={"authorization": spoiled}).status_code == 401
+
+
+def test_an_answer_carries_the_id_of_its_request_even_when_it_is_refused(service: Any) -> None:
+    assert service.get(URL, headers={"x-request-id": "abc-1"}).headers["x-request-id"] == "abc-1"
+    spoiled = service.get(URL, headers={"x-request-id": "a b\t<"}).headers["x-request-id"]
+    assert spoiled != service.get(URL).headers["x-request-id"]
+    assert "<" not in spoiled

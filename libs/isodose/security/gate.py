@@ -26,7 +26,7 @@ _CAPABILITIES = (
     "permission-v2",
 )
 _SENT = ("authorization", "content-type", "accept", "prefer", "if-match", "if-none-match", "if-none-exist")
-_READ = ("etag", "location", "last-modified", "www-authenticate", "retry-after")
+_READ = ("etag", "location", "last-modified", "www-authenticate", "retry-after", "x-request-id")
 
 
 class GateError(ValueError):
