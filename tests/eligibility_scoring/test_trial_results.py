@@ -162,6 +162,7 @@ def test_all_trials_are_answered_with_why_they_do_not_fit(record_of: Callable[[R
             told[parts["id"]["valueString"]] = parts["reason"]["valueString"]
     assert len(told) == counts["excluded"] + counts["blocked"]
     assert told["NCT02953717"] == "Does not fit. Not met: number of brain metastases 11-20, on record 2."
+    assert told["NCT05987644"] == "Does not fit. Not met: ALK rearranged, on record ALK negative."
     assert told["NCT04588246"] == "Not offered. Ended early: closed early for poor accrual."
     assert told["JLGK0901"].startswith("Not offered. Published")
 

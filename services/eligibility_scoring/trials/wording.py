@@ -114,8 +114,10 @@ def _on_record(outcome: Outcome) -> str:
 def _value(fact: Fact) -> str:
     if isinstance(fact.value, bool):
         return f"{fact_words(fact.name)}: {'yes' if fact.value else 'no'}"
-    value = str(fact.value)
+    value = f"{fact.value:g}" if isinstance(fact.value, int | float) else fact.value
     words = known_trials().meanings.words.get(value, value.replace("_", " "))
+    if fact.name.startswith("molecular."):
+        words = f"{fact.name.removeprefix('molecular.').replace('_', ' ')} {words}"
     return f"{words} ({fact.on})" if fact.on else words
 
 
