@@ -23,6 +23,9 @@ def show_answers(out: Console, answers: Mapping[str, Json]) -> None:
         options = list(_parts(answer, "option"))
         if options:
             out.print(_options(options))
+        trials = list(_trials(answer))
+        if trials:
+            out.print(_matches(trials))
         findings = list(_parts(answer, "finding"))
         met = [finding for finding in findings if finding["verdict"] == "met"]
         out.print(_findings(met) if met else "Nothing holds.")
@@ -58,6 +61,23 @@ def _options(options: Sequence[Json]) -> Table:
             ", ".join(option.get("finding", [])),
             style=_STANDING_STYLE.get(option["standing"]),
         )
+    return table
+
+
+def _trials(answer: Json) -> Iterator[Json]:
+    """The actions that stand for a trial, in the RequestGroup of the options."""
+    groups = [p["resource"] for p in answer["parameter"] if p["name"] == "resource"]
+    for group in groups:
+        for action in group.get("action", ()) if group["resourceType"] == "RequestGroup" else ():
+            for part in action.get("action", ()):
+                if part.get("resource", {}).get("reference", "").startswith("ResearchStudy/"):
+                    yield part
+
+
+def _matches(trials: Sequence[Json]) -> Table:
+    table = Table("trial", "matches", box=None)
+    for trial in trials:
+        table.add_row(Text(trial["title"]), Text(trial["description"]))
     return table
 
 

@@ -55,6 +55,8 @@ def test_assess_decides_with_all_three_services_and_no_database(patients: list[P
     assert not (tmp_path / "none").exists()
     shown = run.invoke(app, given[:-1])
     assert "best-supportive-care" in shown.stdout
+    with_trials = run.invoke(app, ["assess", str(patients[3]), "--on", "2026-11-23"])
+    assert "OUTRUN (NCT03497767)" in with_trials.stdout
 
 
 @pytest.mark.parametrize(
