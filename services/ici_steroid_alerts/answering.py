@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
-from ici_steroid_alerts.answers import Answer
+from ici_steroid_alerts.answers import Answer, Outcome
 from ici_steroid_alerts.life import keep_answer, name_of
 from isodose.assessment import Decider
 from isodose.events import contract
@@ -19,7 +19,8 @@ from isodose.fhir.validation import validate
 from isodose.work import Work
 
 Json = dict[str, Any]
-CARD_SERVICES = ("ici-steroid-select", "ici-steroid-sign")
+WORKLIST = "worklist"
+PLACES = ("ici-steroid-select", "ici-steroid-sign", WORKLIST)
 _OUTCOMES = ("overridden", "acknowledged")
 
 
@@ -29,17 +30,20 @@ def on_card_feedback(decider: Decider) -> Handler:
     def keep(work: Work, events: Sequence[contract.Event]) -> None:
         for event in events:
             told = msgspec.json.decode(event.data, type=contract.CardFeedback)
-            if told.service in CARD_SERVICES:
-                keep_answer(work, decider, _answer(told))
+            if told.service in PLACES and (answer := _answer(told)) is not None:
+                keep_answer(work, decider, answer)
 
     return keep
 
 
-def _answer(told: contract.CardFeedback) -> Answer:
+def _answer(told: contract.CardFeedback) -> Answer | None:
+    outcome = next((one for one in get_args(Outcome) if one == told.outcome), None)
+    if outcome is None:
+        return None
     given = told.override_reason or {}
     return Answer(
         card=told.card,
-        outcome="accepted" if told.outcome == "accepted" else "overridden",
+        outcome=outcome,
         at=dt.datetime.fromisoformat(told.outcome_timestamp),
         where=told.service or "",
         reason=_coding(given.get("reason")),
@@ -75,7 +79,36 @@ def answer_operation(decider: Decider, now: Callable[[], dt.datetime]) -> Operat
             said = "This DetectedIssue is not an alert of this service."
             raise FhirError(422, [Issue("not-supported", said)])
         comment = str(given.get("comment", {}).get("valueString", ""))
-        keep_answer(work, decider, Answer(str(name.uuid), outcome, now(), "worklist", reason, comment))
+        answer = Answer(str(name.uuid), outcome, now(), WORKLIST, reason, comment)
+        keep_answer(work, decider, answer)
+        _tell(work, decider, answer)
         return work.resources.read("DetectedIssue", issue.id).resource()
 
-    return Operation(name="$answer", level="instance", types=("DetectedIssue",), handle=handle, writes=True)
+    return Operation(
+        name="$answer",
+        level="instance",
+        types=("DetectedIssue",),
+        handle=handle,
+        writes=True,
+        summary="Override or acknowledge an alert",
+        parameters=(
+            ("outcome", "in", 1, "1", "code"),
+            ("reason", "in", 0, "1", "Coding"),
+            ("comment", "in", 0, "1", "string"),
+            ("return", "out", 1, "1", "DetectedIssue"),
+        ),
+    )
+
+
+def _tell(work: Work, decider: Decider, answer: Answer) -> None:
+    """Put the answer where those of cards are: who rebuilds from the topic finds it there."""
+    told: Json = {
+        "card": answer.card,
+        "outcome": answer.outcome,
+        "outcomeTimestamp": answer.at.isoformat(),
+        "service": answer.where,
+    }
+    if answer.reason:
+        told["overrideReason"] = {"reason": dict(answer.reason), "userComment": answer.comment}
+    event = contract.card_feedback(decider.service, told)
+    work.outbox.add("isodose.card-feedback.v1", answer.card, event)

@@ -29,7 +29,13 @@ def override_report(base: str) -> Operation:
         stored = work.resources.get_many(("Basic", one) for one in ids).values()
         return report([one.resource() for one in stored if one.body])
 
-    return Operation(name="$override-report", level="system", handle=handle)
+    return Operation(
+        name="$override-report",
+        level="system",
+        handle=handle,
+        summary="Count by rule what was answered to alerts",
+        parameters=(("rule", "out", 0, "*", "BackboneElement"),),
+    )
 
 
 def report(kept: Iterable[Json]) -> Json:

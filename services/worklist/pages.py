@@ -98,7 +98,16 @@ def is_overdue(task: Json) -> bool:
 def _alerts(row: Row) -> str:
     if row.alerts is None:
         return f'<span class="away">{AWAY}</span>'
-    return "<br>".join(_alert(alert) for alert in _by_severity(row.alerts)) or "none"
+    waiting = [alert for alert in row.alerts if not is_answered(alert)]
+    answered = len(row.alerts) - len(waiting)
+    shown = [_alert(alert) for alert in _by_severity(waiting)]
+    return "<br>".join([*shown, *([f"{answered} answered"] if answered else [])]) or "none"
+
+
+def is_answered(alert: Json) -> bool:
+    """Whether a clinician's override or acknowledgement of a DetectedIssue still holds."""
+    states = (e for e in alert.get("extension", []) if e.get("url", "").endswith("/alert-state"))
+    return any(state.get("valueCode") == "answered" for state in states)
 
 
 def _option_items(groups: list[Json]) -> list[str]:
@@ -133,7 +142,9 @@ def _alert(alert: Json) -> str:
 
 def _alert_at_length(alert: Json) -> str:
     detail = escape(alert.get("detail", ""))
-    return f'{_alert(alert)}<details><summary>why</summary><p class="detail">{detail}</p></details>'
+    said = [m["action"].get("text", "") for m in alert.get("mitigation", []) if "date" in m]
+    answers = "".join(f'<p class="note">{escape(words)}</p>' for words in said)
+    return f'{_alert(alert)}{answers}<details><summary>why</summary><p class="detail">{detail}</p></details>'
 
 
 def _by_severity(alerts: list[Json]) -> list[Json]:

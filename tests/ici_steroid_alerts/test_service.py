@@ -12,12 +12,14 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from ici_steroid_alerts.app import service
 from isodose.clinical.record import Exposure, PatientRecord
 from isodose.events import contract
 from isodose.service import Running, build_app
 from isodose.settings import Settings
+from isodose.storage.tables import outbox
 
 TODAY = dt.date(2026, 11, 23)
 PATIENTS = Path(__file__).parents[2] / "samples" / "patients"
@@ -244,6 +246,9 @@ def test_an_alert_is_answered_from_the_worklist(call: Caller) -> None:
     answered = call("POST", path, told, "fhir+json")
     assert answered.status_code == 200, answered.text
     assert "Overridden (worklist): Palliative" in answered.text
+    with call.running.reading() as work:
+        told = work.conn.execute(select(outbox.c.topic)).scalars().all()
+    assert "isodose.card-feedback.v1" in told, "who rebuilds from the topic finds the answer there"
     report = call("GET", "/fhir/$override-report")
     assert report.status_code == 200, report.text
     assert report.json()["parameter"][0]["part"][0]["valueCode"] == "DRUG-steroid-ici-alert"

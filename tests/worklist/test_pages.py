@@ -12,7 +12,9 @@ from fastapi import FastAPI
 
 from isodose.service import build_app
 from isodose.settings import Settings
+from worklist import pages
 from worklist.app import service
+from worklist.reading import Row
 
 Json = dict[str, Any]
 EHR, OPTIONS, PLANS, ALERTS = 8001, 8002, 8003, 8004
@@ -113,3 +115,22 @@ def test_pages_are_not_kept_and_run_no_scripts() -> None:
     headers = _get("/worklist").headers
     assert headers["cache-control"] == "no-store"
     assert "default-src 'none'" in headers["content-security-policy"]
+
+
+def test_an_answered_alert_is_counted_apart_and_shown_with_its_answer() -> None:
+    state = {"url": "https://isodose.example/fhir/StructureDefinition/alert-state", "valueCode": "answered"}
+    answered: Json = {"extension": [state]}
+    assert pages.is_answered(answered)
+    assert not pages.is_answered({})
+    overridden = answered | {
+        "code": {"text": "Steroid with a checkpoint inhibitor"},
+        "mitigation": [
+            {"action": {"text": "Proposed: taper"}},
+            {"action": {"text": "Overridden: <palliative>"}, "date": "2026-11-23"},
+        ],
+    }
+    row = Row("p", "Ada", "", options=[], scans=[], tasks=[], alerts=[overridden])
+    assert "1 answered" in pages.worklist_page([row], "")
+    page = pages.patient_page(row, "")
+    assert "Overridden: &lt;palliative&gt;" in page
+    assert "Proposed: taper" not in page
