@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import cards, clinic_day, events, guidance, ingestion, order_cards, validation
+from benchmarks import cards, clinic_day, decision, events, guidance, ingestion, order_cards, validation
 from benchmarks.report import print_lines
 
 MEASUREMENTS = {
     "validation": validation.measure,
     "cards": cards.measure,
+    "decision": decision.measure,
     "order-cards": order_cards.measure,
     "ingestion": ingestion.measure,
     "events": events.measure,

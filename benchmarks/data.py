@@ -33,7 +33,7 @@ def patient_resources(number: int) -> list[Resource]:
     resources += [_radiotherapy(f"{patient}-rt-{n}", subject, n) for n in range(2)]
     resources += [_scan(f"{patient}-mr-{n}", subject, n) for n in range(6)]
     filler = 50 - len(resources)
-    resources += [_laboratory(f"{patient}-lab-{n}", subject, n) for n in range(filler)]
+    resources += [laboratory(f"{patient}-lab-{n}", subject, n) for n in range(filler)]
     return [_as_exported(resource) for resource in resources]
 
 
@@ -187,7 +187,7 @@ def _scan(identity: str, subject: Resource, number: int) -> Resource:
     }
 
 
-def _laboratory(identity: str, subject: Resource, number: int) -> Resource:
+def laboratory(identity: str, subject: Resource, number: int) -> Resource:
     return {
         "resourceType": "Observation",
         "id": identity,

@@ -87,23 +87,27 @@ def relevant(by: Weights) -> frozenset[str]:
 
 def missing_facts(
     judged: Judged,
+    appraised: Mapping[str, Appraised],
     findings: Sequence[Finding],
+    *,
     record: PatientRecord,
     knowledge: Knowledge,
     by: Weights,
 ) -> list[MissingFact]:
     """The missing facts on which a standing or a score hangs, the most decisive first.
 
-    `record` carries what is derived for the day. Pure.
+    `appraised` is what `judged` comes to; `record` carries what is derived for the day. Pure.
     """
-    return _Supposing(judged, findings, record, knowledge, by).ranked()
+    return _Supposing(judged, appraised, findings, record=record, knowledge=knowledge, by=by).ranked()
 
 
 class _Supposing:
     def __init__(
         self,
         judged: Judged,
+        appraised: Mapping[str, Appraised],
         findings: Sequence[Finding],
+        *,
         record: PatientRecord,
         knowledge: Knowledge,
         by: Weights,
@@ -118,7 +122,7 @@ class _Supposing:
         self._open = [f for f in findings if f.verdict == "unknown" and f.code in wanted]
         self._patient = View(record, self._on)
         self._views = {s.ref: View(record, self._on, s, self._patient) for s in record.subjects}
-        self._before = appraise(self._judged, by)
+        self._before = appraised
         surely = max(one.low for one in self._before.values())
         self._on_top = {
             code

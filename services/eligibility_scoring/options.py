@@ -63,7 +63,7 @@ class Appraisal:
         self.missing: list[MissingFact] = []
         appraised = appraise(judged, by)
         if any(len(one.whole.possible) > 1 or one.width for one in appraised.values()):
-            self.missing = missing_facts(judged, findings, seen, knowledge, by)
+            self.missing = missing_facts(judged, appraised, findings, record=seen, knowledge=knowledge, by=by)
         made = _Maker(judged, by, _said(findings), [fact.name for fact in self.missing]).options(appraised)
         self.nothing_waits = all(judged(QUIET, lesion).value for lesion in judged.lesions)
         lead = None if self.nothing_waits and not _settled_by_treatment(made) else _leader(made)

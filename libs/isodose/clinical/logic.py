@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from isodose.clinical.record import Fact, FactScalar
 
 UNKNOWN_VALUE = "unknown"
+_NUMBERS = (int, float)
 
 
 class Term:
@@ -103,6 +104,8 @@ class Term:
 
     def is_in(self, values: Any) -> Term:
         """Membership in a code list, any iterable of values."""
+        if self.value is not None and self.value != UNKNOWN_VALUE and type(values) is list:
+            return Term(self.value in values, self.used)
         if self.value is not None and self.value != UNKNOWN_VALUE:
             return Term(any(self.value == value for value in values), self.used)
         result = Term(False)
@@ -112,6 +115,8 @@ class Term:
 
     def between(self, low: Any, high: Any) -> Term:
         """`low <= self <= high`, both ends inclusive."""
+        if type(self.value) in _NUMBERS and type(low) in _NUMBERS and type(high) in _NUMBERS:
+            return Term(low <= self.value <= high, self.used)
         at_least: Term = self >= low
         at_most: Term = self <= high
         return at_least & at_most
@@ -181,7 +186,10 @@ def some(terms: Iterable[Term]) -> Term:
 
 
 def _lift(function: Callable[[Any, Any], Any], left: Term, right: Any) -> Term:
-    right = term(right)
+    if type(right) is not Term:
+        if left.value is None:
+            return left
+        return Term(function(_comparable(left.value), _comparable(right)), left.used)
     used, absent = left.used | right.used, left.missing | right.missing
     if left.value is None or right.value is None:
         return Term(None, used, absent)

@@ -16,7 +16,7 @@ Certainty = Literal["sure", "likely", "ask"]
 FactScalar = bool | int | float | str
 
 
-class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of every clinical value: frozen, compared by content, sparse in JSON."""
 
 
