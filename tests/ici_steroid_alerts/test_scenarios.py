@@ -56,13 +56,17 @@ def test_a_scenario_raises_these_alerts_and_no_others(row: dict[str, Any]) -> No
 @pytest.mark.parametrize("row", SCENARIOS[::4], ids=named)
 def test_the_order_in_which_things_were_read_does_not_matter(row: dict[str, Any]) -> None:
     record = record_of(row)
-    expected = encode(decision.decide(record, KNOWLEDGE, TODAY))
+    decided = decision.decide(record, KNOWLEDGE, TODAY)
+    expected = encode(decided)
+    issues = outputs.resources(record, decided, KNOWLEDGE, TODAY, BASE)
 
     @settings(max_examples=10, deadline=None, derandomize=True)
     @given(st.permutations(record.exposures), st.permutations(record.facts))
     def same(exposures: list[Exposure], stated: list[Fact]) -> None:
         other = replace(record, exposures=tuple(exposures), facts=tuple(stated))
-        assert encode(decision.decide(other, KNOWLEDGE, TODAY)) == expected
+        findings = decision.decide(other, KNOWLEDGE, TODAY)
+        assert encode(findings) == expected
+        assert outputs.resources(other, findings, KNOWLEDGE, TODAY, BASE) == issues
 
     same()
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from isodose.clinical.record import Exposure
 from isodose.mcode import build_record
@@ -51,6 +53,7 @@ def told(exposure: Exposure) -> dict[str, Any]:
         "every": exposure.cycle_days,
         "certainty": exposure.certainty,
         "as_needed": exposure.as_needed,
+        "in_words": exposure.dose_in_words,
         "words": exposure.text,
     }
 
@@ -62,3 +65,30 @@ def test_an_order_is_read_as_written(row: dict[str, Any]) -> None:
     assert len(found) == len(expected), found
     for one, wanted in zip(found, expected, strict=True):
         assert {name: one[name] for name in wanted} == wanted
+
+
+UNITS = {"mg": 1.0, "g": 1000.0, "ug": 0.001}
+HOURS = {"h": 1.0, "d": 24.0, "min": 1 / 60}
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    st.sampled_from([0.5, 1, 2, 4, 8, 16]),
+    st.sampled_from([4, 6, 8, 12, 24]),
+    st.sampled_from(sorted(UNITS)),
+    st.sampled_from(sorted(HOURS)),
+)
+def test_the_units_of_dose_and_period_do_not_change_the_day(
+    mg: float, hours: int, unit: str, period_unit: str
+) -> None:
+    repeat = {"frequency": 1, "period": hours / HOURS[period_unit], "periodUnit": period_unit}
+    dose = {"value": mg / UNITS[unit], "code": unit}
+    dosage = [{"timing": {"repeat": repeat}, "doseAndRate": [{"doseQuantity": dose}]}]
+    (found,) = read({"dosage": dosage})
+    assert found.daily_dose_mg == pytest.approx(mg * 24 / hours, rel=1e-3)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.permutations(next(row for row in ROWS if "three steps of a week" in row["name"])["dosage"]))
+def test_the_steps_of_a_taper_may_stand_in_any_order(dosage: list[Any]) -> None:
+    assert [e.daily_dose_mg for e in read({"dosage": dosage})] == [8, 4, 2]

@@ -99,7 +99,7 @@ class Exposure(Struct, frozen=True):
     `daily_dose_mg` is the total per day where the order allows computing it, `least_daily_dose_mg` what is
     taken at the least where it leaves a range. `cycle_days` are the days from dose to dose of a drug that is
     not taken every day; the dose is then that of its day. An order in steps is one exposure per step, all of
-    one `ref`. `text` is the order's own words.
+    one `ref`. `text` is the order's own words; `dose_in_words` tells that the dose was read from them.
     """
 
     ref: str
@@ -113,6 +113,7 @@ class Exposure(Struct, frozen=True):
     daily_dose_mg: float | None = None
     least_daily_dose_mg: float | None = None
     cycle_days: int | None = None
+    dose_in_words: bool = False
     route: Literal["", "systemic", "topical", "inhaled", "ophthalmic", "local"] = ""
     as_needed: bool = False
     indication: str = ""

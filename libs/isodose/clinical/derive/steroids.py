@@ -124,7 +124,8 @@ def _dose(active: Sequence[Acting]) -> Iterable[Fact]:
     if not parts or len(doses) < len(parts):
         return
     total = sum(doses)
-    doubtful = any(a.exposure.route == "" for a in active) or not all(agree for _, agree in parts)
+    read = any(a.exposure.route == "" or a.exposure.dose_in_words for a in active)
+    doubtful = read or not all(agree for _, agree in parts)
     certainty = least(*(a.certainty for a in active), "likely" if doubtful else "sure")
     reasons = [f"{a.reason}: {_dose_words(a.exposure)}{_if_replacement(a.exposure)}" for a in active]
     as_dexamethasone = total * figures().equal_to_prednisone_5_mg["dexamethasone"] / 5
