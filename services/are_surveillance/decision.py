@@ -80,9 +80,9 @@ def _interval(laid_out: Plan, knowledge: Knowledge, on: dt.date) -> logic.Term:
 
 
 def _sources(laid_out: Plan, knowledge: Knowledge) -> Iterator[Citation]:
-    """The sources of every entry that the plan rests on or shows, each once."""
+    """The sources of every entry that the plan rests on, each once; what stands beside it cites its own."""
     bases = {place.slot.basis for place in laid_out.places if place.open}
-    codes = dict.fromkeys([SCHEDULE, *sorted(bases), *knowledge.evidence_for(SCHEDULE)])
+    codes = dict.fromkeys([SCHEDULE, *sorted(bases)])
     shown = (source for code in codes for source in knowledge.entry(code).evidence)
     return iter(dict.fromkeys(shown))
 
@@ -91,5 +91,6 @@ def _open_points(laid_out: Plan, judged: Sequence[Finding]) -> Iterator[str]:
     for question in laid_out.questions:
         yield question.text
     undecided = {name for f in judged if f.code == SHORTEN and f.verdict == "unknown" for name in f.missing}
-    if undecided and laid_out.status == "active":
-        yield f"A shorter interval could be offered once known: {', '.join(sorted(undecided))}."
+    if undecided and laid_out.status == "active" and not laid_out.shortened_by:
+        words = (facts.definition(name).definition for name in sorted(undecided))
+        yield f"A shorter interval could be offered once known: {'; '.join(words)}."

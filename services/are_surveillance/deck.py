@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 from are_surveillance.decision import SCHEDULE
-from are_surveillance.outputs.orders import mri_order, order_notes
+from are_surveillance.outputs.orders import asked_of_the_scan, mri_order, order_notes
 from are_surveillance.schedule import Plan
 from are_surveillance.todo import OWNER, TITLE, Todo
 from are_surveillance.wording import kind
@@ -125,7 +125,7 @@ class Deck:
             slack = self._knowledge.values("SUP-SURV-overdue", self._call.on)["slack_weeks"]
             first, last = self._call.on, timeline.weeks_after(self._call.on, slack)
         why = f"Surveillance after {kind(plan.anchor.course)} that ended on {plan.anchor.day}"
-        notes = order_notes(place, plan, self._knowledge)
+        notes = [*order_notes(place, plan, self._knowledge), *asked_of_the_scan(self._findings)]
         order = mri_order(self._call.patient_id, first, last, why, notes)
         order["priority"] = "urgent" if late else "routine"
         label = f"Propose brain MRI with contrast, {first} to {last}"

@@ -221,3 +221,32 @@ def test_replaying_turning_days_ends_where_jumping_does(record: PatientRecord, o
         day = following
         shown = concluded(record, day)
     assert shown == concluded(record, goal)
+
+
+@settings(max_examples=40, deadline=None)
+@given(records(), days)
+def test_no_proposal_is_made_for_a_time_that_is_over(record: PatientRecord, on: dt.date) -> None:
+    """Within its week of slack a scan is still proposed; after that, until the next window opens."""
+    for order in concluded(record, on):
+        if order["resourceType"] == "ServiceRequest" and order["status"] == "draft":
+            end = dt.date.fromisoformat(order["occurrencePeriod"]["end"])
+            assert on - end <= dt.timedelta(days=7)
+
+
+@settings(max_examples=40, deadline=None)
+@given(records(), days, st.sampled_from(["melanoma", "nsclc"]))
+def test_what_becomes_known_today_rewrites_no_window_that_was_closed(
+    record: PatientRecord, on: dt.date, histology: str
+) -> None:
+    before = replace(record, facts=tuple(f for f in record.facts if f.name != "histology"))
+    known = Fact(name="histology", value=histology, on=on)
+    after = replace(before, facts=(*before.facts, known))
+    closed = [
+        {
+            p.slot.key: p.slot.window
+            for p in planned(one, on).places
+            if p.state == "completed" and p.slot.scan and p.slot.scan.on != on
+        }
+        for one in (before, after)
+    ]
+    assert closed[0] == closed[1]

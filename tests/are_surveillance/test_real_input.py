@@ -57,6 +57,38 @@ def test_no_date_loses_a_treated_patient(
     assert any(question.code == "course-date" for question in plan.questions) is asked
 
 
+def scanned(started: str) -> dict[str, Any]:
+    return {
+        "resourceType": "ImagingStudy",
+        "id": "mri",
+        "status": "available",
+        "subject": {"reference": "Patient/p"},
+        "modality": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "MR"}],
+        "procedureCode": [{"coding": [{"system": "http://loinc.org", "code": "24587-8"}]}],
+        "started": started,
+    }
+
+
+@pytest.mark.parametrize(
+    ("started", "closed", "asked"),
+    [
+        ("2024-04-25", "2024-04-25", False),
+        ("2024-04-25T23:59:00-12:00", "2024-04-25", False),
+        ("2024-04-25T00:01:00+14:00", "2024-04-25", False),
+        ("2024-04", None, True),
+        ("2024", None, True),
+    ],
+)
+def test_a_scan_counts_on_the_day_of_its_own_place_and_not_on_a_guess(
+    started: str, closed: str | None, asked: bool
+) -> None:
+    """After a course that ended on a leap day."""
+    plan = plan_for([*treated(performedDateTime="2024-02-29"), scanned(started)], dt.date(2024, 5, 1))
+    done = [p.slot.scan.on.isoformat() for p in plan.places if p.slot.scan and p.slot.scan.on]
+    assert done == ([closed] if closed else [])
+    assert any(question.code == "scan-date" for question in plan.questions) is asked
+
+
 @pytest.mark.skipif(not CODEX.exists(), reason="the CodeX samples are not here; set ISODOSE_SHARED")
 def test_the_codex_patient_is_followed_up_with_the_question_what_the_course_was() -> None:
     files = sorted(CODEX.glob("*XRTS-05*.json"))

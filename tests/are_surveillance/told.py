@@ -14,6 +14,7 @@ from are_surveillance import decision
 from are_surveillance.management.options import treatments
 from are_surveillance.open_work import open_work
 from are_surveillance.outputs import resources
+from are_surveillance.outputs.orders import ASKED
 from are_surveillance.risk.profile import profiles
 from are_surveillance.workup.states import workups
 from are_surveillance.workup.steps import steps
@@ -175,6 +176,7 @@ def plan_differs(row: Mapping[str, Any], knowledge: Knowledge) -> list[str]:
         "postoperative": [
             [p.state, p.window.earliest, p.window.target, p.window.latest] for p in plan.postoperative
         ],
+        "asks": [code for code in ASKED if code in str([r for r in made if r.get("status") == "draft"])],
         "says": expected.get("says", "") if expected.get("says", "") in words else words,
     }
     return _unlike(seen, {k: sorted(v) if k == "work" else v for k, v in expected.items()})

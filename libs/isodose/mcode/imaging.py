@@ -99,7 +99,7 @@ def _study(reading: Reading, study: Resource) -> None:
     sites = [{"coding": [s["bodySite"]]} for s in series if isinstance(s.get("bodySite"), dict)]
     region = "brain" if concept or _names_brain(words) else site_region(*sites)
     status = _STUDIED.get(str(study.get("status")), "unknown")
-    _write(reading, study, _Found(kind, region, status, day(study.get("started")), concept))
+    _write(reading, study, _Found(kind, region, status, _exact_day(study.get("started")), concept))
 
 
 def _same_scan(reading: Reading, report: Resource, studies: list[str]) -> None:
@@ -116,10 +116,17 @@ def _coded(chart: Chart, reading: Reading, resource: Resource, status: Status) -
         return
     region = "brain" if concept or _names_brain(words) else site_region(*items(resource.get("bodySite")))
     period = resource.get("performedPeriod")
-    on = effective_day(resource) or day(resource.get("performedDateTime"))
+    dated = resource.get("effectiveDateTime") or resource.get("performedDateTime")
+    on = _exact_day(dated) if dated else effective_day(resource)
     if on is None and isinstance(period, dict):
         on = day(period.get("start"))
     _write(reading, resource, _Found(kind, region, status, on, concept))
+
+
+def _exact_day(written: Any) -> dt.date | None:
+    """The day of a scan; None where only its month or year is known, for no scan counts on a guess."""
+    first = day(written)
+    return first if first == day(written, last=True) else None
 
 
 def _named(chart: Chart, resource: Resource) -> tuple[Concept | None, Modality | None, str]:

@@ -38,5 +38,5 @@ def resources(
     ]
     if plan.status == "none":
         return tasks
-    parts = [*orders(plan, known, knowledge), *tasks, *risks]
+    parts = [*orders(plan, findings, known, knowledge), *tasks, *risks]
     return [care_plan(plan, parts, known, knowledge), *parts]

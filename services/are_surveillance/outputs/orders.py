@@ -12,14 +12,32 @@ from are_surveillance.postoperative import Postoperative
 from are_surveillance.schedule import Plan
 from are_surveillance.windows import REPEAT
 from isodose.clinical import timeline
+from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.terminology import value_set
 
+ASKED = (
+    "ARE-DX-surveillance-cavity-lmd",
+    "ARE-DX-perfusion-baseline",
+    "SUP-SAFE-gadolinium",
+    "SUP-SAFE-pregnancy",
+)
+"""Entries that, where met, ask something of whoever does or reads the scan."""
 
-def orders(plan: Plan, known: Identities, knowledge: Knowledge) -> list[Resource]:
+
+def asked_of_the_scan(findings: Sequence[Finding]) -> list[str]:
+    """What the findings ask of the scan, a sentence each."""
+    met = {f.code: f for f in findings if f.code in ASKED and f.verdict == "met"}
+    return [f"{met[code].summary} {met[code].action} ({code})" for code in ASKED if code in met]
+
+
+def orders(
+    plan: Plan, findings: Sequence[Finding], known: Identities, knowledge: Knowledge
+) -> list[Resource]:
     """The orders of all windows that were closed or are open; none open while MRI is contraindicated or the
     plan is paused.
     """
+    asked = [{"text": text} for text in asked_of_the_scan(findings)]
     held = plan.mri_contraindicated or plan.pause is not None
     following = [place.slot.window.earliest for place in plan.places[1:]]
     made = [
@@ -27,6 +45,9 @@ def orders(plan: Plan, known: Identities, knowledge: Knowledge) -> list[Resource
         for place, after in itertools.zip_longest(plan.places, following)
         if place.state == "completed" or (place.open and not held)
     ]
+    for order in made:
+        if order["status"] == "draft":
+            order["note"] = [*order["note"], *asked]
     return [*made, *(o for one in plan.postoperative for o in _after_operation(one, held, known, knowledge))]
 
 

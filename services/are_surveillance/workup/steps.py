@@ -29,12 +29,17 @@ def steps(workup: WorkUp, record: PatientRecord, knowledge: Knowledge, on: dt.da
         return []
     known = _Known(workup, record, on)
     if workup.state in OPEN:
-        return [*_first(known, knowledge, on), *_tests(known), *_tissue(known), *_board(known)]
+        first = list(_first(known, knowledge, on))
+        scanned = any(step.name in _WITH_PERFUSION for step in first)
+        return [*first, *_tests(known, with_scan=scanned), *_tissue(known), *_board(known)]
     if workup.state == "are-likely":
         return [_record_state(workup), *_board(known)]
     if workup.state == "progression-likely":
         return [*_board(known), *_tissue(known), _record_state(workup)]
     return [_after_tissue(workup)]
+
+
+_WITH_PERFUSION = ("image-now", "repeat-mri")
 
 
 class _Known:
@@ -99,8 +104,9 @@ def _first(known: _Known, knowledge: Knowledge, on: dt.date) -> Iterator[Step]:
         )
 
 
-def _tests(known: _Known) -> Iterator[Step]:
-    if not known.done("perfusion") and not known.without_mri:
+def _tests(known: _Known, *, with_scan: bool) -> Iterator[Step]:
+    """The tests that are left; perfusion is a step of its own where no scan is asked for that brings it."""
+    if not known.done("perfusion") and not known.without_mri and not with_scan:
         limits = known["perfusion_confounder"] is True or known["perfusion_baseline_available"] is False
         limit = " Its reading is limited here." if limits else ""
         yield Step(
