@@ -23,9 +23,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
 
 from all_in_one import demo as demonstration
-from all_in_one import loading, terminal
+from all_in_one import loading, pulling, terminal
 from all_in_one.app import AllInOne
 from all_in_one.composition import DECIDING, SERVICES
+from ehr_ingestion.pull import EhrAwayError, EhrReader
 from isodose.assessment import Decider, assess
 from isodose.clinical import terminology
 from isodose.clinical.knowledge import KnowledgeError
@@ -35,6 +36,7 @@ from isodose.events.log import LogUnavailable, Record, open_log
 from isodose.fhir.definitions import resource_types
 from isodose.fhir.errors import FhirError
 from isodose.fhir.resources import parse
+from isodose.security.backend_auth import BackendToken, NoTokenError, private_key
 from isodose.security.gate import Gate
 from isodose.service import RefusalError, Service, build_app, claims_at, refuse
 from isodose.settings import Settings
@@ -93,6 +95,7 @@ def assess_bundle(
 def load(
     files: Annotated[list[Path], typer.Argument(help="Bundles, single resources (.json) or .ndjson")],
     server: ServerUrl = "http://127.0.0.1:8000",
+    token: Annotated[Path | None, typer.Option("--token-file", help="a file with an access token")] = None,
 ) -> None:
     """Bring files of FHIR resources to a server; each resource is stored or refused with a reason."""
     summaries = [loading.Summary(str(file)) for file in files]
@@ -105,7 +108,9 @@ def load(
     )
     task = bar.add_task("loading", total=sum(len(items) for _, items in read))
     try:
-        with bar, httpx.Client(base_url=f"{server.rstrip('/')}/fhir", timeout=120) as client:
+        headers = {"authorization": f"Bearer {token.read_text().strip()}"} if token else {}
+        base = f"{server.rstrip('/')}/fhir"
+        with bar, httpx.Client(base_url=base, timeout=120, headers=headers) as client:
             for batch in loading.batches(read):
                 bar.update(task, description=batch[0][0].file)
                 loading.load(batch, client)
@@ -115,6 +120,35 @@ def load(
         _fail(str(error))
     terminal.show_summaries(out, summaries)
     if any(summary.refused for summary in summaries):
+        raise typer.Exit(1)
+
+
+@app.command("pull")
+def pull_patients(
+    patients: Annotated[list[str], typer.Argument(help="ids of patients at the EHR")],
+    *,
+    ehr: Annotated[str, typer.Option("--from", help="FHIR base of the EHR")],
+    token_url: Annotated[str, typer.Option(help="the EHR's token endpoint; empty: no token")] = "",
+    client_id: Annotated[str, typer.Option(help="as which Isodose is registered there")] = "",
+    key: Annotated[Path | None, typer.Option(help="a file with the private JWK of that client")] = None,
+    scope: Annotated[str, typer.Option(help="what to ask for")] = "system/*.rs",
+    state: Annotated[Path | None, typer.Option(help="a file that keeps when each patient was read")] = None,
+) -> None:
+    """Read patients from the EHR's FHIR server; with --state only what changed since the last time."""
+    settings = _settings()
+    try:
+        signed = (
+            BackendToken(token_url, client_id=client_id, key=private_key(key), scope=scope) if key else None
+        )
+        reader = EhrReader(ehr, signed.header if signed else dict)
+        done = pulling.pull_all(reader, ehr.rstrip("/"), patients, state, settings)
+    except (ValueError, EhrAwayError, NoTokenError, SchemaMismatch) as error:
+        _fail(str(error))
+    for patient_id, summary in done.items():
+        withheld = f", not given: {', '.join(summary.withheld)}" if summary.withheld else ""
+        refused = sum(summary.refused.values())
+        _say(f"{patient_id}: {summary.kept} kept, {summary.unchanged} as before, {refused} refused{withheld}")
+    if any(summary.refused for summary in done.values()):
         raise typer.Exit(1)
 
 

@@ -21,12 +21,13 @@ def service(settings: Settings) -> Service:
         description="FHIR R4 of what the EHR sent and of what the decision services concluded",
         port=8001,
         handlers=handlers(),
-        on_written=_follow,
+        on_written=follow,
         own_routes=claims,
         definitions=words_of_all(settings.canonical_base),
     )
 
 
-def _follow(work: Work, written: Sequence[Stored]) -> None:
+def follow(work: Work, written: Sequence[Stored]) -> None:
+    """Judge what the EHR states, and let the records follow what was written, in the same transaction."""
     refuse_unreadable(written)
     rebuild(work, touched(written))

@@ -1,0 +1,202 @@
+"""The record of a patient, read from the EHR's FHIR server and kept here: all of it, or what is new since
+last time.
+
+Reading again does no harm: what is here already makes no new version. https://hl7.org/fhir/R4/http.html#search
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+import httpx
+import msgspec
+
+from ehr_ingestion.app import follow
+from isodose.fhir import bundle as bundles
+from isodose.fhir.resources import is_id, parse
+from isodose.service import Work
+from isodose.storage.database import Database
+
+# In this order what others point to is here before them.
+TYPES = (
+    "Condition", "BodyStructure", "ServiceRequest", "Procedure", "ImagingStudy", "DiagnosticReport",
+    "Observation", "MedicationRequest", "MedicationAdministration", "MedicationStatement", "Appointment",
+    "AllergyIntolerance",
+)  # fmt: skip
+_ALONG = {kind: f"{kind}:medication" for kind in TYPES if kind.startswith("Medication")}
+PAGE = 100
+MOST_PAGES = 200
+ATTEMPTS = 5
+AT_ONCE = 100
+_WAIT_AGAIN = frozenset({429, 502, 503, 504})
+
+
+class EhrAwayError(Exception):
+    """The EHR did not give what was asked; the message names the type, and no patient."""
+
+
+class _Search(msgspec.Struct, rename="camel"):
+    link: list[dict[str, str]] = []
+    entry: list[dict[str, msgspec.Raw]] = []
+
+
+@dataclass
+class Summary:
+    """What came of a pull: resources kept, those that were here already, those refused and the types
+    withheld.
+    """
+
+    kept: int = 0
+    unchanged: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    withheld: dict[str, int] = field(default_factory=dict)
+
+
+class EhrReader:
+    """Reads from one FHIR server, politely: it waits as long as it is told, and longer each time it is
+    refused.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        authorization: Callable[[], Mapping[str, str]] = dict,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._base = base.rstrip("/")
+        self._own = re.compile(rb'("reference"\s*:\s*")' + re.escape(self._base.encode()) + b"/")
+        self._authorization = authorization
+        self._http = httpx.Client(transport=transport, timeout=30, follow_redirects=False)
+        self._sleep = sleep
+
+    def patient(self, patient_id: str) -> bytes:
+        """The Patient as it is there. Raises `EhrAwayError`."""
+        answer = self._get(f"{self._base}/Patient/{patient_id}", "Patient")
+        if answer.status_code != httpx.codes.OK:
+            raise EhrAwayError(f"the EHR answered {answer.status_code} for the Patient")
+        return self._relative(answer.content)
+
+    def search(self, kind: str, patient_id: str, since: str | None) -> Iterator[bytes]:
+        """Every resource of this type, page by page. Raises `EhrAwayError`; `WithheldError` for a type not
+        given.
+        """
+        query = {"patient": patient_id, "_count": str(PAGE)}
+        query |= {"_lastUpdated": f"ge{since}"} if since else {}
+        query |= {"_include": _ALONG[kind]} if kind in _ALONG else {}
+        url = f"{self._base}/{kind}?{urlencode(query)}"
+        for _ in range(MOST_PAGES):
+            answer = self._get(url, kind)
+            if answer.status_code in (400, 403, 404):
+                raise WithheldError(answer.status_code)
+            if answer.status_code != httpx.codes.OK:
+                raise EhrAwayError(f"the EHR answered {answer.status_code} for {kind}")
+            page = _page(answer.content, kind)
+            yield from (self._relative(bytes(e["resource"])) for e in page.entry if "resource" in e)
+            following = [link["url"] for link in page.link if link.get("relation") == "next"]
+            if not following:
+                return
+            url = str(httpx.URL(url).join(following[0]))
+            if not url.startswith((f"{self._base}/", f"{self._base}?")):
+                raise EhrAwayError(f"a next page of {kind} lies outside the EHR's FHIR server")
+        raise EhrAwayError(f"the EHR has more than {MOST_PAGES} pages of {kind} for one patient")
+
+    def _relative(self, resource: bytes) -> bytes:
+        """References to the EHR's own server by type and id: what they name has the same id here."""
+        return self._own.sub(rb"\1", resource)
+
+    def _get(self, url: str, kind: str) -> httpx.Response:
+        headers = {"accept": "application/fhir+json", **self._authorization()}
+        for attempt in range(ATTEMPTS):
+            try:
+                answer = self._http.get(url, headers=headers)
+            except httpx.HTTPError as error:
+                if attempt == ATTEMPTS - 1:
+                    raise EhrAwayError(f"the EHR is not reached for {kind}: {type(error).__name__}") from None
+                self._sleep(_pause(attempt, None))
+                continue
+            if answer.status_code not in _WAIT_AGAIN:
+                return answer
+            self._sleep(_pause(attempt, answer.headers.get("retry-after")))
+        raise EhrAwayError(f"the EHR was asked {ATTEMPTS} times for {kind} and is too busy")
+
+
+class WithheldError(Exception):
+    """The EHR does not give this type: it does not know it, or the scope does not reach it."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        super().__init__(str(status))
+
+
+def pull(
+    ehr: EhrReader,
+    patient_id: str,
+    database: Database,
+    work: Callable[..., Work],
+    since: str | None = None,
+) -> Summary:
+    """Keep what the EHR has on one patient; with `since`, an instant, what changed from then on.
+
+    Nothing is kept of a pull that breaks off with `EhrAwayError`: the next one begins where this one did.
+    """
+    summary = Summary()
+    found = [ehr.patient(patient_id)]
+    for kind in TYPES:
+        try:
+            found += ehr.search(kind, patient_id, since)
+        except WithheldError as withheld:
+            summary.withheld[kind] = withheld.status
+    for start in range(0, len(found), AT_ONCE):
+        _keep(found[start : start + AT_ONCE], database, work, summary)
+    return summary
+
+
+def _keep(resources: list[bytes], database: Database, work: Callable[..., Work], summary: Summary) -> None:
+    entries = [entry for entry in map(_entry, resources) if entry is not None]
+    batch = parse(msgspec.json.encode({"resourceType": "Bundle", "type": "batch", "entry": entries}))
+    with database.begin() as conn:
+        opened = work(conn)
+        answer = bundles.process(opened.resources, batch)
+        changed = [stored for stored in answer.written if stored.changed]
+        follow(opened, changed)
+    summary.kept += len(changed)
+    summary.unchanged += len(answer.written) - len(changed)
+    for entry in msgspec.json.decode(answer.body)["entry"]:
+        status = entry["response"]["status"]
+        if int(status) >= 400:
+            summary.refused[status] = summary.refused.get(status, 0) + 1
+
+
+class _Named(msgspec.Struct, rename="camel"):
+    resource_type: str = ""
+    id: str = ""
+
+
+def _entry(resource: bytes) -> dict[str, object] | None:
+    named = msgspec.json.decode(resource, type=_Named)
+    if named.resource_type in ("", "OperationOutcome") or not is_id(named.id):
+        return None
+    url = f"{named.resource_type}/{named.id}"
+    return {"resource": msgspec.Raw(resource), "request": {"method": "PUT", "url": url}}
+
+
+def _page(content: bytes, kind: str) -> _Search:
+    try:
+        return msgspec.json.decode(content, type=_Search)
+    except msgspec.DecodeError:
+        raise EhrAwayError(
+            f"the EHR answered the search of {kind} with something else than a Bundle"
+        ) from None
+
+
+def _pause(attempt: int, told: str | None) -> float:
+    """Seconds to wait: what the server asks for, else twice as long each time, never all callers at once."""
+    if told is not None and told.isdigit():
+        return min(float(told), 120.0)
+    return min(2.0**attempt, 30.0) * random.uniform(0.5, 1.0)  # noqa: S311
