@@ -13,7 +13,7 @@ Proposal = Literal[
     "glucose",
     "prophylaxis",
     "lower-dose",
-    "without-draft",
+    "without-bevacizumab",
     "without-steroid",
     "taper",
     "spare-steroid",

@@ -6,7 +6,7 @@ order-select informs and warns; order-sign may also stop the prescriber, where a
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace
 
@@ -80,11 +80,11 @@ def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
         return []
     names = _names(call)
     replaced = {target_of(draft.get("priorPrescription")) for draft in call.drafts}
-    resources = [names.get(id(r), r) for r in call.resources if reference_to(r) not in replaced]
+    resources = [names.get(id(resource), resource) for resource in call.resources]
     drafts = [names[id(draft)] for draft in call.drafts]
     drafted = {_ref(draft) for draft in drafts}
     judges = set(call.selections) if call.hook == "order-select" else drafted
-    record = as_if_signed(build_record(call.patient_id, resources), drafted, call.on)
+    record = as_if_signed(build_record(call.patient_id, resources), drafted, call.on, replaced)
     seen = as_seen(record, call.on)
     situation = Situation(seen, judged(seen, knowledge, call.on), knowledge, call.on)
     raised = [
@@ -135,8 +135,11 @@ def _open(raised: Sequence[Alert], call: HookCall) -> list[Alert]:
     return found
 
 
-def as_if_signed(record: PatientRecord, drafted: set[str], on: dt.date) -> PatientRecord:
-    """The record as it will be: drafted drugs are given from today, drafted radiation is planned.
+def as_if_signed(
+    record: PatientRecord, drafted: set[str], on: dt.date, replaced: Collection[str] = ()
+) -> PatientRecord:
+    """The record as it will be: drafted drugs are given from today, drafted radiation is planned, and
+    the orders that a draft replaces ended yesterday.
 
     The steps of a drafted taper keep their distances. A drafted checkpoint inhibitor stays planned: its
     timing is what is being chosen.
@@ -146,10 +149,13 @@ def as_if_signed(record: PatientRecord, drafted: set[str], on: dt.date) -> Patie
         if exposure.ref in drafted and exposure.start is not None:
             begins[exposure.ref] = min(exposure.start, begins.get(exposure.ref, exposure.start))
     exposures = tuple(
-        _signed(e, on, on - begins.get(e.ref, on)) if e.ref in drafted else e for e in record.exposures
+        _signed(e, on, on - begins.get(e.ref, on)) if e.ref in drafted else e
+        for e in record.exposures
+        if e.ref not in replaced
     )
+    ended = tuple(_ended(e, on) for e in record.exposures if e.ref in replaced)
     courses = tuple(_planned(c) if c.ref in drafted else c for c in record.courses)
-    return replace(record, exposures=exposures, courses=courses)
+    return replace(record, exposures=(*exposures, *filter(None, ended)), courses=courses)
 
 
 def _signed(exposure: Exposure, on: dt.date, later: dt.timedelta) -> Exposure:
@@ -158,6 +164,16 @@ def _signed(exposure: Exposure, on: dt.date, later: dt.timedelta) -> Exposure:
     start = on if exposure.start is None else exposure.start + later
     end = exposure.end + later if exposure.end is not None else None
     return replace(exposure, status="active", draft=False, start=start, end=end)
+
+
+def _ended(exposure: Exposure, on: dt.date) -> Exposure | None:
+    """The order until yesterday; none where it had not begun."""
+    yesterday = on - dt.timedelta(days=1)
+    if exposure.start is not None and exposure.start > yesterday:
+        return None
+    if exposure.end is not None and exposure.end <= yesterday:
+        return exposure
+    return replace(exposure, status="completed", end=yesterday)
 
 
 def _planned(course: Course) -> Course:

@@ -48,7 +48,7 @@ def _bevacizumab_around_surgery(s: Situation) -> Iterator[Alert]:
             action=s.knowledge.entry(_WOUND if red else _COLOUR).action,
             interrupts=red,
             on_card=red,
-            proposals=("without-draft",),
+            proposals=("without-bevacizumab",),
             drugs=("bevacizumab",),
         )
 
@@ -72,7 +72,7 @@ def _bevacizumab_with_bleeding_risk(s: Situation) -> Iterator[Alert]:
         action=s.knowledge.entry(_BLEEDING).action,
         settled=finding is not None,
         interrupts=finding is not None,
-        proposals=("without-draft",),
+        proposals=("without-bevacizumab",),
         drugs=s.concepts(lambda e: _bevacizumab(e) or e.drug_class == "anticoagulant"),
     )
 

@@ -16,6 +16,7 @@ from ici_steroid_alerts.names import card_name
 from ici_steroid_alerts.situation import Situation
 from isodose.cds_hooks.hook import HookCall
 from isodose.cds_hooks.models import Action, Suggestion
+from isodose.clinical.record import Exposure
 from isodose.clinical.terminology import codings, drugs, value_set, words_of
 from isodose.fhir.resources import result_id
 
@@ -66,19 +67,22 @@ def _once_a_day(draft: Mapping[str, Any], milligrams: float) -> list[Resource]:
     return [instruction | {"text": f"{milligrams:g} mg once daily"}]
 
 
-def _without_draft(_s: Situation, drafts: Drafts) -> Iterator[Suggestion]:
-    """Take a drafted drug back, to be ordered anew at another dose or time, or not at all."""
-    for draft in drafts:
-        if draft["resourceType"] == "MedicationRequest":
-            label = f"Remove the drafted {_drug_words(draft)} and review it"
-            action = Action(type="delete", description=label, resource_id=_ref(draft))
-            yield _suggested(label, action)
-
-
 def _without_steroid(s: Situation, drafts: Drafts) -> Iterator[Suggestion]:
-    """Of the drafts the steroid alone: the other drug of the pair is not to be withheld for it."""
-    steroids = {e.ref for e in s.record.exposures if e.drug_class == "corticosteroid"}
-    yield from _without_draft(s, [draft for draft in drafts if _ref(draft) in steroids])
+    """Take a drafted steroid back, to be ordered anew or not at all; the other drug of the pair stays."""
+    yield from _without(s, drafts, lambda e: e.drug_class == "corticosteroid")
+
+
+def _without_bevacizumab(s: Situation, drafts: Drafts) -> Iterator[Suggestion]:
+    """Take drafted bevacizumab back; an anticoagulant may be what the patient cannot go without."""
+    yield from _without(s, drafts, lambda e: e.drug_class == "anti_vegf")
+
+
+def _without(s: Situation, drafts: Drafts, meant: Callable[[Exposure], bool]) -> Iterator[Suggestion]:
+    refs = {e.ref for e in s.record.exposures if meant(e)}
+    for draft in drafts:
+        if _ref(draft) in refs:
+            label = f"Remove the drafted {_drug_words(draft)} and review it"
+            yield _suggested(label, Action(type="delete", description=label, resource_id=_ref(draft)))
 
 
 def _taper(s: Situation, drafts: Drafts) -> Iterator[Suggestion]:
@@ -168,7 +172,7 @@ _MAKES: dict[Proposal, Callable[[Situation, Drafts], Iterable[Suggestion]]] = {
     "glucose": _glucose,
     "prophylaxis": _prophylaxis,
     "lower-dose": _lower_dose,
-    "without-draft": _without_draft,
+    "without-bevacizumab": _without_bevacizumab,
     "without-steroid": _without_steroid,
     "taper": _taper,
     "spare-steroid": _spare_steroid,

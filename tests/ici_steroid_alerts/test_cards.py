@@ -11,6 +11,7 @@ import pytest
 from ici_steroid_alerts import cards, knowledge
 from isodose.cds_hooks.hook import HookCall
 from isodose.cds_hooks.models import Card, encode_cards
+from isodose.fhir.validation import validate
 
 TODAY = dt.date(2026, 11, 23)
 KNOWLEDGE = knowledge.load()
@@ -201,10 +202,10 @@ def test_a_lower_dose_that_replaces_the_order_before_it_is_what_was_asked_for() 
     higher = drug("d", "dexamethasone", 12, "draft") | {
         "priorPrescription": {"reference": "MedicationRequest/s"}
     }
-    assert asked([lower], known) == []
-    (card,) = asked([higher], known)
+    assert codes(asked([lower], known)) == ["SUP-STER-taper"], "the end is still to be planned"
+    assert codes(asked([lower, drug("l", "levetiracetam", 500, "draft")], known)) == ["SUP-STER-taper"]
+    card, *_ = asked([higher], known)
     assert "80 mg prednisone" in card.summary
-    assert asked([lower, drug("l", "levetiracetam", 500, "draft")], known) == []
 
 
 def test_a_stated_reason_warns_and_does_not_stop() -> None:
@@ -278,3 +279,38 @@ def test_a_later_cycle_of_the_drug_brings_no_card_about_radiosurgery_of_months_a
     draft = drug("k", "pembrolizumab", status="draft")
     assert asked([draft], [given, treated(60)]) == []
     assert codes(asked([draft], [given, treated(20)])) == ["DRUG-ici-srs-are-alert"]
+
+
+def test_an_order_that_replaces_another_goes_on_from_it() -> None:
+    known = [drug("s", "dexamethasone", 4)]
+    draft = drug("d", "dexamethasone", 4, "draft") | {
+        "priorPrescription": {"reference": "MedicationRequest/s"}
+    }
+    (card,) = asked([draft], known)
+    assert codes([card]) == ["SUP-STER-taper"], "22 days without a break, and no end"
+    assert card.suggestions[0].label == "Draft a taper of dexamethasone over 14 days, to be given its steps"
+    order = card.suggestions[0].actions[0].resource or {}
+    bounds = order["dosageInstruction"][0]["timing"]["repeat"]["boundsPeriod"]
+    assert bounds == {"start": "2026-11-23", "end": "2026-12-07"}
+
+
+def test_an_anticoagulant_is_never_offered_to_be_taken_back() -> None:
+    bevacizumab = drug("b", "pembrolizumab") | {
+        "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "253337"}]}
+    }
+    apixaban = drug("a", "pembrolizumab", status="draft") | {
+        "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "1364430"}]}
+    }
+    (card,) = asked([apixaban], [bevacizumab])
+    assert codes([card]) == ["DRUG-bevacizumab-bleeding"]
+    assert card.suggestions == ()
+
+
+def test_every_suggested_resource_is_valid_fhir() -> None:
+    drafts = [drug("d", "dexamethasone", 16, "draft") | {"reasonCode": [{"text": "radiation necrosis"}]}]
+    found = asked(drafts, [drug("k", "pembrolizumab"), drug("t", "t_dm1"), srs("r", "active")])
+    found += asked([srs("r")], [drug("t", "t_dm1")])
+    made = [a.resource for c in found for s in c.suggestions for a in s.actions if a.resource]
+    assert {resource["resourceType"] for resource in made} >= {"MedicationRequest", "ServiceRequest"}
+    for resource in made:
+        validate(resource)
