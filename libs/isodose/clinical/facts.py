@@ -52,7 +52,9 @@ def definition(name: str) -> FactDefinition:
 def current(given: Iterable[Fact], name: str, on: dt.date) -> Fact | None:
     """The value of `name` that counts on a day: stated before derived, then the newest not after `on`."""
     eligible = [f for f in given if f.name == name and (f.on is None or f.on <= on)]
-    return max(eligible, key=_precedence, default=None)
+    if len(eligible) < 2:
+        return eligible[0] if eligible else None
+    return max(eligible, key=_precedence)
 
 
 def _precedence(fact: Fact) -> tuple[bool, dt.date, str, str]:

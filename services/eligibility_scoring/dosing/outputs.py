@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from eligibility_scoring.citations import artifact
@@ -45,16 +46,39 @@ class Dose:
     codes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class _Lesion:
     """A lesion as it is, as if resected after radiosurgery, and as the cavity it is or will be."""
 
-    name: str
-    setting: str
-    now: Advice
-    before_resection: Advice
-    cavity: Advice
-    resected_on: dt.date | None
+    def __init__(self, view: View, knowledge: Knowledge, on: dt.date) -> None:
+        self._seen = (view, knowledge, on)
+        self.ref = view.applies_to
+        self.name = (view.subject.label if view.subject else "") or view.applies_to or "the lesion"
+        self.setting = str(view["lesion_setting"].value or "")
+
+    @cached_property
+    def now(self) -> Advice:
+        return advise(*self._seen)
+
+    @cached_property
+    def before_resection(self) -> Advice:
+        return advise_before_resection(*self._seen)
+
+    @cached_property
+    def cavity(self) -> Advice:
+        return advise_cavity(*self._seen)
+
+    @property
+    def resected_on(self) -> dt.date | None:
+        """The day of its latest resection, done or planned."""
+        resections = (
+            op.on
+            for op in self._seen[0].record.operations
+            if op.on
+            and op.status in ("done", "planned")
+            and op.kind.startswith("resection")
+            and self.ref in op.lesions
+        )
+        return max(resections, default=None)
 
 
 class Doses:
@@ -68,7 +92,8 @@ class Doses:
         known = derive.as_of(record, on)
         patient = View(known, on)
         subjects = known.of_scope("lesion")[:SHOWN]
-        self._lesions = [self._lesion(View(known, on, subject, patient)) for subject in subjects]
+        views = (View(known, on, subject, patient) for subject in subjects)
+        self._lesions = [_Lesion(view, knowledge, on) for view in views]
 
     def actions(self, option: str, resource: Resource) -> list[Resource]:
         """One action per lesion for which `option` is open and a usual dose can be read."""
@@ -100,30 +125,10 @@ class Doses:
         return [
             self._dose(lesion, advice, schemes)
             for lesion in self._lesions
-            if (advice := _for_option(option, lesion)) is not None
+            if (not wanted or lesion.ref in wanted)
+            and (advice := _for_option(option, lesion)) is not None
             and (schemes := _schemes(option, advice))
-            and (not wanted or advice.lesion in wanted)
         ]
-
-    def _lesion(self, view: View) -> _Lesion:
-        resections = [
-            op.on
-            for op in view.record.operations
-            if op.on
-            and op.status in ("done", "planned")
-            and op.kind.startswith("resection")
-            and view.applies_to in op.lesions
-        ]
-        label = view.subject.label if view.subject else ""
-        now = advise(view, self._knowledge, self._on)
-        return _Lesion(
-            name=label or view.applies_to or "the lesion",
-            setting=now.setting,
-            now=now,
-            before_resection=advise_before_resection(view, self._knowledge, self._on),
-            cavity=advise_cavity(view, self._knowledge, self._on),
-            resected_on=max(resections, default=None),
-        )
 
     def _dose(self, lesion: _Lesion, advice: Advice, schemes: tuple[Scheme, ...]) -> Dose:
         beside = tuple(s for s in advice.other if any(s.fractions == taken.fractions for taken in schemes))
