@@ -128,7 +128,8 @@ def _five_years(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]
         return
     months = knowledge.values("SUP-SURV-duration", on)["ask_from_months"]
     since = timeline.months_after(plan.anchor.day, months)
-    if since <= on:
+    answered = plan.resumed is not None and plan.resumed >= since
+    if since <= on and not answered:
         entry = knowledge.entry("SUP-SURV-duration")
         about = plan.anchor.course.ref
         text = f"{entry.met} {entry.action}"

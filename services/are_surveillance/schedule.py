@@ -34,7 +34,8 @@ class Plan:
     """`none`: no radiosurgery was given or planned; `ahead`: planned or under way only; `undated`: given on a
     day not known; `active`: windows are laid out; `ended`: the patient has died. `beyond` is the first window
     past the horizon. `pause` says why nothing is asked for at present: the windows stay where they are.
-    `shortened_by` are the entries for which scans come sooner.
+    `resumed` is the day on which the team recorded that it goes on. `shortened_by` are the entries for which
+    scans come sooner.
     """
 
     status: Status
@@ -48,6 +49,7 @@ class Plan:
     shortened_by: tuple[str, ...] = ()
     mri_contraindicated: bool = False
     pause: Fact | None = None
+    resumed: dt.date | None = None
     postoperative: tuple[Postoperative, ...] = ()
 
     @property
@@ -84,13 +86,14 @@ def plan(
     if record.deceased:
         return Plan("ended", courses)
     operated = postoperative(record, knowledge, on)
-    pause = facts.current(record.facts, "surveillance_pause", on)
+    said = facts.current(record.facts, "surveillance_pause", on)
     now = Plan(
         "active",
         courses,
         questions=questions,
         mri_contraindicated=_mri_contraindicated(record, on),
-        pause=pause if pause and pause.value != "none" else None,
+        pause=said if said and said.value != "none" else None,
+        resumed=said.on if said and said.value == "none" else None,
         postoperative=operated,
     )
     if not courses.given:

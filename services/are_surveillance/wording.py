@@ -38,7 +38,11 @@ def plan_in_words(plan: Plan) -> str:
     return active_in_words(plan, plan.active)
 
 
-_PAUSE = {"hospice": "hospice care", "declined": "the patient declines"}
+_PAUSE = {
+    "hospice": "hospice care",
+    "declined": "the patient declines",
+    "ended": "the team has ended it",
+}
 
 
 def _since(pause: Fact) -> str:

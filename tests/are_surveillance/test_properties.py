@@ -62,7 +62,7 @@ OF_LESION: dict[str, list[Any]] = {
 }
 OF_PATIENT: dict[str, list[Any]] = {
     "clinical_deterioration": [True, False, False],
-    "surveillance_pause": ["none", "hospice", "declined"],
+    "surveillance_pause": ["none", "hospice", "declined", "ended"],
     "mri_contraindicated": [True, False, False],
     "steroid_refractory": [True, False],
     "site_cutoff_validated": [True, False],

@@ -9,7 +9,7 @@ from typing import Literal
 
 from are_surveillance.workup.states import WorkUp
 from isodose.clinical import facts, timeline
-from isodose.clinical.finding import Finding, Strength
+from isodose.clinical.finding import Finding, Strength, Verdict
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 
@@ -22,6 +22,8 @@ TITLE: dict[Name, str] = {
     "surgery": "Resection",
     "boswellia": "Boswellia serrata",
 }
+FAILED = "ARE-MGMT-steroid-failure"
+"""Steroids do not help, or cannot be tapered: what is second-line comes into question either way."""
 JUDGED_BY: dict[Name, str] = {
     "observe": "ARE-MGMT-asymptomatic-observe",
     "steroid": "ARE-MGMT-steroid-first",
@@ -33,19 +35,20 @@ JUDGED_BY: dict[Name, str] = {
 ALSO: dict[Name, tuple[str, ...]] = {
     "observe": ("ARE-DX-early-change-observe",),
     "steroid": (),
-    "bevacizumab": ("SUP-MGMT-bevacizumab-regimen", "ARE-RISK-vegf-mechanism"),
+    "bevacizumab": (FAILED, "SUP-MGMT-bevacizumab-regimen", "ARE-RISK-vegf-mechanism"),
     "litt": (
+        FAILED,
         "ARE-MGMT-litt-ici",
         "ARE-MGMT-litt-tissue",
         "ARE-MGMT-litt-outcome",
         "ARE-MGMT-remaster-cohorts",
     ),
-    "surgery": (),
-    "boswellia": (),
+    "surgery": (FAILED,),
+    "boswellia": (FAILED,),
 }
 CAUTIONS: dict[Name, tuple[str, ...]] = {
     "observe": (),
-    "steroid": ("ARE-MGMT-steroid-with-ici", "ARE-MGMT-steroid-failure"),
+    "steroid": ("ARE-MGMT-steroid-with-ici", FAILED),
     "bevacizumab": ("ARE-MGMT-bevacizumab-cautions",),
     "litt": ("ARE-MGMT-litt-oedema",),
     "surgery": (),
@@ -55,12 +58,12 @@ CAUTIONS: dict[Name, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """One treatment. `stands` says whether its entry is met, not met or cannot be judged; `for_` are the
+    """One treatment. `stands` says whether it is in question, is not, or cannot be judged; `for_` are the
     findings for it; `against` are sentences with what the record holds against it.
     """
 
     name: Name
-    stands: Literal["met", "not-met", "unknown"]
+    stands: Verdict
     strength: Strength
     for_: tuple[Finding, ...]
     against: tuple[str, ...]
@@ -74,6 +77,7 @@ def treatments(
     if workup.state in ("closed", "progression-likely") or workup.tissue == "viable_tumour":
         return []
     own = {f.code: f for f in workup.findings}
+    failed = own[FAILED].verdict == "met" if FAILED in own else False
     found = []
     for name, code in JUDGED_BY.items():
         judged = own.get(code)
@@ -87,7 +91,9 @@ def treatments(
         found.append(
             Treatment(
                 name,
-                judged.verdict,
+                _second_line(name, record, workup.lesion, on)
+                if failed and name in _AFTER_STEROIDS
+                else judged.verdict,
                 judged.strength,
                 tuple(f for f in backing if f.verdict == "met"),
                 tuple(dict.fromkeys(against)),
@@ -95,6 +101,16 @@ def treatments(
             )
         )
     return found
+
+
+_AFTER_STEROIDS = ("bevacizumab", "surgery")
+
+
+def _second_line(name: Name, record: PatientRecord, lesion: str, on: dt.date) -> Verdict:
+    """After steroids have failed both are in question; an operation only where the lesion can be reached."""
+    if name == "bevacizumab" or _is(record, lesion, "lesion_surgically_accessible", True, on):
+        return "met"
+    return "not-met" if _is(record, lesion, "lesion_surgically_accessible", False, on) else "unknown"
 
 
 def _cautions(name: Name, own: dict[str, Finding], findings: Sequence[Finding]) -> Iterator[str]:

@@ -14,7 +14,8 @@ from isodose.clinical.knowledge import Knowledge
 def care_plan(plan: Plan, parts: Sequence[Resource], known: Identities, knowledge: Knowledge) -> Resource:
     """One CarePlan over all courses with its `parts`: orders, tasks and risks.
 
-    It is on hold while the plan is paused, and a draft until windows are laid out.
+    It is on hold while the plan is paused, completed where the team has ended it, and a draft until windows
+    are laid out.
     """
     orders, tasks, risks = (
         [part for part in parts if part["resourceType"] == kind_of]
@@ -47,7 +48,9 @@ def care_plan(plan: Plan, parts: Sequence[Resource], known: Identities, knowledg
 def _status(plan: Plan) -> str:
     if plan.status != "active":
         return "draft"
-    return "on-hold" if plan.pause is not None else "active"
+    if plan.pause is None:
+        return "active"
+    return "completed" if plan.pause.value == "ended" else "on-hold"
 
 
 def _ordered(plan: Plan, orders: Sequence[Resource], known: Identities) -> Iterator[Resource]:
