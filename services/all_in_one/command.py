@@ -36,9 +36,10 @@ from isodose.events.log import LogUnavailable, Record, open_log
 from isodose.fhir.definitions import resource_types
 from isodose.fhir.errors import FhirError
 from isodose.fhir.resources import parse
+from isodose.security.audit import chain, verified
 from isodose.security.backend_auth import BackendToken, NoTokenError, private_key
 from isodose.security.gate import Gate
-from isodose.service import RefusalError, Service, build_app, claims_at, refuse
+from isodose.service import RefusalError, Service, audit_key, build_app, claims_at, refuse
 from isodose.settings import Settings
 from isodose.storage.database import Database, SchemaMismatch
 from isodose.telemetry import configure_logging
@@ -120,6 +121,21 @@ def load(
         _fail(str(error))
     terminal.show_summaries(out, summaries)
     if any(summary.refused for summary in summaries):
+        raise typer.Exit(1)
+
+
+@app.command("audit")
+def verify_audit(service: Which = "all") -> None:
+    """Verify that no audit event was changed or taken out, and print the last digest to keep elsewhere."""
+    key = audit_key(_settings())
+    broken = False
+    for name, database in _databases(service):
+        with database.read() as conn:
+            told = verified(chain(conn), key)
+        broken = broken or told.broken_at is not None
+        state = "holds" if told.broken_at is None else f"is broken at {told.broken_at}"
+        _say(f"{name}: the chain {state}; {told.holding} events, last digest {told.digest}")
+    if broken:
         raise typer.Exit(1)
 
 

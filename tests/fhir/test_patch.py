@@ -52,6 +52,8 @@ def test_what_is_not_named_stays_to_the_letter(measured: Any) -> None:
         ([{"op": "remove", "path": "/status"}], 422),
         ([{"op": "test", "path": "/status", "value": "amended"}], 409),
         ([{"op": "remove", "path": ""}], 422),
+        ([1], 400),
+        ([{"op": "copy", "from": "", "path": f"/extension{n}"} for n in range(30)], 413),
     ],
 )
 def test_a_wrong_patch_changes_nothing_and_says_why(steps: Any, status: int, measured: Any) -> None:
@@ -59,6 +61,11 @@ def test_a_wrong_patch_changes_nothing_and_says_why(steps: Any, status: int, mea
     assert answer.status_code == status, answer.text
     assert answer.json()["resourceType"] == "OperationOutcome"
     assert measured.get("/Observation/o1").headers["etag"] == 'W/"1"'
+
+
+def test_a_patch_nested_beyond_reason_is_no_patch(measured: Any) -> None:
+    answer = measured.send("PATCH", "/Observation/o1", b"[" * 100_000, content_type=PATCH)
+    assert answer.status_code == 400
 
 
 def test_versions_and_conditions_hold(measured: Any) -> None:

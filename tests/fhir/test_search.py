@@ -150,6 +150,8 @@ def test_what_is_not_understood_is_left_out_of_self_or_refused(filled: Any) -> N
     assert filled.get("/Patient?gender:above=male").status_code == 400
     assert filled.get("/Observation?date=yesterday").status_code == 400
     assert filled.get("/Observation?_sort=colour").status_code == 400
+    for number in ("-1e400", "0e999999999", "nan", "inf", "1e", "--1", ".", "1" * 5000):
+        assert filled.get(f"/Observation?value-quantity={number}").status_code == 400, number
     assert filled.get("/Observation?_has:Flag:shoe:size=1", prefer="handling=strict").status_code == 400
     assert filled.get("/Observation?focus.colour=red", prefer="handling=strict").status_code == 400
     assert filled.get("/Observation?code-value-quantity=1-1").status_code == 400

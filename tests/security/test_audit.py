@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
+from typer.testing import CliRunner
 
+from all_in_one.command import app
 from isodose.fhir.exchange import Deed
-from isodose.security.audit import AuditLog, broken_at, chain
+from isodose.security.audit import AuditLog, chain, verified
 from isodose.storage.database import Database
 from isodose.storage.tables import audit_event
 
@@ -108,7 +110,7 @@ def log(database: Database) -> Any:
 def test_the_chain_holds_and_shows_what_was_changed_or_removed(log: Any, database: Database) -> None:
     def broken() -> int | None:
         with database.read() as conn:
-            return broken_at(chain(conn))
+            return verified(chain(conn)).broken_at
 
     assert broken() is None
     with database.begin() as conn:
@@ -125,8 +127,8 @@ def test_with_a_key_nobody_else_makes_a_chain_that_holds(database: Database) -> 
     keyed.add(Deed("read", "Patient", "p", "", 200), None, "")
     keyed.stop()
     with database.read() as conn:
-        assert broken_at(chain(conn), b"secret") is None
-        assert broken_at(chain(conn), b"guess") == 1
+        assert verified(chain(conn), b"secret").broken_at is None
+        assert verified(chain(conn), b"guess").broken_at == 1
 
 
 def test_two_writers_make_one_chain(new_sqlite: Callable[[], str]) -> None:
@@ -140,7 +142,24 @@ def test_two_writers_make_one_chain(new_sqlite: Callable[[], str]) -> None:
     for one in logs:
         one.stop()
     with database.read() as conn:
-        rows = list(chain(conn))
-    assert len(rows) == 40
-    assert broken_at(rows) is None
+        told = verified(chain(conn))
+    assert (told.broken_at, told.holding) == (None, 40)
     database.dispose()
+
+
+def test_the_command_says_whether_the_chain_holds(new_sqlite: Callable[[], str]) -> None:
+    url = new_sqlite()
+    database = Database(url)
+    log = AuditLog(database, "ehr_ingestion")
+    log.start()
+    log.add(Deed("read", "Patient", "p", "", 200), None, "")
+    log.stop()
+
+    def said() -> Any:
+        return CliRunner().invoke(app, ["audit", "ehr_ingestion"], env={"ISODOSE_DATABASE_URL": url})
+
+    assert "holds; 1 events" in said().output.replace("\n", " ")
+    with database.begin() as conn:
+        conn.execute(update(audit_event).values(body="{}"))
+    database.dispose()
+    assert said().exit_code == 1

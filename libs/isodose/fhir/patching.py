@@ -16,7 +16,7 @@ import msgspec
 
 from isodose.fhir import errors
 from isodose.fhir.errors import FhirError
-from isodose.fhir.resources import Resource, parse
+from isodose.fhir.resources import MAX_BODY, Resource, parse
 
 JSON_PATCH = "application/json-patch+json"
 MOST_STEPS = 1_000
@@ -31,28 +31,45 @@ def patched(body: bytes, patch: bytes) -> Resource:
     """
     try:
         steps = _decode(patch)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise _no_patch() from None
     if not isinstance(steps, list) or len(steps) > MOST_STEPS:
         raise _no_patch()
     before: dict[str, Any] = _decode(body)
+    named = {name: before[name] for name in ("resourceType", "id")}
     try:
-        after = jsonpatch.JsonPatch(steps).apply(before)
+        after = _applied(before, steps)
     except jsonpatch.JsonPatchTestFailed:
         raise errors.conflict("A test of the patch fails: the resource is not as it expects.") from None
     except jsonpatch.InvalidJsonPatch:
         raise _no_patch() from None
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, IndexError):
+    except (
+        jsonpatch.JsonPatchException,
+        jsonpointer.JsonPointerException,
+        TypeError,
+        KeyError,
+        IndexError,
+        RecursionError,
+    ):
         raise errors.unprocessable(
             "A step of the patch cannot be done: its path is not there.", code="processing"
         ) from None
-    if not isinstance(after, dict) or any(after.get(k) != before[k] for k in ("resourceType", "id")):
+    if not isinstance(after, dict) or not named.items() <= after.items():
         raise errors.unprocessable("A patch changes neither the type nor the id of a resource.")
     if isinstance(after.get("meta"), dict):
         # The stamps are this server's: a sender's stamp would say how new its message is.
         after["meta"] = {k: v for k, v in after["meta"].items() if k not in ("lastUpdated", "versionId")}
         after = {k: v for k, v in after.items() if v != {}}
     return parse(_encode(after))
+
+
+def _applied(resource: Any, steps: list[Any]) -> Any:
+    """The resource after every step. A copy into itself doubles it, so its size is watched."""
+    for step in steps:
+        resource = jsonpatch.JsonPatch([step]).apply(resource, in_place=True)
+        if step.get("op") == "copy" and len(_encode(resource)) > MAX_BODY:
+            raise errors.too_large(f"The patch makes the resource larger than {MAX_BODY} bytes.")
+    return resource
 
 
 def patch_in(binary: dict[str, Any], path: str) -> bytes:

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/search.html#prefix
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, false, not_, or_
@@ -20,6 +21,8 @@ from isodose.storage.tables import resource as current
 from isodose.storage.tables import search_index
 
 Condition = ColumnElement[bool]
+# An exponent of more digits would be no measurement, and costly to raise.
+_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
 
 
 def fits_value(parameter: Parameter, modifier: str | None, value: str, base: str) -> Condition:
@@ -91,14 +94,11 @@ def _range(name: str, text: str) -> tuple[datetime, datetime]:
 def _measured(name: str, value: str) -> Condition:
     number, _, unit = value.partition("|")
     prefix, digits = split_prefix(number)
-    try:
-        exact = float(digits)
-    except ValueError:
-        raise bad_request(
-            f"The search parameter {name} needs a number, such as ge4.5.", code="value"
-        ) from None
+    exact = float(digits) if _NUMBER.fullmatch(digits) else math.inf
+    if math.isinf(exact):
+        raise bad_request(f"The search parameter {name} needs a number, such as ge4.5.", code="value")
     mantissa, _, exponent = digits.lower().partition("e")
-    half = 0.5 * 10 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+    half = 0.5 * 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
     rounded = prefix in ("eq", "ne", "ap")
     low, high = (exact - half, math.nextafter(exact + half, -math.inf)) if rounded else (exact, exact)
     close = _compare(prefix, low, high)

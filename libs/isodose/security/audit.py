@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, insert, select, text
@@ -116,17 +116,25 @@ class AuditLog:
             self._lost = 0
 
 
-def broken_at(rows: Iterable[Any], key: bytes | None = None) -> int | None:
-    """The `seq` of the first row that does not follow from the one before it; None when the chain holds.
-
-    `rows` are all rows of `audit_event` in the order of `seq`.
+class Verdict(NamedTuple):
+    """How a chain stands: the `seq` of the first row that does not follow from the one before it, or None;
+    how many
+    rows hold, and the digest of the last of them.
     """
+
+    broken_at: int | None
+    holding: int
+    digest: str
+
+
+def verified(rows: Iterable[Any], key: bytes | None = None) -> Verdict:
+    """Judge all rows of `audit_event`, in the order of `seq`."""
     before, expected = _FIRST, 1
     for row in rows:
         if row.seq != expected or row.digest != _digest(before, row.body, key):
-            return expected
+            return Verdict(expected, expected - 1, before)
         before, expected = row.digest, expected + 1
-    return None
+    return Verdict(None, expected - 1, before)
 
 
 def chain(conn: Connection) -> Iterator[Any]:
