@@ -51,7 +51,7 @@ def _remark_card(call: HookCall, remark: Remark, knowledge: Knowledge, base: str
     return card(
         call,
         code=remark.code,
-        summary=remark.title,
+        summary=remark.title.rstrip("."),
         text=text,
         indicator="warning" if remark.serious else "info",
         base=base,

@@ -18,6 +18,7 @@ from eligibility_scoring.dosing.schemes import (
 )
 from eligibility_scoring.order_review.order import Order, Target
 from eligibility_scoring.order_review.remark import Remark
+from isodose.clinical.finding import Finding
 from isodose.clinical.logic import Term
 
 LOW_FOR_INTACT = "DOSE-fsrs-min-30in5"
@@ -88,7 +89,7 @@ def _placed(target: Target) -> Placed | None:
 def _outside(order: Order, there: Sequence[Placed]) -> Remark:
     first = there[0]
     melanoma = first.place == "below" and any(_low_for_melanoma(order, p.target) for p in there)
-    types = [f for code in TUMOUR_TYPES for f in order.concerning(code)]
+    types = _tumour_types(order)
     targets = [p.target for p in there]
     schemes = [s.code for target in targets for s in _shown_schemes(target)]
     codes = (
@@ -104,7 +105,7 @@ def _outside(order: Order, there: Sequence[Placed]) -> Remark:
         title=_title(order, there, melanoma=melanoma),
         serious=melanoma or any(p.serious for p in there),
         lines=(*_compared(order, targets), *(f"{f.summary} {f.action}" for f in types)),
-        facts=order.facts(*_terms(targets), *((order.plan["histology"],) if types else ())),
+        facts=order.facts(*_terms(targets), *_histology(order, types)),
         cited=tuple(dict.fromkeys(codes)),
         doubts=tuple(dict.fromkeys(d for t in targets for d in _doubts(order, t))),
     )
@@ -135,6 +136,14 @@ def _compared(order: Order, targets: Sequence[Target]) -> Iterator[str]:
         yield f"Ordered: {total:g} Gy in {fractions} for a {wording.target(target.advice)}{place}."
         yield f"{wording.usual(target.advice, fractions)}."
         yield f"{wording.bed(total, fractions, order.knowledge, order.on)}."
+
+
+def _tumour_types(order: Order) -> list[Finding]:
+    return [finding for code in TUMOUR_TYPES for finding in order.concerning(code)]
+
+
+def _histology(order: Order, types: Sequence[Finding]) -> tuple[Term, ...]:
+    return (order.plan["histology"],) if types else ()
 
 
 def _terms(targets: Sequence[Target]) -> Iterator[Term]:
@@ -182,17 +191,26 @@ def _low_in_five(order: Order) -> Iterator[Remark]:
     total, fractions = _numbers(concerned[0])
     lower = order.judged(LOW_ON_MODERN)
     both = lower is not None and lower.verdict == "met"
+    types = _tumour_types(order)
     yield Remark(
         code=LOW_FOR_INTACT,
         title=f"{total:g} Gy in {fractions} for an intact metastasis: more local failure below 30 Gy in 5",
         serious=both,
         lines=(
             *_compared(order, concerned),
+            *(f"{f.summary} {f.action}" for f in types),
             low[0].summary,
             lower.summary if both and lower else "27.5 Gy in 5 controlled well on a modern platform.",
         ),
-        facts=order.facts(*_terms(concerned)),
-        cited=(LOW_FOR_INTACT, LOW_ON_MODERN, ASTRO, COMMON_FSRS, "SUP-BED-formula"),
+        facts=order.facts(*_terms(concerned), *_histology(order, types)),
+        cited=(
+            LOW_FOR_INTACT,
+            LOW_ON_MODERN,
+            ASTRO,
+            COMMON_FSRS,
+            *(f.code for f in types),
+            "SUP-BED-formula",
+        ),
     )
 
 

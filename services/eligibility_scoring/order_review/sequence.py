@@ -14,6 +14,7 @@ RECOMMENDED = "TIME-postop-srs-1-2-weeks"
 HARMFUL = "TIME-postop-srs-over-4-weeks"
 DYNAMICS = "TIME-cavity-dynamics"
 NOT_URGENT = "TIME-neoadjuvant-not-urgent"
+NO_PATHOLOGY = "NEOADJ-no-pathology"
 INTERVAL = "SUP-NEO-interval"
 PLANNING_MRI = "SUP-PLAN-mri-age"
 UNSETTLED = "NEOADJ-size-and-interval-undefined"
@@ -88,12 +89,22 @@ def _before(order: Order, target: Target) -> Iterator[Remark]:
     days, ahead = _days(since), _days(until)
     if ahead is None and days is not None and days >= 0:
         title = f"Ordered before resection, yet SRS is {_counted(days)} after it: plan the cavity"
-        yield _timed(order, target, UNSETTLED, title, (since,), cited=(UNSETTLED, RECOMMENDED))
+        yield _timed(
+            order, target, UNSETTLED, title, (since,), cited=(UNSETTLED, RECOMMENDED), advised=RECOMMENDED
+        )
         return
     urgent, tissue = target.view["urgent_surgery_needed"], target.view["tissue_needed"]
     if tissue.value is True and urgent.value is not True:
         title = "Tissue is needed: operate first, then SRS of the cavity"
-        yield _timed(order, target, NOT_URGENT, title, (tissue,), cited=(NOT_URGENT, "NEOADJ-no-pathology"))
+        yield _timed(
+            order,
+            target,
+            NOT_URGENT,
+            title,
+            (tissue,),
+            cited=(NOT_URGENT, NO_PATHOLOGY),
+            advised=NO_PATHOLOGY,
+        )
     limit = order.values(INTERVAL)["days_to"]
     if ahead is not None and ahead > limit:
         title = f"Resection {ahead} days after SRS: in the largest cohort within {limit} days for most"
@@ -109,14 +120,17 @@ def _timed(
     *,
     cited: tuple[str, ...],
     serious: bool = True,
+    advised: str = "",
 ) -> Remark:
+    """A remark on `code`; what to consider is the action of the entry `advised`, or else its own."""
     entry = order.knowledge.entry(code)
+    action = order.knowledge.entry(advised or code).action
     starts = f"SRS is ordered for {order.course.start.isoformat()}." if order.course.start else ""
     return Remark(
         code=code,
         title=title,
         serious=serious,
-        lines=tuple(filter(None, (starts, entry.statement, f"To consider: {entry.action}"))),
+        lines=tuple(filter(None, (starts, entry.statement, f"To consider: {action}"))),
         facts=order.facts(*terms, target.view["lesion_setting"]),
         cited=cited,
     )
