@@ -154,12 +154,14 @@ def _event(version: int, on: str, status: str, service: str = "ici_steroid_alert
         ((3, "2026-11-20", "cancelled"), "cancelled"),
     ],
 )
+@pytest.mark.parametrize("together", [False, True])
 def test_an_older_decision_never_replaces_a_newer_one(
-    database: Database, late: tuple[int, str, str], expected: str
+    database: Database, late: tuple[int, str, str], expected: str, together: bool
 ) -> None:
-    for version, on, status in ((2, "2026-11-23", "final"), late):
+    events = [_event(version, on, status) for version, on, status in ((2, "2026-11-23", "final"), late)]
+    for taken in [events] if together else [[event] for event in events]:
         with database.begin() as conn:
-            fold_guidance(work_at("http://127.0.0.1/fhir")(conn), [_event(version, on, status)])
+            fold_guidance(work_at("http://127.0.0.1/fhir")(conn), taken)
     with database.read() as conn:
         results = work_at("http://127.0.0.1/fhir")(conn).resources.results_of("p1")
     assert [result.resource()["status"] for result in results] == [expected]
