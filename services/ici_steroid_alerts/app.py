@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ici_steroid_alerts import api, decision, handlers, knowledge, life, outputs
+from ici_steroid_alerts import api, decision, definitions, handlers, knowledge, life, outputs
 from isodose.assessment import Decider, without_options
 from isodose.service import Service
 from isodose.settings import Settings
@@ -34,4 +34,5 @@ def service(settings: Settings) -> Service:
         cds_services=api.cds_services(decides),
         operations=api.operations(decides),
         handlers=handlers.handlers(decides),
+        definitions=definitions.definitions(decides.base),
     )

@@ -257,3 +257,14 @@ def test_a_crash_before_the_commit_and_a_redelivery_raise_one_alert(patient: Pat
     assert patient.alert()["meta"]["versionId"] == "1"
     with patient.running.reading() as work:
         assert len(work.resources.history("DetectedIssue", patient.alert()["id"])) == 1
+
+
+def test_the_extensions_in_use_are_those_that_are_published(patient: Patient) -> None:
+    patient.takes(NIVOLUMAB, prednisone(20))
+    used = {e["url"] for e in patient.is_answered()["extension"]}
+    used |= {e["url"] for basic in patient.basics() for e in basic["extension"]}
+    defined = [d for d in patient.running.service.definitions if d["resourceType"] == "StructureDefinition"]
+    assert used == {d["url"] for d in defined}
+    for definition in patient.running.service.definitions:
+        validate(definition)
+        assert definition["url"].startswith("https://isodose.example/fhir/")

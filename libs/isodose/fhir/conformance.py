@@ -60,6 +60,44 @@ def profile(base: str, id: str, title: str, kind: str, elements: Iterable[Json])
     }
 
 
+def extension(base: str, id: str, title: str, on: str, content: str | Mapping[str, str]) -> Json:
+    """The definition of an extension of the type `on`: of one value, or of named parts with their types."""
+    published = _published("StructureDefinition", base, id, title)
+    elements: list[Json] = [{"id": "Extension", "path": "Extension"}]
+    if isinstance(content, str):
+        elements += [
+            {"id": "Extension.url", "path": "Extension.url", "fixedUri": published["url"]},
+            {"id": "Extension.value[x]", "path": "Extension.value[x]", "min": 1, "type": [{"code": content}]},
+        ]
+    else:
+        for name, kind in content.items():
+            part = f"Extension.extension:{name}"
+            elements += [
+                {"id": part, "path": "Extension.extension", "sliceName": name, "max": "1"},
+                {"id": f"{part}.url", "path": "Extension.extension.url", "fixedUri": name},
+                {
+                    "id": f"{part}.value[x]",
+                    "path": "Extension.extension.value[x]",
+                    "min": 1,
+                    "type": [{"code": kind}],
+                },
+            ]
+        elements += [
+            {"id": "Extension.url", "path": "Extension.url", "fixedUri": published["url"]},
+            {"id": "Extension.value[x]", "path": "Extension.value[x]", "max": "0"},
+        ]
+    return published | {
+        "fhirVersion": "4.0.1",
+        "kind": "complex-type",
+        "abstract": False,
+        "context": [{"type": "element", "expression": on}],
+        "type": "Extension",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Extension",
+        "derivation": "constraint",
+        "differential": {"element": elements},
+    }
+
+
 def _published(kind: str, base: str, id: str, title: str) -> Json:
     name = "".join(part.capitalize() for part in id.replace("_", "-").split("-"))
     return {
