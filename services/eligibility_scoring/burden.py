@@ -42,7 +42,7 @@ def band_without_earlier_wbrt(f: View, k: Values) -> Term:
 def trajectory_review(f: View, k: Values) -> Term:
     count = f["lesion_count"]
     fast = f["bm_velocity_per_year"] >= k["velocity_from"]
-    return (count > k["count_above"]) | (count.between(k["band_from"], k["band_to"]) & fast)
+    return (count > k["count_above"]) | (count.between(k["band_from"], k["count_above"]) & fast)
 
 
 def velocity(f: View, k: Values) -> Term:

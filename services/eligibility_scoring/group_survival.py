@@ -22,7 +22,7 @@ _TREATED = ("completed", "in-progress", "stopped")
 
 @dataclass(frozen=True, slots=True)
 class GroupSurvival:
-    """`median_months` of the patients whose index fell into the same band: (`band_from`, `band_to`]."""
+    """`median_months` of the patients whose index fell into the same band, both ends inclusive."""
 
     index: str
     score: float
@@ -41,13 +41,12 @@ def of(
     if judged is None or treated_before(record, on):
         return None
     score = float(judged.value or 0)
-    below = -1.0
     for band in knowledge.values(judged.code, on)["bands"]:
-        if score <= band["gpa_to"]:
+        indices = band["indices"]
+        if score in indices:
             return GroupSurvival(
-                judged.code, score, float(band["median_months"]), below, float(band["gpa_to"]), judged
+                judged.code, score, float(band["median_months"]), indices[0], indices[-1], judged
             )
-        below = float(band["gpa_to"])
     return None
 
 

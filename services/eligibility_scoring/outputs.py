@@ -157,8 +157,7 @@ def _prognosis(record: PatientRecord, group: GroupSurvival, on: dt.date, base: s
 
 
 def _band(group: GroupSurvival) -> str:
-    above = f"above {group.band_from:g} and " if group.band_from >= 0 else ""
-    return f"{above}up to {group.band_to:g}"
+    return f"of {group.band_from:g} to {group.band_to:g}"
 
 
 def _key(record: PatientRecord, what: str) -> str:

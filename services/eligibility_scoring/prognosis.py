@@ -87,14 +87,14 @@ def appropriateness_by_number(f: View, k: Values) -> Term:
     count = f["lesion_count"]
     return choose(
         (count.between(k["usually_from"], k["usually_to"]), "usually_appropriate"),
-        (count.between(k["maybe_from"], k["maybe_to"]), "may_be_appropriate"),
+        (count.between(k["usually_to"], k["maybe_to"]), "may_be_appropriate"),
         (count > k["maybe_to"], "usually_not_appropriate"),
     )
 
 
 def within_volume_recommendation(f: View, k: Values) -> Term:
     count = f["lesion_count"]
-    banded = count.between(k["band_from"], k["band_to"]) & (f["citv_ml"] < k["citv_ml_below"])
+    banded = count.between(k["count_to"], k["band_to"]) & (f["citv_ml"] < k["citv_ml_below"])
     return count.between(k["count_from"], k["count_to"]) | banded
 
 
