@@ -79,8 +79,17 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def settings(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def service_database() -> str:
+    """Empty: a file of the test's own. A module that asks both databases overrides this."""
+    return ""
+
+
+@pytest.fixture(scope="module")
+def settings(
+    authority: Authority, tmp_path_factory: pytest.TempPathFactory, service_database: str
+) -> Settings:
     return Settings(
+        database_url=service_database,
         data_dir=tmp_path_factory.mktemp("data"),
         auth="smart",
         host="0.0.0.0",

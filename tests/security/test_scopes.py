@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, make_url, text
 
 from isodose.security.scopes import access_of
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def service_database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The limits are conditions in SQL: they hold on either database."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    server, name = make_url(request.getfixturevalue("postgresql_url")), f"test_{secrets.token_hex(6)}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as conn:
+        conn.execute(text(f'CREATE DATABASE "{name}"'))
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as conn:
+        conn.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    engine.dispose()
 
 
 def rows(table: str) -> list[Any]:

@@ -163,6 +163,8 @@ def create(exchange: Exchange, request: Request, content: bytes) -> Response:
 
 def _query_condition(request: Request) -> str | None:
     """Some clients send the condition of a create in the URL; to leave it out would make duplicates."""
+    if not request.scope["query_string"]:
+        return None
     pairs = [pair for pair in request.query_params.multi_items() if pair[0] not in SHAPING]
     return urlencode(pairs) if pairs else None
 
