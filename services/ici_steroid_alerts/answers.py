@@ -98,12 +98,20 @@ def _extension(answer: Answer, base: str) -> Resource:
 
 def is_answered(name: CardName, answers: Iterable[Answer], since: dt.date) -> bool:
     """Whether an override or acknowledgement since that day still holds: the same drugs, nothing worse."""
-    for answer in answers:
-        told = answer.name
-        settles = answer.outcome in ("overridden", "acknowledged") and answer.at.date() >= since - GRACE
-        if settles and told is not None and told.drugs == name.drugs and told.level >= name.level:
-            return True
-    return False
+    return any(_holds(answer, name, since) for answer in answers if answer.outcome != "accepted")
+
+
+def is_overridden(name: CardName, answers: Iterable[Answer], since: dt.date) -> bool:
+    """Whether an override since that day still holds. Only this keeps a card from being shown: who
+    acknowledged an alert on the worklist did not decide for whoever signs the next order.
+    """
+    return any(_holds(answer, name, since) for answer in answers if answer.outcome == "overridden")
+
+
+def _holds(answer: Answer, name: CardName, since: dt.date) -> bool:
+    told = answer.name
+    recent = answer.at.date() >= since - GRACE
+    return recent and told is not None and told.drugs == name.drugs and told.level >= name.level
 
 
 def mitigation_of(answer: Answer) -> Resource:

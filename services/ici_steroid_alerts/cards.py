@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ici_steroid_alerts.alert import Alert
 from ici_steroid_alerts.alerts import standing
-from ici_steroid_alerts.answers import answers_of, basic_id, is_answered
+from ici_steroid_alerts.answers import answers_of, basic_id, is_overridden
 from ici_steroid_alerts.card_text import card_text
 from ici_steroid_alerts.decision import as_seen, judged
 from ici_steroid_alerts.life import stands_since
@@ -120,7 +120,7 @@ def _less_steroid(call: HookCall, situation: Situation, judges: set[str], replac
 
 
 def _open(raised: Sequence[Alert], call: HookCall) -> list[Alert]:
-    """Those that nobody has answered, or that have become worse or other since."""
+    """Those that nobody has overridden, or that have become worse or other since."""
     if not raised:
         return []
     names = {alert: card_name(alert, call.patient_id) for alert in raised}
@@ -130,7 +130,7 @@ def _open(raised: Sequence[Alert], call: HookCall) -> list[Alert]:
     for alert in raised:
         answers = answers_of(kept.get(("Basic", basic_id(names[alert]))))
         since = stands_since(kept.get(issues[alert])) or call.on
-        if not is_answered(names[alert], answers, since):
+        if not is_overridden(names[alert], answers, since):
             found.append(alert)
     return found
 

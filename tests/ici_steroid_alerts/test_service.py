@@ -187,11 +187,11 @@ def order(identity: str | None, code: str, mg: float | None, status: str) -> dic
     return resource
 
 
-def handle_feedback(call: Caller, card: str) -> None:
+def handle_feedback(call: Caller, card: str, outcome: str = "overridden") -> None:
     """The feedback as the consumer would hand it on."""
     told = {
         "card": card,
-        "outcome": "overridden",
+        "outcome": outcome,
         "outcomeTimestamp": "2026-11-23T12:00:00+00:00",
         "service": "ici-steroid-sign",
     }
@@ -212,6 +212,8 @@ def test_an_overridden_card_is_not_shown_again_until_it_is_worse(call: Caller) -
 
     (card,) = cards(20)
     assert card["indicator"] == "critical"
+    handle_feedback(call, card["uuid"], "acknowledged")
+    assert len(cards(20)) == 1, "who acknowledged it did not decide for whoever signs next"
     handle_feedback(call, card["uuid"])
     assert cards(20) == []
     assert cards(30, "another-order") == [], "one alert per drug pair and reason, never one per order"
