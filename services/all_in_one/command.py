@@ -38,7 +38,7 @@ from isodose.fhir.errors import FhirError
 from isodose.fhir.resources import parse
 from isodose.security.audit import chain, verified
 from isodose.security.backend_auth import BackendToken, NoTokenError, private_key
-from isodose.security.gate import Gate
+from isodose.security.gate import Gate, GateError
 from isodose.service import RefusalError, Service, audit_key, build_app, claims_at, refuse
 from isodose.settings import Settings
 from isodose.storage.database import Database, SchemaMismatch
@@ -127,7 +127,10 @@ def load(
 @app.command("audit")
 def verify_audit(service: Which = "all") -> None:
     """Verify that no audit event was changed or taken out, and print the last digest to keep elsewhere."""
-    key = audit_key(_settings())
+    try:
+        key = audit_key(_settings())
+    except GateError as error:
+        _fail(str(error))
     broken = False
     for name, database in _databases(service):
         with database.read() as conn:
@@ -339,6 +342,8 @@ def _composed(settings: Settings) -> AllInOne:
         return AllInOne(settings)
     except RefusalError as error:
         _fail(str(error))
+    except GateError as error:
+        _fail(f"nothing starts: {error}")
     except KnowledgeError as error:
         _fail(f"knowledge does not validate: {error}")
 
@@ -376,6 +381,8 @@ def _settings() -> Settings:
 def _service(name: str, settings: Settings) -> Service:
     try:
         return SERVICES[_known(name)](settings.for_service(name, 0))
+    except GateError as error:
+        _fail(f"{name} does not start: {error}")
     except KnowledgeError as error:
         _fail(f"{name} does not start: its knowledge does not validate: {error}")
 

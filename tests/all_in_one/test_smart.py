@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
+from typer.testing import CliRunner
 
 from all_in_one.app import AllInOne
+from all_in_one.command import app
 from isodose.settings import Settings
 
 ISSUER = "https://ehr.example/auth"
@@ -144,7 +146,8 @@ def test_cds_calls_are_signed_and_taken_down(closed: Any, serving: Any) -> None:
     def signed(path: str, jti: str) -> dict[str, str]:
         return bearer("", aud=f"{PUBLIC}{path}", jti=jti)
 
-    assert closed.get("/cds-services").status_code == 401
+    refused = closed.get("/cds-services")
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert closed.get("/cds-services", headers=signed("/cds-services", "1")).status_code == 200
     call = (Path(__file__).parents[2] / "samples" / "hooks" / "ici-steroid-sign.json").read_bytes()
     path = "/cds-services/ici-steroid-sign"
@@ -162,6 +165,24 @@ def test_cds_calls_are_signed_and_taken_down(closed: Any, serving: Any) -> None:
 
     (entry,) = serving.eventually(taken_down)
     assert entry["resource"]["agent"][0]["name"] == ISSUER
+
+
+@pytest.mark.parametrize("command", [["up"], ["serve", "worklist"], ["serve", "ehr_ingestion"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ISODOSE_SMART_ISSUER", ISSUER, "ISODOSE_SMART_TOKEN_URL"),
+        ("ISODOSE_SERVICE_KEY_FILE", "/nowhere", "/nowhere"),
+    ],
+)
+def test_settings_that_do_not_go_together_stop_the_start_in_one_line(
+    command: list[str], name: str, value: str, said: str, tmp_path: Path
+) -> None:
+    given = {"ISODOSE_AUTH": "smart", "ISODOSE_DATA_DIR": str(tmp_path), name: value}
+    ran = CliRunner().invoke(app, command, env=given)
+    assert ran.exit_code == 1
+    assert said in ran.output.replace("\n", "")
+    assert "Traceback" not in ran.output
 
 
 def test_browsers_may_call_from_listed_origins_alone(closed: Any) -> None:

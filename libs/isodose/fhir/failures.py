@@ -62,4 +62,5 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 def _answer(error: FhirError) -> Response:
-    return Response(errors.outcome(error), error.status, media_type=FHIR_JSON)
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    return Response(errors.outcome(error), error.status, headers, FHIR_JSON)
