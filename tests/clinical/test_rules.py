@@ -115,6 +115,40 @@ def test_a_finding_names_record_knowledge_day_and_the_facts_used() -> None:
     assert (other.verdict, other.summary, other.action) == ("not-met", "Good.", "")
 
 
+def test_each_part_of_an_entry_stands_in_its_place_on_the_finding() -> None:
+    words = ("met", "action", "boundary", "caution", "conflicts", "suspect")
+    held = Knowledge({"X": entry(**{word: word for word in words}, unit="Gy", severity="high")})
+    beside = entry(shown_with=("X",))
+    held = Knowledge({**held.entries, "Y": beside})
+    only = lesion("l", 1.5)
+    rule = Rule("X", lambda f, k: f["lesion_diameter_cm"] + 1, "lesion")
+    (found,) = judge([rule], patient(subjects=(only,)), held, ON)
+    assert found == findings.Finding(
+        code="X",
+        verdict="met",
+        summary="met",
+        strength="conditional",
+        applies_to="l",
+        value=2.5,
+        unit="Gy",
+        severity="high",
+        facts=found.facts,
+        sources=(Citation(cite="A"),),
+        evidence=("Y",),
+        action="action",
+        boundary="boundary",
+        caution="caution",
+        conflicts="conflicts",
+        suspect="suspect",
+        record_version=7,
+        knowledge_version=held.version,
+        on=ON,
+    )
+    (unknown,) = judge([rule], patient(), held, ON)
+    assert unknown.missing == ("lesion_diameter_cm",)
+    assert unknown.change == "Decided once known: lesion_diameter_cm"
+
+
 def test_a_value_is_met_and_no_value_is_not_met() -> None:
     knowledge = Knowledge({"X": entry()})
     (found,) = judge([Rule("X", lambda f, k: f["kps"] + 1)], patient(kps(60)), knowledge, ON)
