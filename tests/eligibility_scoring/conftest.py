@@ -73,9 +73,16 @@ EXPECTED = {
 
 def rows_of(file: Path) -> list[Row]:
     """The rows of one file, each with the usual patient and subjects of that file filled in."""
-    told = yaml.safe_load(file.read_text(encoding="utf-8"))
+    told = _with_on(yaml.safe_load(file.read_text(encoding="utf-8")))
     usual = {**told, **{key: {**USUAL.get(key, {}), **told.get(key, {})} for key in _usual_keys()}}
     return [_complete(row, usual, file.stem) for row in told["rows"]]
+
+
+def _with_on(told: Any) -> Any:
+    """YAML 1.1 reads the key `on` as true; here it is the day."""
+    if isinstance(told, dict):
+        return {"on" if key is True else key: _with_on(value) for key, value in told.items()}
+    return [_with_on(item) for item in told] if isinstance(told, list) else told
 
 
 @cache

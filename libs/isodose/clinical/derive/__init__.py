@@ -11,6 +11,7 @@ import threading
 from isodose.clinical.derive.courses import course_facts
 from isodose.clinical.derive.drugs import drug_facts
 from isodose.clinical.derive.lesions import lesion_facts
+from isodose.clinical.derive.velocity import new_lesion_facts
 from isodose.clinical.record import PatientRecord
 
 _last = threading.local()
@@ -27,6 +28,6 @@ def as_of(record: PatientRecord, on: dt.date) -> PatientRecord:
 
 
 def _derived(record: PatientRecord, on: dt.date) -> PatientRecord:
-    for step in (lesion_facts, course_facts, drug_facts):
+    for step in (new_lesion_facts, lesion_facts, course_facts, drug_facts):
         record = step(record, on)
     return record

@@ -82,6 +82,7 @@ def _velocity(record: PatientRecord, on: dt.date) -> Iterator[Fact]:
         unit=facts.definition("bm_velocity_per_year").unit,
         on=new.on,
         source=new.source,
+        certainty="sure" if new.certainty == months.certainty == "sure" else "likely",
         stated=False,
         reasons=(f"{new.value} new lesions in {months.value} months since the first brain treatment.",),
     )
