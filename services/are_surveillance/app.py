@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from are_surveillance import api, decision, handlers, knowledge, outputs
+from are_surveillance import api, decision, knowledge, outputs
 from are_surveillance.site_calendar import calendar
 from are_surveillance.turning_days import next_change
-from isodose.assessment import Decider, without_options
+from isodose.assessment import Decider, handlers, without_options
 from isodose.service import Service
 from isodose.settings import Settings
 
@@ -40,5 +40,5 @@ def service(settings: Settings) -> Service:
         decider=decides,
         cds_services=api.cds_services(decides),
         operations=api.operations(decides, settings),
-        handlers=handlers.handlers(decides),
+        handlers=handlers(decides),
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from eligibility_scoring import api, decision, definitions, handlers, knowledge, outputs
+from eligibility_scoring import api, decision, definitions, knowledge, outputs
 from eligibility_scoring.trials.studies import studies
 from eligibility_scoring.trials.wording import next_change
-from isodose.assessment import Decider
+from isodose.assessment import Decider, handlers
 from isodose.service import Service
 from isodose.settings import Settings
 
@@ -35,5 +35,5 @@ def service(settings: Settings) -> Service:
         definitions=(*definitions.definitions(decides.knowledge, decides.base), *studies(decides.base)),
         cds_services=api.cds_services(decides),
         operations=api.operations(decides),
-        handlers=handlers.handlers(decides),
+        handlers=handlers(decides),
     )

@@ -1,7 +1,7 @@
 """What the three decision services share around their pure `decide`: events, the day, results, `$assess`."""
 
 from isodose.assessment.decider import Decider, Decision, decide, without_options
-from isodose.assessment.handlers import Due, on_day_started, on_record_changed, reassess
+from isodose.assessment.handlers import Due, handlers, on_day_started, on_record_changed, reassess
 from isodose.assessment.operation import assess, assess_operation, stored_record
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "assess",
     "assess_operation",
     "decide",
+    "handlers",
     "on_day_started",
     "on_record_changed",
     "reassess",

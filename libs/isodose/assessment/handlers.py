@@ -104,6 +104,14 @@ def _keep(work: Work, decider: Decider, made: Sequence[tuple[Decision, str | Non
     work.outbox.add_all("isodose.guidance.v1", [(event.subject, event) for event in events])
 
 
+def handlers(decider: Decider) -> dict[str, Handler]:
+    """By topic, what makes every decision service decide again: a changed record, and a new day."""
+    return {
+        "isodose.patient-record.v1": on_record_changed(decider),
+        "isodose.day-started.v1": on_day_started(decider),
+    }
+
+
 def on_record_changed(decider: Decider) -> Handler:
     """Handle `isodose.patient-record.changed`: keep the records and decide, unless newer ones are here."""
 
