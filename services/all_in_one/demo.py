@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from isodose.settings import Settings
-from worklist.pages import leading_option
+from worklist.pages import leading_option, without_leader
 from worklist.reading import Reader, Row
 
 DAY = dt.date(2026, 11, 23)
@@ -180,7 +180,7 @@ async def _read(address: str) -> list[Row]:
 def _option(row: Row) -> str:
     leading = leading_option(row.options or [])
     if leading is None:
-        return "cannot be ranked yet: facts are missing"
+        return without_leader(row.options or [])
     standing = leading["code"][1]["coding"][0]["code"].replace("-", " ")
     return f"{leading['title']} ({standing})"
 

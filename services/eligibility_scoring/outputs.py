@@ -48,7 +48,7 @@ def conclude(
     ]
     made = [
         _guidance(record, appraisal, asked, on, base),
-        _request_group(record, listed, asked, on, base),
+        _request_group(record, listed, asked, on, base) | _nothing_waits(appraisal, base),
         *studies_of(proposed, base),
     ]
     group = group_survival.of(record, findings, knowledge, on)
@@ -114,6 +114,14 @@ def _request_group(
     if asked:
         resource["note"] = [{"text": text} for text in asked]
     return resource
+
+
+def _nothing_waits(appraisal: Appraisal, base: str) -> Resource:
+    """The mark by which pages tell "no treatment waits" from "facts are missing"."""
+    if appraisal.leading is not None or not appraisal.nothing_waits:
+        return {}
+    mark = {"url": f"{base}/StructureDefinition/no-treatment-waits", "valueBoolean": True}
+    return {"extension": [mark]}
 
 
 def _prognosis(record: PatientRecord, group: GroupSurvival, on: dt.date, base: str) -> Resource:

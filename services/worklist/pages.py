@@ -71,7 +71,15 @@ def _leading(row: Row) -> str:
     leading = leading_option(row.options)
     if leading is not None:
         return _option(leading)
-    return "cannot be ranked yet: facts are missing" if row.options else "none yet"
+    return without_leader(row.options) if row.options else "none yet"
+
+
+def without_leader(groups: Iterable[Json]) -> str:
+    """Why no option leads: no treatment waits, or facts are missing."""
+    marks = (mark for group in groups for mark in group.get("extension", []))
+    if any(mark.get("url", "").endswith("/no-treatment-waits") for mark in marks):
+        return "none: every lesion was treated and none is known to have changed"
+    return "cannot be ranked yet: facts are missing"
 
 
 def leading_option(groups: Iterable[Json]) -> Json | None:

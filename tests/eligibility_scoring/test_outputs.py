@@ -151,3 +151,13 @@ def test_a_score_and_its_bound_travel_with_the_action(resources: Made) -> None:
     assert "option-score" not in by_url
     assert by_url["option-score-bound"]["valueRange"] == {"low": {"value": 95}, "high": {"value": 100}}
     assert "score 95 to 100" in first["description"]
+
+
+def test_where_no_treatment_waits_the_guidance_is_complete_and_says_so(resources: Made) -> None:
+    made = resources({"facts": {"histology": "melanoma"}, "lesions": [{"months_since_srs": 3}]})
+    assert made["GuidanceResponse"]["status"] == "success"
+    assert "no treatment is open" in made["GuidanceResponse"]["note"][0]["text"]
+    (mark,) = made["RequestGroup"]["extension"]
+    assert mark["url"].endswith("/no-treatment-waits")
+    assert all("prefix" not in action for action in made["RequestGroup"]["action"])
+    validate(made["RequestGroup"])
