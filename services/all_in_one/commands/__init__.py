@@ -1,0 +1,1 @@
+"""The commands of `isodose`, by what they are for."""

@@ -1,0 +1,130 @@
+"""Commands that look after a running platform: the day, the schema, topics, dead letters, the audit chain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from all_in_one.commands.speaking import (
+    Day,
+    Which,
+    databases,
+    day_or_fail,
+    fail,
+    known,
+    out,
+    say,
+    service_or_fail,
+    settings_or_fail,
+    shown,
+)
+from all_in_one.composition import SERVICES
+from isodose.events import contract
+from isodose.events import dead_letters as events_set_aside
+from isodose.events.log import LogUnavailable, Record, open_log
+from isodose.security.audit import chain, verified
+from isodose.security.gate import Gate, GateError
+from isodose.service import audit_key, claims_at
+from isodose.storage.database import Database
+from isodose.work import work_at
+
+
+def day(on: Day = None) -> None:
+    """Tell every service that a day has started, so that answers which depend on the day are renewed."""
+    settings = settings_or_fail()
+    started = day_or_fail(on) or settings.today()
+    record = Record("isodose.day-started.v1", None, contract.encode(contract.day_started(started)), {})
+    try:
+        log = open_log(settings.for_service("ehr_ingestion", 0).event_log_url)
+        try:
+            log.publish([record])
+        finally:
+            log.close()
+    except LogUnavailable as error:
+        fail(f"the day was not published: {error}")
+    out.print(f"{started}: published")
+
+
+def migrate(service: Which = "all") -> None:
+    """Bring the database of a service, or of all, to the schema of this version."""
+    settings = settings_or_fail()
+    names = [name for name in SERVICES if name != "worklist"] if service == "all" else [known(service)]
+    urls = {name: settings.for_service(name, 0).database_url for name in names}
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    for url in dict.fromkeys(urls.values()):
+        database = Database(url)
+        try:
+            database.migrate()
+        except SQLAlchemyError as error:
+            fail(f"{shown(url)} was not migrated: {type(error).__name__}")
+        finally:
+            database.dispose()
+        out.print(f"{shown(url)}: at the schema of this version")
+
+
+def topics() -> None:
+    """List the topics of the contract, after making those that the log does not have yet."""
+    try:
+        log = open_log(settings_or_fail().for_service("ehr_ingestion", 0).event_log_url)
+        try:
+            log.ensure_topics()
+        finally:
+            log.close()
+    except LogUnavailable as error:
+        fail(f"the topics were not made: {error}")
+    for topic in contract.TOPICS.values():
+        out.print(f"{topic.name}: {topic.partitions} partitions, {topic.cleanup}")
+
+
+def list_dead_letters(service: Which = "all") -> None:
+    """List the events that were set aside and not replayed yet."""
+    for name, database in databases(service):
+        for letter in events_set_aside.listed(database, name):
+            when = f"{letter.failed_at:%Y-%m-%d %H:%M}, {letter.attempts} attempts"
+            place = f"{letter.topic} {letter.partition}/{letter.offset}"
+            say(f"{name} {letter.id}: {place}, {when}: {letter.error.partition(':')[0]}")
+
+
+def replay_dead_letters(
+    service: Which = "all",
+    id: Annotated[int | None, typer.Option("--id", help="one letter by its number; all by default")] = None,
+) -> None:
+    """Handle events again that were set aside; those that fail again stay."""
+    failed = False
+    settings = settings_or_fail()
+    gate = Gate(settings)
+    for name, database in databases(service):
+        made = service_or_fail(name, settings)
+        work = work_at(f"{settings.for_service(made.name, made.port).public_url}/fhir")
+        claims = claims_at(settings.ehr_ingestion_url, lambda: gate.authorization("isodose"))
+        for letter in events_set_aside.listed(database, name):
+            if id not in (None, letter.id):
+                continue
+            try:
+                events_set_aside.replay(database, letter.id, made.handlers, work, claims)
+            except Exception as error:
+                failed = True
+                say(f"{name} {letter.id}: failed again, {type(error).__name__}")
+            else:
+                say(f"{name} {letter.id}: handled")
+    if failed:
+        raise typer.Exit(1)
+
+
+def verify_audit(service: Which = "all") -> None:
+    """Verify that no audit event was changed or taken out, and print the last digest to keep elsewhere."""
+    try:
+        key = audit_key(settings_or_fail())
+    except GateError as error:
+        fail(str(error))
+    broken = False
+    for name, database in databases(service):
+        with database.read() as conn:
+            told = verified(chain(conn), key)
+        broken = broken or told.broken_at is not None
+        state = "holds" if told.broken_at is None else f"is broken at {told.broken_at}"
+        say(f"{name}: the chain {state}; {told.holding} events, last digest {told.digest}")
+    if broken:
+        raise typer.Exit(1)
