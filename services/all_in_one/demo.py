@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from isodose.settings import Settings
-from worklist.pages import leading_option, without_leader
-from worklist.reading import Reader, Row
+from worklist import wording
+from worklist.rows import Row, rows_of, with_options
+from worklist.upstream import Upstream
 
 DAY = dt.date(2026, 11, 23)
 """The samples are written around this day."""
@@ -90,7 +91,7 @@ def rows(address: str, patients: list[str]) -> list[Row]:
     until = time.monotonic() + _WITHIN_S
     while time.monotonic() < until:
         if _concluded(address) >= set(patients):
-            return sorted(asyncio.run(_read(address)), key=lambda row: row.id)
+            return asyncio.run(_read(address, sorted(patients)))
         time.sleep(0.2)
     raise DemonstrationError(f"not every patient had guidance within {_WITHIN_S:.0f} s")
 
@@ -166,7 +167,7 @@ def _patient(resource: dict[str, Any]) -> str:
     return str(resource.get("subject", {}).get("reference", "")).removeprefix("Patient/")
 
 
-async def _read(address: str) -> list[Row]:
+async def _read(address: str, patients: list[str]) -> list[Row]:
     settings = Settings(
         ehr_ingestion_url=address,
         eligibility_scoring_url=f"{address}/eligibility",
@@ -174,21 +175,20 @@ async def _read(address: str) -> list[Row]:
         ici_steroid_alerts_url=f"{address}/alerts",
     )
     async with httpx.AsyncClient(timeout=60) as client:
-        return await Reader(settings, client).all()
+        upstream = Upstream(settings, client)
+        return await with_options(upstream, await rows_of(upstream, patients))
 
 
 def _option(row: Row) -> str:
-    leading = leading_option(row.options or [])
+    leading = row.leading
     if leading is None:
-        return without_leader(row.options or [])
+        return wording.without_leader(row.groups or [])
     standing = leading["code"][1]["coding"][0]["code"].replace("-", " ")
     return f"{leading['title']} ({standing})"
 
 
 def _scan(row: Row) -> str:
-    overdue = [
-        task["description"] for task in row.tasks or [] if "overdue" in json.dumps(task.get("businessStatus"))
-    ]
+    overdue = [task["description"] for task in row.tasks or [] if wording.is_overdue(task)]
     if overdue:
         return "\n".join(overdue)
     if not row.scans:

@@ -11,7 +11,7 @@ from typing import Any
 
 from isodose.assessment.bundles import record_in
 from isodose.assessment.decider import Decider, Decision, decide
-from isodose.clinical.finding import Criterion, Finding, Option, Side
+from isodose.clinical.finding import Citation, Criterion, FactUsed, Finding, Option, Side
 from isodose.clinical.record import FactScalar, PatientRecord
 from isodose.fhir.errors import bad_request, not_found
 from isodose.fhir.references import target
@@ -153,7 +153,31 @@ def _finding(finding: Finding) -> list[Json]:
     parts.append({"name": "summary", "valueString": finding.summary})
     parts += [{"name": "evidence", "valueCode": code} for code in finding.evidence]
     parts += [{"name": "side", "part": _side(side)} for side in finding.sides]
+    parts += [{"name": "fact", "part": _fact(fact)} for fact in finding.facts]
+    parts += [{"name": "citation", "valueString": _cited(source)} for source in finding.sources]
     return parts
+
+
+def _fact(fact: FactUsed) -> list[Json]:
+    """A fact the finding rests on, as it stood, and the resource it was read from."""
+    parts: list[Json] = [{"name": "name", "valueCode": fact.name}, {"name": "value"} | _value(fact.value)]
+    if fact.unit:
+        parts.append({"name": "unit", "valueString": fact.unit})
+    if fact.on is not None:
+        parts.append({"name": "on", "valueDate": fact.on.isoformat()})
+    if fact.source:
+        parts.append({"name": "source", "valueReference": {"reference": fact.source}})
+    if fact.stale:
+        parts.append({"name": "stale", "valueBoolean": True})
+    return parts
+
+
+def _cited(source: Citation) -> str:
+    """A source in words; one that was recalled and not read says so."""
+    figure = f": {source.figure}" if source.figure else ""
+    doi = f" https://doi.org/{source.doi}" if source.doi else ""
+    awaits = " (source awaits clinical sign-off)" if source.seen == "memory" else ""
+    return f"{source.cite}{figure}{doi}{awaits}"
 
 
 def _side(side: Side) -> list[Json]:
@@ -169,6 +193,8 @@ def _option(option: Option) -> list[Json]:
     if option.score is not None:
         parts.append({"name": "score"} | _value(option.score))
     parts += [{"name": "finding", "valueCode": code} for code in (*option.for_, *option.against)]
+    parts += [{"name": "for", "valueCode": code} for code in option.for_]
+    parts += [{"name": "against", "valueCode": code} for code in option.against]
     parts.append({"name": "leading", "valueBoolean": option.leads})
     parts.append({"name": "bound", "valueRange": _range(*option.bound)})
     if option.score_withheld:

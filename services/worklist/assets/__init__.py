@@ -1,0 +1,1 @@
+"""What the pages ask for beside themselves: shipped here, nothing from elsewhere."""

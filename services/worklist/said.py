@@ -1,0 +1,175 @@
+"""The answer of `$assess` as the pages use it: findings with their facts and sources, and options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact that a statement rests on; `words` is its value with unit and day."""
+
+    name: str
+    words: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One statement about a patient, with what it rests on."""
+
+    code: str
+    verdict: str
+    summary: str
+    strength: str
+    severity: str = ""
+    applies_to: str = ""
+    missing: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    citations: tuple[str, ...] = ()
+    sides: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Option:
+    """One treatment option. `score` is None while it is withheld; `low` and `high` always bound it."""
+
+    code: str
+    title: str
+    standing: str
+    leads: bool
+    score: int | None
+    low: int
+    high: int
+    withheld: str = ""
+    possible: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    for_: tuple[Finding, ...] = ()
+    against: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What one service decided of one patient on one day."""
+
+    on: str = ""
+    knowledge: str = ""
+    findings: tuple[Finding, ...] = ()
+    options: tuple[Option, ...] = ()
+    resources: tuple[Json, ...] = field(default=(), repr=False)
+
+    def of_type(self, kind: str) -> list[Json]:
+        return [one for one in self.resources if one.get("resourceType") == kind]
+
+
+def read(parameters: Json | None) -> Assessment | None:
+    """The assessment in a `Parameters`; None for none."""
+    if parameters is None:
+        return None
+    given: list[Json] = parameters.get("parameter", [])
+    findings = tuple(_finding(p.get("part", [])) for p in given if p.get("name") == "finding")
+    resources = tuple(p["resource"] for p in given if p.get("name") == "resource" and "resource" in p)
+    titles = _titles(resources)
+    by_code = _by_code(findings)
+    options = (_option(p.get("part", []), titles, by_code) for p in given if p.get("name") == "option")
+    return Assessment(
+        on=str(_one(given, "on", "")),
+        knowledge=str(_one(given, "knowledge-version", "")),
+        findings=findings,
+        options=tuple(options),
+        resources=resources,
+    )
+
+
+def _by_code(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """What each entry says of this patient: where it is met, for each lesion that it is met for."""
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kept = found.setdefault(finding.code, [])
+        if kept and kept[0].verdict != "met" and finding.verdict == "met":
+            kept.clear()
+        if not kept or kept[0].verdict == finding.verdict:
+            kept.append(finding)
+    return found
+
+
+def _finding(parts: list[Json]) -> Finding:
+    sides = (p.get("part", []) for p in parts if p.get("name") == "side")
+    return Finding(
+        code=str(_one(parts, "code", "")),
+        verdict=str(_one(parts, "verdict", "unknown")),
+        summary=str(_one(parts, "summary", "")),
+        strength=str(_one(parts, "strength", "")).replace("_", " "),
+        severity=str(_one(parts, "severity", "")),
+        applies_to=str(_one(parts, "applies-to", "")),
+        missing=tuple(map(str, _all(parts, "missing"))),
+        facts=tuple(_fact(p.get("part", [])) for p in parts if p.get("name") == "fact"),
+        citations=tuple(map(str, _all(parts, "citation"))),
+        sides=tuple((str(_one(s, "position", "")), tuple(map(str, _all(s, "finding")))) for s in sides),
+    )
+
+
+def _fact(parts: list[Json]) -> Fact:
+    value = _one(parts, "value", "")
+    said = {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}"
+    said = f"{value:g}" if isinstance(value, float) else said
+    unit, on = _one(parts, "unit", ""), _one(parts, "on", "")
+    words = " ".join(filter(None, (said, str(unit), f"on {on}" if on else "")))
+    stale = " (out of date)" if _one(parts, "stale", False) else ""
+    source = _one(parts, "source", {})
+    reference = str(source.get("reference", "")) if isinstance(source, dict) else ""
+    return Fact(str(_one(parts, "name", "")), words + stale, reference)
+
+
+def _option(parts: list[Json], titles: dict[str, str], by_code: dict[str, list[Finding]]) -> Option:
+    code, score = str(_one(parts, "code", "")), _one(parts, "score", None)
+    bound = _one(parts, "bound", {})
+    low, high = (bound.get(end, {}).get("value", otherwise) for end, otherwise in (("low", 0), ("high", 100)))
+
+    def named(name: str) -> tuple[Finding, ...]:
+        codes = map(str, _all(parts, name))
+        return tuple(f for c in codes for f in by_code.get(c) or [Finding(c, "unknown", c, "")])
+
+    return Option(
+        code=code,
+        title=titles.get(code, code.replace("-", " ")),
+        standing=str(_one(parts, "standing", "unknown")),
+        leads=_one(parts, "leading", False) is True,
+        score=score if isinstance(score, int) else None,
+        low=low,
+        high=high,
+        withheld=str(_one(parts, "score-withheld", "")),
+        possible=tuple(map(str, _all(parts, "possible"))),
+        missing=tuple(map(str, _all(parts, "missing"))),
+        for_=named("for"),
+        against=named("against"),
+    )
+
+
+def _titles(resources: Iterable[Json]) -> dict[str, str]:
+    """The title of each option by its code, in the order in which the RequestGroup lists them."""
+    actions = (a for r in resources if r.get("resourceType") == "RequestGroup" for a in r.get("action", []))
+    return {
+        str(coding.get("code")): str(action.get("title", ""))
+        for action in actions
+        for concept in action.get("code", [])[:1]
+        for coding in concept.get("coding", [])
+    }
+
+
+def _all(parts: list[Json], name: str) -> list[Any]:
+    return [
+        value
+        for part in parts
+        if part.get("name") == name
+        for key, value in part.items()
+        if key.startswith("value")
+    ]
+
+
+def _one(parts: list[Json], name: str, otherwise: Any) -> Any:
+    return next(iter(_all(parts, name)), otherwise)

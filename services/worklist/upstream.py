@@ -1,0 +1,98 @@
+"""Reads the other services over FHIR, with the token of whoever looks; one that is away is said to be away.
+
+No link that an answer holds is ever followed: every address asked is one of the four bases of the settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import parse_qs, quote, urlsplit
+
+import httpx
+
+from isodose.settings import Settings
+
+Json = dict[str, Any]
+Service = Literal["record", "options", "plans", "alerts"]
+MOST = "1000"
+_FHIR = {"accept": "application/fhir+json", "content-type": "application/fhir+json"}
+
+
+class AwayError(Exception):
+    """A service did not answer; the message names it and says no more."""
+
+
+class RefusedError(AwayError):
+    """A service does not show this to whoever is asking."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The matches of one search, and the position where the next page begins (empty: no more)."""
+
+    resources: list[Json]
+    following: str = ""
+
+
+class Upstream:
+    """The FHIR bases of the four services. Every method is one request."""
+
+    def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._bases: dict[Service, str] = {
+            "record": f"{settings.ehr_ingestion_url}/fhir",
+            "options": f"{settings.eligibility_scoring_url}/fhir",
+            "plans": f"{settings.are_surveillance_url}/fhir",
+            "alerts": f"{settings.ici_steroid_alerts_url}/fhir",
+        }
+
+    async def search(self, service: Service, kind: str, query: Mapping[str, str]) -> Found:
+        """One page of the matches of `query`."""
+        page = await self._ask("GET", service, kind, params={"_total": "none"} | dict(query))
+        entries = page.get("entry", [])
+        found = [e["resource"] for e in entries if e.get("resource", {}).get("resourceType") == kind]
+        links = [link["url"] for link in page.get("link", []) if link.get("relation") == "next"]
+        return Found(found, parse_qs(urlsplit(links[0]).query).get("_cursor", [""])[0] if links else "")
+
+    async def count(self, service: Service, kind: str, query: Mapping[str, str]) -> int:
+        page = await self._ask("GET", service, kind, params=dict(query) | {"_summary": "count"})
+        return int(page.get("total", 0))
+
+    async def everything(self, patient_id: str) -> list[Json] | None:
+        """All that is stored on one patient; None when there is none of this id."""
+        try:
+            page = await self._ask("GET", "record", f"Patient/{quote(patient_id, safe='')}/$everything")
+        except _NotThereError:
+            return None
+        return [e["resource"] for e in page.get("entry", []) if "resource" in e]
+
+    async def assess(self, service: Service, patient_id: str) -> Json | None:
+        """The `Parameters` of a decision of the day; None where the service knows no such patient yet."""
+        subject = {"name": "subject", "valueReference": {"reference": f"Patient/{patient_id}"}}
+        asked = {"resourceType": "Parameters", "parameter": [subject]}
+        try:
+            return await self._ask("POST", service, "$assess", json=asked)
+        except _NotThereError:
+            return None
+
+    async def _ask(self, method: str, service: Service, path: str, **given: Any) -> Json:
+        url = httpx.URL(f"{self._bases[service]}/{path}")
+        try:
+            answer = await self._client.request(method, url, headers=_FHIR, **given)
+            if answer.status_code in (401, 403):
+                raise RefusedError("the access does not include this")
+            if answer.status_code in (404, 410):
+                raise _NotThereError(f"{url.host}:{url.port} has no such thing")
+            answer.raise_for_status()
+            page = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise AwayError(f"{url.host}:{url.port} does not answer") from error
+        if not isinstance(page, dict):
+            raise AwayError(f"{url.host}:{url.port} does not answer in FHIR")
+        return page
+
+
+class _NotThereError(AwayError):
+    """The service answers that there is no such thing."""
