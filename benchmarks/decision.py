@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from all_in_one.commands.starting import settle
 from benchmarks import load
 from benchmarks.data import laboratory
 from benchmarks.report import Line
@@ -53,8 +53,7 @@ def _taken(work: Callable[[], object]) -> list[float]:
     """Seconds of processor time of each run, after a few that warm up: other processes are not counted."""
     for _ in range(5):
         work()
-    gc.collect()
-    gc.freeze()
+    settle()
     taken = []
     for _ in range(RUNS):
         begin = time.thread_time()
