@@ -59,7 +59,7 @@ def test_several_fractions_for_a_larger_one(said: Said) -> None:
 def test_a_cavity_by_its_volume(said: Said) -> None:
     row = {"lesions": [{"lesion_setting": "resection_cavity", "cavity_volume_ml": 9}]}
     (dose,) = said(row, "srs")
-    assert dose.startswith("9 ml cavity: 16 Gy in 1 (by volume).")
+    assert dose.startswith("9 ml cavity: 16 Gy in 1 (volume bands of a cavity trial).")
 
 
 def test_examples_before_a_resection(said: Said) -> None:

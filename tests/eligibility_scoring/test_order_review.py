@@ -143,7 +143,7 @@ def test_a_dose_above_the_usual_range_is_one_short_sourced_warning(client: Clien
     for words in (
         "Ordered: 24 Gy in 1",
         "27 Gy in 3 or 30 Gy in 5 (ASTRO 2022)",
-        "16 Gy in 1 (by volume)",
+        "16 Gy in 1 (volume bands of a cavity trial)",
         "BED 81.6 Gy for tumour (alpha/beta 10 Gy)",
         "disputed above 10 Gy per fraction",
         f"2.4 cm ({TODAY.isoformat()}, Observation/",

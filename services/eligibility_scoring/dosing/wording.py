@@ -23,7 +23,7 @@ from isodose.clinical.knowledge import Knowledge
 NAMES = {
     ASTRO: "ASTRO 2022",
     BY_DIAMETER: "RTOG 90-05 by diameter",
-    BY_VOLUME: "by volume",
+    BY_VOLUME: "volume bands of a cavity trial",
     COMMON_FSRS: "common FSRS schedules",
     CAVITY_TRIAL: "arms of ALLIANCE A071801",
     NEOADJUVANT: "published examples, no recommendation",
@@ -56,7 +56,7 @@ def alternatives(schemes: Iterable[Scheme]) -> str:
 
 
 def by_scheme(schemes: Iterable[Scheme]) -> str:
-    """`18 Gy in 1 (RTOG 90-05 by diameter); 16 Gy in 1 (by volume)`."""
+    """`18 Gy in 1 (RTOG 90-05 by diameter); 16 Gy in 1 (volume bands of a cavity trial)`."""
     grouped: dict[str, list[Scheme]] = {}
     for scheme in schemes:
         grouped.setdefault(scheme.code, []).append(scheme)
