@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from eligibility_scoring.arguments import ARGUMENTS
 from eligibility_scoring.decisive import MissingFact
 from eligibility_scoring.options import Appraisal
 from eligibility_scoring.questions import questions
@@ -17,6 +18,8 @@ _SHOWN = 4
 """Findings on each side, and missing facts: what a busy reader takes in."""
 
 _QUESTIONS = 3
+
+_TITLES = {argument.code: argument.title for argument in ARGUMENTS}
 
 _PROPOSAL = (
     "Scores weigh criteria by the platform's own proposal, which awaits clinical sign-off; "
@@ -118,8 +121,16 @@ def _score(option: Option, knowledge: Knowledge) -> str:
         lines.append(f"- {given} of {criterion.points}: {escaped(said)} _{criterion.code}_")
     points = escaped(score_in_words(option).capitalize())
     head = f"**{points} of 100**, from the standing ({option.standing}) and:"
-    withheld = [f"- {escaped(option.score_withheld)}"] if option.score_withheld else []
-    return "\n".join((head, *lines, *withheld, f"- {escaped(_PROPOSAL)}"))
+    return "\n".join((head, *lines, *_hangs_on(option), f"- {escaped(_PROPOSAL)}"))
+
+
+def _hangs_on(option: Option) -> list[str]:
+    """Where the score is withheld, the facts it hangs on, in words."""
+    if not option.score_withheld:
+        return []
+    names = dict.fromkeys((*option.missing, *(name for part in option.criteria for name in part.missing)))
+    words = "; ".join(escaped(fact_words(name)) for name in list(names)[:_SHOWN])
+    return [f"- Not known, so no single number: {words}{' ...' if len(names) > _SHOWN else ''}."]
 
 
 def _table(judged: Sequence[Option]) -> str:
@@ -158,7 +169,7 @@ def _could_still_change(missing: Sequence[MissingFact]) -> str:
     light = [fact.name for fact in missing if fact.on_top == 0]
     lines = [_missing(weighty)] if weighty else []
     if light:
-        others = "; ".join(escaped(name) for name in light[:_SHOWN])
+        others = "; ".join(escaped(fact_words(name)) for name in light[:_SHOWN])
         lines.append(
             f"Not known, of weight for other options only: {others}{' ...' if light[_SHOWN:] else ''}."
         )
@@ -167,7 +178,8 @@ def _could_still_change(missing: Sequence[MissingFact]) -> str:
 
 def _wanted(fact: MissingFact) -> str:
     settles = fact.decides
-    what = ", ".join(settles) if len(settles) <= _SHOWN else f"{len(settles)} of the options"
+    few = len(settles) <= _SHOWN
+    what = ", ".join(escaped(_TITLES[code]) for code in settles) if few else f"{len(settles)} of the options"
     return f"- {escaped(fact_words(fact.name))}" + (f" (may settle {what})" if settles else "")
 
 
