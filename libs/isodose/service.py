@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ import httpx
 import msgspec
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
-from sqlalchemy import func, make_url, select
+from sqlalchemy import make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
@@ -28,11 +28,11 @@ from isodose.cds_hooks.hook import CdsService
 from isodose.cds_hooks.models import Feedback
 from isodose.cds_hooks.router import cds_router
 from isodose.cds_hooks.trust import CdsTrust, clients_in
-from isodose.events import contract
+from isodose.events import contract, dead_letters
 from isodose.events.consumer import Claims, Consumer, Handler
 from isodose.events.contract import Event
 from isodose.events.log import LogUnavailable, open_log
-from isodose.events.outbox import Relay
+from isodose.events.outbox import Relay, waiting
 from isodose.fhir.conformance import operation_definitions, search_parameters
 from isodose.fhir.errors import OvertakenError
 from isodose.fhir.exchange import Deed
@@ -45,8 +45,7 @@ from isodose.security.guard import CALLER
 from isodose.security.listening import OpenDoorError, refuse_open_door
 from isodose.settings import Settings
 from isodose.storage.database import Database, SchemaMismatch
-from isodose.storage.tables import dead_letter, outbox
-from isodose.telemetry import Observed, Telemetry
+from isodose.telemetry import Observed, Signals, Telemetry
 from isodose.work import Work, work_at
 
 __all__ = ["RefusalError", "Running", "Service", "Work", "build_app", "refuse"]
@@ -86,16 +85,16 @@ class Service:
 class Running:
     """Database, log and threads of one service between start and stop."""
 
-    def __init__(self, service: Service, settings: Settings, telemetry: Telemetry) -> None:
+    def __init__(self, service: Service, settings: Settings, signals: Signals) -> None:
         self.service = service
         self.settings = settings
-        self.telemetry = telemetry
+        self.signals = signals
         self.database = Database(settings.database_url)
         self.work = work_at(f"{settings.public_url}/fhir")
         self.gate = Gate(settings)
         self.audit = AuditLog(self.database, service.name, audit_key(settings))
         self.log = open_log(settings.event_log_url)
-        self.relay = Relay(self.database, self.log, poll_s=settings.relay_interval_s)
+        self.relay = Relay(self.database, self.log, settings.relay_interval_s, signals.published)
         self.consumer = Consumer(
             group=service.name,
             database=self.database,
@@ -145,13 +144,13 @@ class Running:
     @contextmanager
     def transaction(self) -> Iterator[Work]:
         """One write transaction; events it put in the outbox leave as soon as it has committed."""
-        with self.database.begin() as conn:
+        with self.signals.transaction("transaction"), self.database.begin() as conn:
             yield self.work(conn)
         self.relay.wake()
 
     @contextmanager
     def reading(self) -> Iterator[Work]:
-        with self.database.read() as conn:
+        with self.signals.transaction("snapshot"), self.database.read() as conn:
             yield self.work(conn)
 
     def problems(self) -> list[str]:
@@ -171,31 +170,28 @@ class Running:
         self.audit.add(deed, request.scope.get(CALLER), request.client.host if request.client else "")
 
     def measure(self) -> None:
-        """Bring the gauges that are counted in the database up to date."""
-        waiting = select(func.count()).select_from(outbox).where(outbox.c.published_at.is_(None))
-        aside = select(func.count()).select_from(dead_letter).where(dead_letter.c.replayed_at.is_(None))
+        """Bring the gauges that are read from the database and the consumer up to date."""
+        metrics, name = self.signals.metrics, self.service.name
         with self.database.read() as conn:
-            self.telemetry.unpublished.labels(self.service.name).set(conn.execute(waiting).scalar_one())
-            self.telemetry.dead_letters.labels(self.service.name).set(conn.execute(aside).scalar_one())
+            count, age = waiting(conn)
+            metrics.unpublished.labels(name).set(count)
+            metrics.outbox_age.labels(name).set(age.total_seconds())
+            metrics.dead_letters.labels(name).set(dead_letters.count(conn))
+        for topic, behind in self.consumer.lag().items():
+            metrics.lag.labels(name, topic).set(behind)
 
     def _observed(self, topic: str, handler: Handler) -> Handler:
-        telemetry, name = self.telemetry, self.service.name
-
         def observed(work: Work, events: Sequence[Event]) -> None:
-            outcome = "failed"
-            try:
-                with ExitStack() as spans, telemetry.event_seconds.labels(name, topic).time():
-                    traced = [
-                        msgspec.structs.replace(event, traceparent=spans.enter_context(span))
-                        for event in events
-                        for span in [telemetry.handling(f"{name} {topic}", event.traceparent)]
-                    ]
-                    handler(work, traced)
-                outcome = "handled"
-            finally:
-                telemetry.events.labels(name, topic, outcome).inc(len(events))
+            came = [(event.traceparent, event.time) for event in events]
+            with self.signals.handling(topic, came) as going:
+                handler(work, [_traced(event, own) for event, own in zip(events, going, strict=True)])
 
         return observed
+
+
+def _traced(event: Event, traceparent: str | None) -> Event:
+    same = event.traceparent == traceparent
+    return event if same else msgspec.structs.replace(event, traceparent=traceparent)
 
 
 def claims_at(url: str, authorization: Callable[[], Mapping[str, str]] = dict) -> Claims:
@@ -213,6 +209,12 @@ def claims_at(url: str, authorization: Callable[[], Mapping[str, str]] = dict) -
         return answer.content
 
     return claim
+
+
+def systems(settings: Settings) -> tuple[str, str]:
+    """What the log and the database of a service are, by the names that spans give them."""
+    log = "kafka" if settings.event_log_url.startswith("kafka:") else "sqlite"
+    return log, make_url(settings.database_url).get_backend_name()
 
 
 def refuse(service: Service, settings: Settings) -> None:
@@ -239,11 +241,12 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
     Raises `RefusalError` for `auth none` on a reachable address; entering the lifespan, for a wrong schema.
     """
     settings = settings.for_service(service.name, service.port)
-    own = telemetry or Telemetry(settings.otlp_endpoint, service.name)
+    own = telemetry or Telemetry(settings.otlp_endpoint)
+    signals = own.of(service.name, *systems(settings))
     try:
         refuse_open_door(settings.auth, settings.host)
         gate, trust = Gate(settings), cds_trust(settings)
-        running = Running(service, settings, own) if service.keeps_state else None
+        running = Running(service, settings, signals) if service.keeps_state else None
     except (OpenDoorError, GateError) as error:
         raise RefusalError(f"{service.name} does not start: {error}") from error
 
@@ -273,7 +276,7 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
     app = FastAPI(title=service.title, description=service.description, lifespan=lifespan, openapi_url=None)
     gate.install(app, cds_judges=trust is not None)
     app.add_middleware(RequestId)
-    app.add_middleware(Observed, telemetry=own, service=service.name)
+    app.add_middleware(Observed, signals=signals)
     app.state.running = running
     app.state.settings = settings
     app.state.telemetry = own

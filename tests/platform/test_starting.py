@@ -124,7 +124,7 @@ def test_replicas_that_start_together_store_the_definitions_once(database_url: s
     )
     service = replace(SERVICE, definitions=studies)
     settings = Settings(database_url=database_url, event_log_url=f"sqlite:///{tmp_path}/events")
-    replicas = [Running(service, settings, Telemetry(None, "quiet")) for _ in range(3)]
+    replicas = [Running(service, settings, Telemetry().of("quiet")) for _ in range(3)]
     try:
         with ThreadPoolExecutor(len(replicas)) as pool:
             list(pool.map(Running.start, replicas))

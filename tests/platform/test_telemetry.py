@@ -32,7 +32,7 @@ def test_fields_that_are_not_known_to_be_free_of_patient_data_are_left_out() -> 
 
 
 def test_a_trace_goes_on_from_the_caller_to_the_event() -> None:
-    with Telemetry().span("handle", PARENT):
+    with Telemetry().of("worklist").answering("GET", PARENT, "http"):
         carried = current_traceparent()
     assert carried is not None
     assert carried.split("-")[1] == PARENT.split("-")[1]

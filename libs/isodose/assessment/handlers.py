@@ -19,6 +19,7 @@ from isodose.clinical.record import PatientRecord
 from isodose.events import contract
 from isodose.events.consumer import Handler
 from isodose.storage.records import Guidance
+from isodose.telemetry import observing
 from isodose.work import Work
 
 WITHDRAWN = {
@@ -59,7 +60,7 @@ def reassess(work: Work, decider: Decider, due: Sequence[Due]) -> int:
     """
     last = work.guidance.get_many(decider.service, [one.record.patient_id for one in due])
     made = [
-        (_decision(work, decider, one.record, on), one.traceparent)
+        (_decision(work, decider, one, on), one.traceparent)
         for one in due
         if (on := _day(decider, one, last.get(one.record.patient_id))) is not None
     ]
@@ -79,8 +80,10 @@ def _day(decider: Decider, due: Due, last: Guidance | None) -> dt.date | None:
     return None if last.record_version > due.record.version or same else on
 
 
-def _decision(work: Work, decider: Decider, record: PatientRecord, on: dt.date) -> Decision:
-    decision = decide(decider, record, on)
+def _decision(work: Work, decider: Decider, due: Due, on: dt.date) -> Decision:
+    with observing().deciding(due.traceparent) as verdicts:
+        decision = decide(decider, due.record, on)
+        verdicts += [finding.verdict for finding in decision.findings]
     return replace(decision, resources=decider.carry(work, decision.resources, on))
 
 

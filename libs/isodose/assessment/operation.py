@@ -17,6 +17,7 @@ from isodose.fhir.errors import bad_request, not_found
 from isodose.fhir.references import target
 from isodose.fhir.rest import Call, Operation
 from isodose.fhir.validation import validate
+from isodose.telemetry import observing
 from isodose.work import Work
 
 Json = dict[str, Any]
@@ -64,7 +65,11 @@ def assess(decider: Decider, parameters: Json, stored: Stored) -> Json:
 
     `stored` gives the record of a patient by id. Raises `FhirError` naming the parameter that is at fault.
     """
-    return answer(decider, decide(decider, *_asked(decider, parameters, stored)))
+    record, on = _asked(decider, parameters, stored)
+    with observing().deciding() as verdicts:
+        decision = decide(decider, record, on)
+        verdicts += [finding.verdict for finding in decision.findings]
+    return answer(decider, decision)
 
 
 def answer(decider: Decider, decision: Decision) -> Json:

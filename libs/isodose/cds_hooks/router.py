@@ -34,6 +34,7 @@ from isodose.fhir.exchange import Deed
 from isodose.fhir.resources import is_id
 from isodose.security.callers import Caller
 from isodose.security.guard import CALLER
+from isodose.telemetry import observing
 
 Model = TypeVar("Model", bound=BaseModel)
 FeedbackSink = Callable[[str, Sequence[Feedback]], None]
@@ -89,9 +90,9 @@ def cds_router(
             service = by_hook.get((service_id, request.hook))
             if service is None:
                 raise bad_request(f"{service_id} does not answer this hook; see GET /cds-services.", "hook")
-            answered = _json(
-                encode_cards(answer(service, request, reader, today(), worklist_url, recall=recall))
-            )
+            cards = answer(service, request, reader, today(), worklist_url, recall=recall)
+            answered = _json(encode_cards(cards))
+            observing().carded(service_id, [card.indicator for card in cards])
             status = 200
             return answered
         except FhirError as error:

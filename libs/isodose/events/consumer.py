@@ -21,6 +21,7 @@ from isodose.events.worker import Worker
 from isodose.storage.database import Database, insert, is_transient
 from isodose.storage.records import Records
 from isodose.storage.tables import consumed_position, dead_letter
+from isodose.telemetry import trace_id
 
 Handler = Callable[[Any, Sequence[Event]], None]
 """Takes events of one topic in their order, all in one transaction: each is handled, or none."""
@@ -94,6 +95,18 @@ class Consumer:
         if subscription is not None:
             subscription.close()
 
+    def lag(self) -> dict[str, int]:
+        """By topic, how many messages of the partitions held here are not handled, as far as was seen."""
+        subscription = self._subscription
+        ends = subscription.ends() if subscription is not None else {}
+        behind = dict.fromkeys(self._handlers, 0)
+        if ends:
+            with self._database.read() as conn:
+                stands = positions(conn, self._group)
+            for (topic, partition), end in ends.items():
+                behind[topic] += max(end - stands.get((topic, partition), 0), 0)
+        return behind
+
     def is_alive(self) -> bool:
         return self._worker.alive
 
@@ -152,7 +165,7 @@ class Consumer:
                 if attempt >= self._retries or isinstance(error, _UNREADABLE):
                     self._set_aside(message, error, attempt)
                     return
-                _log.info("handling failed", extra={"topic": message.topic, "attempt": attempt})
+                _log.info("handling failed", extra=_place(message, attempt))
                 if self._worker.stopping.wait(self._backoff * 2 ** (attempt - 1)):
                     raise
                 attempt += 1
@@ -176,7 +189,16 @@ class Consumer:
                     "failed_at": dt.datetime.now(dt.UTC),
                 },
             )
-        _log.error("event set aside", exc_info=error, extra={"topic": message.topic, "attempt": attempts})
+        _log.error("event set aside", exc_info=error, extra=_place(message, attempts))
+
+
+def _place(message: Delivered, attempt: int) -> dict[str, object]:
+    """What a log line may say of a message: never its key, which is the patient."""
+    return {
+        "topic": message.topic,
+        "attempt": attempt,
+        "trace": trace_id(message.headers.get("traceparent")),
+    }
 
 
 def _passes(error: BaseException) -> bool:
@@ -211,6 +233,13 @@ def position(conn: Connection, group: str, topic: str, partition: int) -> int | 
     at = consumed_position.c
     query = select(at.next_offset).where(at.group == group, at.topic == topic, at.partition == partition)
     return conn.execute(query).scalar_one_or_none()
+
+
+def positions(conn: Connection, group: str) -> dict[tuple[str, int], int]:
+    """The offsets this group reads next, by topic and partition."""
+    at = consumed_position.c
+    query = select(at.topic, at.partition, at.next_offset).where(at.group == group)
+    return {(topic, partition): offset for topic, partition, offset in conn.execute(query)}
 
 
 class PositionMoved(Exception):  # noqa: N818

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from isodose.events.consumer import Claims, Handler, handle
 from isodose.events.log import Delivered
@@ -41,6 +41,12 @@ def listed(database: Database, group: str | None = None, replayed: bool = False)
         query = query.where(dead_letter.c.replayed_at.is_(None))
     with database.read() as conn:
         return [DeadLetter(*row) for row in conn.execute(query)]
+
+
+def count(conn: Connection) -> int:
+    """How many wait to be replayed."""
+    query = select(func.count()).select_from(dead_letter).where(dead_letter.c.replayed_at.is_(None))
+    return conn.execute(query).scalar_one()
 
 
 def replay(

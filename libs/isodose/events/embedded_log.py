@@ -95,6 +95,12 @@ class EmbeddedLog:
                 self._conn.close()
                 self._conn = None
 
+    def ends(self) -> dict[tuple[str, int], int]:
+        """The offset that the next record of each partition gets."""
+        with self._lock, _as_unavailable():
+            rows = self._connection().execute("SELECT topic, part, next_offset FROM part").fetchall()
+        return {(topic, part): end for topic, part, end in rows}
+
     def connect(self) -> sqlite3.Connection:
         conn = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
         conn.execute("PRAGMA journal_mode=WAL").close()
@@ -128,6 +134,7 @@ class EmbeddedSubscription:
     """One member: reads the partitions that fall to it among the living members of its group."""
 
     def __init__(self, log: EmbeddedLog, group: str, topics: Sequence[str], start: Start) -> None:
+        self._log = log
         self._group = group
         self._id = uuid.uuid4().hex
         self._start = start
@@ -153,6 +160,10 @@ class EmbeddedSubscription:
                 if left <= 0:
                     return []
                 time.sleep(min(POLL_S, left))
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        mine = set(self._next)
+        return {place: end for place, end in self._log.ends().items() if place in mine}
 
     def close(self) -> None:
         if self._closed:

@@ -139,6 +139,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._prefix = log.prefix
         self._start = start
         self._fresh: set[TopicPartition] = set()
+        self._ends: dict[tuple[str, int], int] = {}
         self._consumer = KafkaConsumer(
             bootstrap_servers=log.servers,
             group_id=log.prefix + group,
@@ -173,7 +174,15 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
                 timeout_ms=int(min(wait, timeout_s) * 1000), max_records=max_records
             )
             self._seek()
+            self._ends = {
+                (where.topic.removeprefix(self._prefix), where.partition): end
+                for where in self._consumer.assignment()
+                if (end := self._consumer.highwater(where)) is not None
+            }
         return [self._delivered(message) for batch in batches.values() for message in batch]
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        return self._ends
 
     def close(self) -> None:
         with contextlib.suppress(KafkaError):

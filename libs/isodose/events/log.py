@@ -47,6 +47,9 @@ class Subscription(Protocol):
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Delivered]:
         """What comes next in the partitions assigned to this member; empty when nothing came in time."""
 
+    def ends(self) -> dict[tuple[str, int], int]:
+        """The ends of the partitions assigned here, as last seen. Safe from any thread; asks no broker."""
+
     def close(self) -> None: ...
 
 

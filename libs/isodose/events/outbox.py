@@ -9,10 +9,10 @@ import datetime as dt
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from isodose.events import contract
 from isodose.events.contract import CONTENT_TYPE, Event
@@ -26,6 +26,10 @@ BATCH = 500
 LARGEST_BYTES = 1_000_000
 KEEP_PUBLISHED = dt.timedelta(days=1)
 PRUNE_EVERY_S = 600.0
+
+
+Published = Callable[[Sequence[Record], Sequence[dt.datetime], int], None]
+"""Told of records that the log acknowledged, when each was put in the outbox, and when sending began (ns)."""
 
 
 class EventTooLarge(ValueError):  # noqa: N818
@@ -69,17 +73,35 @@ def _row(topic: str, key: str | None, event: Event) -> dict[str, Any]:
     }
 
 
+def waiting(conn: Connection) -> tuple[int, dt.timedelta]:
+    """How many rows are not yet acknowledged, and how long the first of them has waited."""
+    unsent = outbox.c.published_at.is_(None)
+    many = conn.execute(select(func.count()).select_from(outbox).where(unsent)).scalar_one()
+    oldest = select(outbox.c.created_at).where(unsent).order_by(outbox.c.seq).limit(1)
+    since: dt.datetime | None = conn.execute(oldest).scalar_one_or_none()
+    if since is None:
+        return many, dt.timedelta()
+    return many, max(dt.datetime.now(dt.UTC) - since.replace(tzinfo=since.tzinfo or dt.UTC), dt.timedelta())
+
+
+def _untold(_records: Sequence[Record], _created: Sequence[dt.datetime], _started_ns: int) -> None:
+    pass
+
+
 class Relay:
     """Publishes what is in the outbox, in order; a row is marked only after the log acknowledged it.
 
     One relay of a database works at a time; another waits its turn. What was published but not yet marked
-    when a relay dies is published again: at least once.
+    when a relay dies is published again: at least once. `published` is told of what the log acknowledged.
     """
 
-    def __init__(self, database: Database, log: EventLog, poll_s: float = 0.05) -> None:
+    def __init__(
+        self, database: Database, log: EventLog, poll_s: float = 0.05, published: Published = _untold
+    ) -> None:
         self._database = database
         self._log = log
         self._poll_s = poll_s
+        self._published = published
         self._lease = lease_of(database)
         self._woken = threading.Event()
         self._pruned = time.monotonic()
@@ -98,7 +120,10 @@ class Relay:
             rows = conn.execute(query).all()
         if not rows:
             return 0
-        self._log.publish([Record(row.topic, row.key, row.value, json.loads(row.headers)) for row in rows])
+        records = [Record(row.topic, row.key, row.value, json.loads(row.headers)) for row in rows]
+        started_ns = time.time_ns()
+        self._log.publish(records)
+        self._published(records, [row.created_at for row in rows], started_ns)
         published = [row.seq for row in rows]
         with self._lease.transaction() as conn:
             marked = update(outbox).where(outbox.c.seq.in_(published))
