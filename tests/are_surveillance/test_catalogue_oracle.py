@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import os
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kleene_oracle as oracle
 from are_surveillance import decision, knowledge
 from isodose.clinical import facts, rules
 from isodose.clinical.record import Fact, PatientRecord, Subject
@@ -43,18 +42,6 @@ needs_catalogue = pytest.mark.skipif(
 )
 
 
-def _oracle() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("kleene_oracle", TESTS / "kleene_oracle.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ORACLE = _oracle()
-
-
 def _entries() -> tuple[dict[str, dict[str, Any]], set[str]]:
     """All entries that this service may hold, and those it has to account for."""
     found: dict[str, dict[str, Any]] = {}
@@ -82,7 +69,7 @@ def _values(name: str, expression: str) -> st.SearchStrategy[Any]:
         return st.booleans()
     if definition.type == "enum":
         return st.sampled_from(definition.values)
-    edges = sorted({e + s for e in ORACLE.numbers_in(expression) or [0] for s in (-1, -0.01, 0, 0.01, 1)})
+    edges = sorted({e + s for e in oracle.numbers_in(expression) or [0] for s in (-1, -0.01, 0, 0.01, 1)})
     if definition.type == "integer":
         return st.sampled_from([int(e) for e in edges]) | st.integers(0, 200)
     return st.sampled_from([max(0.0, float(e)) for e in edges]) | st.floats(0, 200)
@@ -104,13 +91,13 @@ def _record(known: dict[str, Any]) -> PatientRecord:
 @pytest.mark.parametrize("code", sorted(RULES.keys() - WITHOUT_EXPRESSION))
 def test_the_verdict_is_the_value_of_the_expression(code: str) -> None:
     expression = ENTRIES[code]["logic"]
-    names = sorted(ORACLE.names_in(expression))
+    names = sorted(oracle.names_in(expression))
 
     @settings(max_examples=60, deadline=None, derandomize=True)
     @given(st.fixed_dictionaries({}, optional={name: _values(name, expression) for name in names}))
     def agrees(known: dict[str, Any]) -> None:
         (finding,) = rules.judge([RULES[code]], _record(known), KNOWLEDGE, ON)
-        assert (finding.verdict, finding.value) == ORACLE.verdict_of(expression, known)
+        assert (finding.verdict, finding.value) == oracle.verdict_of(expression, known)
         assert bool(finding.missing) is (finding.verdict == "unknown")
 
     agrees()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import os
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kleene_oracle as oracle
 from eligibility_scoring import decision, knowledge
 from isodose.clinical import derive, facts, rules
 from isodose.clinical.record import Fact, PatientRecord, Subject
@@ -26,18 +25,6 @@ TESTS = Path(__file__).parents[1]
 OFF = [code for code, entry in knowledge.load().entries.items() if not entry.enabled]
 KNOWLEDGE = knowledge.load(OFF)
 RULES = {rule.code: rule for rule in decision.RULES}
-
-
-def _oracle() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("kleene_oracle", TESTS / "kleene_oracle.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ORACLE = _oracle()
 
 
 def stated_logic() -> dict[str, str]:
@@ -63,7 +50,7 @@ def values_of(name: str, expression: str) -> st.SearchStrategy[Any]:
         return st.sampled_from(definition.values)
     if definition.type == "date":
         return st.dates(dt.date(2024, 1, 1), ON).map(dt.date.isoformat)
-    edges = ORACLE.numbers_in(expression) or [0]
+    edges = oracle.numbers_in(expression) or [0]
     if definition.type == "integer":
         near = [edge + step for edge in edges for step in (-1, 0, 1)]
         return st.sampled_from([int(n) for n in near if n >= 0]) | st.integers(0, 100)
@@ -85,7 +72,7 @@ def record_with(known: dict[str, Any]) -> PatientRecord:
 
 def expected(expression: str, record: PatientRecord) -> tuple[str, Any]:
     stated = (*record.facts, *(f for s in record.subjects for f in s.facts))
-    found: tuple[str, Any] = ORACLE.verdict_of(expression, {f.name: f.value for f in stated})
+    found: tuple[str, Any] = oracle.verdict_of(expression, {f.name: f.value for f in stated})
     return found
 
 
@@ -93,7 +80,7 @@ def expected(expression: str, record: PatientRecord) -> tuple[str, Any]:
 @pytest.mark.parametrize("code", sorted(RULES.keys() & LOGIC.keys()))
 def test_the_verdict_is_the_value_of_the_catalogue_expression(code: str) -> None:
     expression = LOGIC[code]
-    names = sorted(ORACLE.names_in(expression))
+    names = sorted(oracle.names_in(expression))
 
     @settings(max_examples=50, deadline=None, derandomize=True)
     @given(st.fixed_dictionaries({}, optional={n: values_of(n, expression) for n in names}))

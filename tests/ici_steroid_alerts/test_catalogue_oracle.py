@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import os
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kleene_oracle as oracle
 from ici_steroid_alerts import decision, knowledge
 from isodose.clinical import facts, rules
 from isodose.clinical.record import Fact, PatientRecord, Subject
@@ -27,18 +26,6 @@ RULES = {rule.code: rule for rule in decision.RULES}
 needs_catalogue = pytest.mark.skipif(
     not SHARED.exists(), reason="the clinical catalogue is not here; set ISODOSE_SHARED"
 )
-
-
-def _oracle() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("kleene_oracle", TESTS / "kleene_oracle.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ORACLE = _oracle()
 
 
 def _entries() -> dict[str, dict[str, Any]]:
@@ -61,7 +48,7 @@ def _values(name: str, expression: str) -> st.SearchStrategy[Any]:
         return st.booleans()
     if definition.type == "enum":
         return st.sampled_from(definition.values)
-    numbers = ORACLE.numbers_in(expression) or [0]
+    numbers = oracle.numbers_in(expression) or [0]
     signed = [*numbers, *(-n for n in numbers)] if name.startswith("days_from_srs") else numbers
     step = 1 if definition.type == "integer" else 0.01
     edges = sorted({e + s for e in signed for s in (-step, 0, step)})
@@ -87,13 +74,13 @@ def _record(known: dict[str, Any]) -> PatientRecord:
 @pytest.mark.parametrize("code", EXECUTABLE)
 def test_the_verdict_is_the_value_of_the_expression(code: str) -> None:
     expression = ENTRIES[code]["logic"]
-    names = sorted(ORACLE.names_in(expression))
+    names = sorted(oracle.names_in(expression))
 
     @settings(max_examples=60, deadline=None, derandomize=True)
     @given(st.fixed_dictionaries({}, optional={name: _values(name, expression) for name in names}))
     def agrees(known: dict[str, Any]) -> None:
         (finding,) = rules.judge([RULES[code]], _record(known), KNOWLEDGE, ON)
-        assert (finding.verdict, finding.value) == ORACLE.verdict_of(expression, known)
+        assert (finding.verdict, finding.value) == oracle.verdict_of(expression, known)
         assert set(finding.missing) <= set(names) - {n for n, v in known.items() if v != "unknown"}
         assert bool(finding.missing) is (finding.verdict == "unknown")
 
@@ -104,7 +91,7 @@ def test_the_verdict_is_the_value_of_the_expression(code: str) -> None:
 @pytest.mark.parametrize("code", EXECUTABLE)
 def test_a_fact_more_never_turns_a_decision_round(code: str) -> None:
     expression = ENTRIES[code]["logic"]
-    names = sorted(ORACLE.names_in(expression))
+    names = sorted(oracle.names_in(expression))
     all_known = st.fixed_dictionaries({name: _values(name, expression) for name in names})
 
     @settings(max_examples=25, deadline=None, derandomize=True)
