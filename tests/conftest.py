@@ -16,6 +16,7 @@ from types import ModuleType
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+import served
 from isodose.events.log import EventLog, open_log
 from isodose.storage.database import Database
 
@@ -50,6 +51,12 @@ def _not_here(reason: object) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(str(reason), pytrace=False)
     pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def serving() -> ModuleType:
+    """How a test talks to an application over HTTP: `serving.served(app)`."""
+    return served
 
 
 @pytest.fixture(scope="session")

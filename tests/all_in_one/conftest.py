@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,16 +16,6 @@ from isodose.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = Path(os.environ.get("ISODOSE_SHARED", ROOT.parent / "shared"))
-
-
-@pytest.fixture(scope="session")
-def serving() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("served", ROOT / "tests" / "served.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")

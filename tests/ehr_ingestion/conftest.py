@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -13,18 +12,6 @@ import pytest
 from ehr_ingestion.app import service
 from isodose.service import build_app
 from isodose.settings import Settings
-
-TESTS = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="session")
-def serving() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("served", TESTS / "served.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import orjson
 import pytest
 
+import served
 from eligibility_scoring import app
 from isodose.service import build_app
 from isodose.settings import Settings
@@ -21,15 +20,6 @@ TESTS = Path(__file__).parents[1]
 PATIENTS = TESTS.parent / "samples" / "patients"
 
 
-def _serving() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("served", TESTS / "served.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("eligibility")
@@ -37,7 +27,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     database = Database(settings.database_url)
     database.migrate()
     database.dispose()
-    with _serving().served(build_app(app.service(settings), settings)) as running:
+    with served.served(build_app(app.service(settings), settings)) as running:
         yield running
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,17 +15,6 @@ from isodose.clinical.rules import current
 
 TODAY = dt.date(2026, 11, 23)
 BASE = "https://isodose.example/fhir"
-TESTS = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="session")
-def serving() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("served", TESTS / "served.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def decide(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> list[Finding]:

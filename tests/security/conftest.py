@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
 import ehr_ingestion.app
+import served
 from isodose.service import build_app
 from isodose.settings import Settings
 from isodose.storage.database import Database
@@ -57,20 +56,6 @@ class Authority:
         return {"authorization": f"Bearer {self.token(scope, **claims)}"}
 
 
-def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, TESTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def served() -> ModuleType:
-    return _module("served")
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     made = Authority(tmp_path_factory.mktemp("keys") / "jwks.json")
@@ -101,7 +86,7 @@ def settings(
 
 
 @pytest.fixture(scope="module")
-def service(settings: Settings, served: ModuleType, authority: Authority) -> Iterator[Any]:
+def service(settings: Settings, authority: Authority) -> Iterator[Any]:
     """A client of ehr_ingestion under `auth smart` that holds two patients."""
     database = Database(settings.for_service("ehr_ingestion", 8001).database_url)
     database.migrate()

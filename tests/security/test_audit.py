@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete, update
 from typer.testing import CliRunner
 
+import served
 from all_in_one.command import app
 from isodose.fhir.exchange import Deed
 from isodose.security.audit import AuditLog, chain, verified
@@ -17,7 +18,7 @@ from isodose.storage.database import Database
 from isodose.storage.tables import audit_event
 
 
-def audited(service: Any, authority: Any, query: str, served: Any) -> list[dict[str, Any]]:
+def audited(service: Any, authority: Any, query: str) -> list[dict[str, Any]]:
     """The AuditEvents that a query finds, as soon as there are any."""
 
     def found() -> list[dict[str, Any]]:
@@ -28,10 +29,10 @@ def audited(service: Any, authority: Any, query: str, served: Any) -> list[dict[
     return list(served.eventually(found))
 
 
-def test_a_read_says_who_read_what_of_whom(service: Any, authority: Any, served: Any) -> None:
+def test_a_read_says_who_read_what_of_whom(service: Any, authority: Any) -> None:
     header = authority.header("system/*.rs", sub="dr-1", fhirUser="Practitioner/doctor")
     assert service.get("/fhir/Observation/p1-lab", headers=header).status_code == 200
-    (event,) = audited(service, authority, "agent=Practitioner/doctor", served)
+    (event,) = audited(service, authority, "agent=Practitioner/doctor")
     assert event["action"] == "R"
     assert event["outcome"] == "0"
     assert event["agent"][0]["who"]["identifier"]["value"] == "Practitioner/doctor"
@@ -43,10 +44,10 @@ def test_a_read_says_who_read_what_of_whom(service: Any, authority: Any, served:
     ).json()["issue"][0]["severity"] in ("information", "warning")
 
 
-def test_a_search_keeps_its_query_and_every_patient_found(service: Any, authority: Any, served: Any) -> None:
+def test_a_search_keeps_its_query_and_every_patient_found(service: Any, authority: Any) -> None:
     header = authority.header("system/*.rs", sub="searcher")
     service.get("/fhir/Condition?_count=10", headers=header)
-    (event,) = audited(service, authority, "agent=searcher", served)
+    (event,) = audited(service, authority, "agent=searcher")
     assert {e["what"]["reference"] for e in event["entity"] if "what" in e} == {"Patient/p1", "Patient/p2"}
     query = next(e["query"] for e in event["entity"] if "query" in e)
     assert base64.b64decode(query) == b"Condition?_count=10"
@@ -62,26 +63,24 @@ def test_a_search_keeps_its_query_and_every_patient_found(service: Any, authorit
     ],
 )
 def test_writes_operations_histories_and_failures_too(
-    who: str, method: str, path: str, action: str, outcome: str, service: Any, authority: Any, served: Any
+    who: str, method: str, path: str, action: str, outcome: str, service: Any, authority: Any
 ) -> None:
     service.request(method, path, headers=authority.header("system/*.cruds", sub=who))
-    (event,) = audited(service, authority, f"agent={who}", served)
+    (event,) = audited(service, authority, f"agent={who}")
     assert (event["action"], event["outcome"]) == (action, outcome)
 
 
-def test_what_was_refused_is_taken_down(service: Any, authority: Any, served: Any) -> None:
+def test_what_was_refused_is_taken_down(service: Any, authority: Any) -> None:
     service.get("/fhir/Patient/p2", headers=authority.header("patient/*.rs", patient="p1", sub="curious"))
-    (event,) = audited(service, authority, "agent=curious&outcome=4&patient=p2", served)
+    (event,) = audited(service, authority, "agent=curious&outcome=4&patient=p2")
     assert event["subtype"][0]["code"] == "read"
 
 
-def test_the_trail_is_searched_by_patient_date_and_kind_page_by_page(
-    service: Any, authority: Any, served: Any
-) -> None:
+def test_the_trail_is_searched_by_patient_date_and_kind_page_by_page(service: Any, authority: Any) -> None:
     header = authority.header("system/AuditEvent.rs")
     for _ in range(3):
         service.get("/fhir/Patient/p1", headers=authority.header("system/*.rs", sub="often"))
-    served.eventually(lambda: len(audited(service, authority, "agent=often", served)) == 3)
+    served.eventually(lambda: len(audited(service, authority, "agent=often")) == 3)
     page = service.get("/fhir/AuditEvent?agent=often&patient=p1&_count=2", headers=header).json()
     assert page["total"] == 3
     following = page["link"][1]["url"].removeprefix("https://isodose.example.org")
