@@ -94,6 +94,7 @@ class Running:
         self.gate = Gate(settings)
         self.audit = AuditLog(self.database, service.name, audit_key(settings))
         self.log = open_log(settings.event_log_url)
+        signals.begin(service.handlers)
         self.relay = Relay(self.database, self.log, settings.relay_interval_s, signals.published)
         self.consumer = Consumer(
             group=service.name,

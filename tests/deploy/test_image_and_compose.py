@@ -100,9 +100,9 @@ def test_without_authorisation_compose_keeps_the_services_on_loopback(name: str)
     assert "ports" not in COMPOSE[name]
 
 
-def test_only_the_gateway_is_published_and_on_this_machine_only() -> None:
+def test_only_the_gateway_and_the_dashboards_are_published_and_on_this_machine_only() -> None:
     published = {name: container["ports"] for name, container in COMPOSE.items() if "ports" in container}
-    assert published == {"gateway": ["127.0.0.1:8000:8000"]}
+    assert published == {"gateway": ["127.0.0.1:8000:8000"], "grafana": ["127.0.0.1:3000:3000"]}
 
 
 def test_services_wait_for_the_schema_and_the_topics() -> None:

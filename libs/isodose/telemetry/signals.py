@@ -64,6 +64,13 @@ class Signals:
         self._messaging = messaging
         self._database = database
 
+    def begin(self, topics: Iterable[str]) -> None:
+        """Counts that alerts watch begin at 0: Prometheus sees an increase only of what was there before."""
+        for topic in topics:
+            for outcome in ("handled", "failed"):
+                self.metrics.events.labels(self.service, topic, outcome)
+        self.metrics.decisions.labels(self.service, "failed")
+
     @contextmanager
     def answering(self, method: str, traceparent: str | None, scheme: str) -> Iterator[Span]:
         """The span of a request; its route and status are known when it ends."""
