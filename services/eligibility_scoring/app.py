@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eligibility_scoring import api, decision, definitions, knowledge, outputs
+from eligibility_scoring.trials import words
 from eligibility_scoring.trials.studies import studies
 from eligibility_scoring.trials.wording import next_change
 from isodose.assessment import Decider, handlers
@@ -32,7 +33,12 @@ def service(settings: Settings) -> Service:
         description="Which treatment options suit a patient with brain metastases, and what is missing",
         port=8002,
         decider=decides,
-        definitions=(*definitions.definitions(decides.knowledge, decides.base), *studies(decides.base)),
+        definitions=(
+            *definitions.definitions(decides.knowledge, decides.base),
+            *definitions.extensions(decides.base),
+            *words.definitions(decides.base),
+            *studies(decides.base),
+        ),
         cds_services=api.cds_services(decides),
         operations=api.operations(decides),
         handlers=handlers(decides),

@@ -12,6 +12,7 @@ from eligibility_scoring.arguments import ARGUMENTS, Argument
 from eligibility_scoring.citations import artifact
 from isodose.clinical.finding import Citation
 from isodose.clinical.knowledge import Knowledge
+from isodose.fhir.conformance import extension
 from isodose.fhir.rest import Operation
 
 Resource = dict[str, Any]
@@ -36,6 +37,18 @@ def bundle(knowledge: Knowledge, base: str) -> Resource:
 def definitions(knowledge: Knowledge, base: str) -> list[Resource]:
     """The pathway, the knowledge it rests on, and each option, each with the id that its URL ends in."""
     return [_plan(knowledge, base), _library(knowledge, base), *_activities(knowledge, base)]
+
+
+def extensions(base: str) -> list[Resource]:
+    """What results say of an option beyond the elements of R4."""
+    action, whole = "RequestGroup.action", "RequestGroup"
+    parts = {"code": "code", "points": "integer", "given": "integer"}
+    return [
+        extension(base, "option-score", "Score of an option, 0 to 100", action, "integer"),
+        extension(base, "option-score-bound", "Lowest and highest score that can result", action, "Range"),
+        extension(base, "option-criterion", "A criterion with its points and those given", action, parts),
+        extension(base, "no-treatment-waits", "No option leads as no treatment waits", whole, "boolean"),
+    ]
 
 
 def _plan(knowledge: Knowledge, base: str) -> Resource:

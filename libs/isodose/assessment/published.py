@@ -45,7 +45,8 @@ def words_of(decider: Decider) -> list[Json]:
         {"code": code, "definition": entry.statement}
         for code, entry in sorted(decider.knowledge.entries.items())
     ]
-    listed = [code_system(decider.base, "catalogue", f"Catalogue entries of {decider.service}", concepts)]
+    title = f"Catalogue entries of {decider.service}"
+    listed = [code_system(decider.base, "catalogue", title, concepts, whole=False)]
     nobody = PatientRecord(patient_id="nobody", version=0)
     weighed = decide(decider, nobody, decider.today()).options
     options = {one.code: one.title for one in weighed}

@@ -33,11 +33,16 @@ def operation_definitions(base: str, operations: Iterable[Operation]) -> list[Js
     return [_operation(base, one) for one in operations if not one.definition]
 
 
-def code_system(base: str, id: str, title: str, concepts: Iterable[Mapping[str, str]]) -> Json:
-    """A CodeSystem of our own; a concept has code, and display and definition where there is more to say."""
+def code_system(
+    base: str, id: str, title: str, concepts: Iterable[Mapping[str, str]], *, whole: bool = True
+) -> Json:
+    """A CodeSystem of our own; a concept has code, and display and definition where there is more to say.
+    `whole` is false where other services publish more of the same system.
+    """
     listed = [{name: value for name, value in one.items() if value} for one in concepts]
-    content = {"caseSensitive": True, "valueSet": f"{base}/ValueSet/{id}", "content": "complete"}
-    return _published("CodeSystem", base, id, title) | content | {"count": len(listed), "concept": listed}
+    content = {"content": "complete", "count": len(listed)} if whole else {"content": "fragment"}
+    named = {"caseSensitive": True, "valueSet": f"{base}/ValueSet/{id}"}
+    return _published("CodeSystem", base, id, title) | named | content | {"concept": listed}
 
 
 def value_set(base: str, id: str, title: str, include: Sequence[Json] = ()) -> Json:

@@ -59,8 +59,9 @@ def parameters(resource_type: str) -> dict[str, Parameter]:
     """
     listed, defined = _table(), standard(resource_type)
     elements = schema_at(["$defs", resource_type, "properties"])
-    named = {"patient", "subject"} if elements.keys() & {"patient", "subject"} else set()
-    unlisted = {name: ["patient", "patient", "subject"] for name in named & defined.keys()}
+    paths = [name for name in ("patient", "subject") if name in elements]
+    named = {"patient", "subject"} if paths else set()
+    unlisted: dict[str, list[str]] = {name: ["patient", *paths] for name in named & defined.keys()}
     common = {name: row for name, row in listed["_all"].items() if name in defined}
     rows = {**common, **listed.get(resource_type, unlisted)}
     found = {name: _parameter(name, row) for name, row in rows.items()}

@@ -11,6 +11,7 @@ from typing import Any
 from eligibility_scoring.trials.catalogue import Trial
 from eligibility_scoring.trials.criteria import Criterion
 from eligibility_scoring.trials.limits import Limits
+from eligibility_scoring.trials.words import coding
 from isodose.clinical import facts
 
 Resource = dict[str, Any]
@@ -47,7 +48,7 @@ def _value(criterion: Criterion, base: str) -> Resource:
         return {"valueBoolean": True}
     value: Resource = {"text": criterion.words}
     if len(criterion.codes) == 1:
-        value["coding"] = [{"system": f"{base}/CodeSystem/fact-value", "code": criterion.codes[0]}]
+        value["coding"] = [coding(criterion.codes[0], base)]
     return {"valueCodeableConcept": value}
 
 

@@ -15,6 +15,7 @@ from eligibility_scoring.trials import wording
 from eligibility_scoring.trials.catalogue import Criteria, Trial, catalogue, is_registered, registry_page
 from eligibility_scoring.trials.groups import group
 from eligibility_scoring.trials.matching import matcher
+from eligibility_scoring.trials.words import coding, spoken
 from isodose.fhir.resources import result_id
 
 Resource = dict[str, Any]
@@ -96,14 +97,7 @@ def _phase(trial: Trial) -> Resource | None:
 
 
 def _keywords(criteria: Criteria, base: str) -> list[Resource]:
-    system = f"{base}/CodeSystem/fact-value"
-    tumours = criteria.histologies or criteria.inferred_histologies
-    words = catalogue().meanings.words
-    settings = catalogue().meanings.settings
-    told = [(code, words[code]) for code in tumours]
-    told += [(code, settings[code].words) for code in criteria.settings]
-    told += [(f"{gene}-{value}", f"{gene} {value}") for gene, value in criteria.molecular_any_of.items()]
-    return [{"coding": [{"system": system, "code": code}], "text": text} for code, text in told]
+    return [{"coding": [coding(code, base)], "text": text} for code, text in spoken(criteria)]
 
 
 def _description(trial: Trial) -> str:

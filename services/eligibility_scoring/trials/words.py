@@ -1,0 +1,48 @@
+"""The codes by which a trial tells what it asks: values of facts, and words that only trials use.
+
+https://hl7.org/fhir/R4/codesystem.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from eligibility_scoring.trials.catalogue import Criteria, catalogue
+from isodose.clinical.facts import vocabulary
+from isodose.fhir.conformance import code_system, value_set
+
+Resource = dict[str, Any]
+_SYSTEM = "trial-word"
+
+
+def spoken(criteria: Criteria) -> list[tuple[str, str]]:
+    """The tumours, settings and molecular subtypes of a trial, each as a code and in words."""
+    meanings = catalogue().meanings
+    tumours = criteria.histologies or criteria.inferred_histologies
+    told = [(code, meanings.words[code]) for code in tumours]
+    told += [(code, meanings.settings[code].words) for code in criteria.settings]
+    told += [(f"{gene}-{value}", f"{gene} {value}") for gene, value in criteria.molecular_any_of.items()]
+    return told
+
+
+def coding(code: str, base: str) -> Resource:
+    """The code in the system that defines it."""
+    system = _SYSTEM if code in own_words() else "fact-value"
+    return {"system": f"{base}/CodeSystem/{system}", "code": code}
+
+
+@cache
+def own_words() -> Mapping[str, str]:
+    """What trials say that is no value of a fact, by code."""
+    values = {value for fact in vocabulary().values() for value in fact.values}
+    told = [word for trial in catalogue().trials.values() for word in spoken(trial.criteria)]
+    return dict(sorted((code, words) for code, words in told if code not in values))
+
+
+def definitions(base: str) -> list[Resource]:
+    """The code system of these words with its value set."""
+    concepts = [{"code": code, "display": words} for code, words in own_words().items()]
+    title = "Words of the trials"
+    return [code_system(base, _SYSTEM, title, concepts), value_set(base, _SYSTEM, title)]
