@@ -116,7 +116,7 @@ def test_services_wait_for_the_schema_and_the_topics() -> None:
 
 
 def test_the_collector_takes_traces_where_the_services_send_them() -> None:
-    collector = yaml.safe_load((ROOT / "deploy" / "collector.yaml").read_text(encoding="utf-8"))
+    collector = yaml.safe_load((ROOT / "deploy" / "collector" / "collector.yaml").read_text(encoding="utf-8"))
     port = collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"].rpartition(":")[2]
     for name in SERVICES:
         assert COMPOSE[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == f"http://collector:{port}"

@@ -17,6 +17,7 @@ import yaml
 
 from all_in_one.command import app as command
 from all_in_one.composition import PREFIXES, SERVICES
+from isodose.events.contract import TOPICS
 from isodose.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,8 +25,12 @@ BUILT = {name: make(Settings().for_service(name, 0)) for name, make in SERVICES.
 VARIABLES = {
     str(field.validation_alias or f"ISODOSE_{name.upper()}") for name, field in Settings.model_fields.items()
 }
+COMPONENTS = ("monitoring", "keda", "strimzi", "cloudnative-pg", "cert-manager", "opentelemetry")
 BUILDS = ("base", "overlays/local", "overlays/production")
+BUILT_IN = {"v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "policy/v1", "autoscaling/v2"}
 KUBERNETES = "1.32"
+STATEFUL = [name.replace("_", "-") for name, service in BUILT.items() if service.keeps_state]
+DECIDING = [name for name in STATEFUL if name != "ehr-ingestion"]
 
 
 @cache
@@ -33,11 +38,28 @@ def build(folder: str) -> tuple[dict[str, Any], ...]:
     if shutil.which("kubectl") is None:
         reason = "kubectl is not here, so the manifests cannot be built; install it to run these tests"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-    made = subprocess.run(
-        ["kubectl", "kustomize", str(ROOT / "k8s" / folder)], capture_output=True, text=True, check=False
-    )
+    return _kustomize(ROOT / "k8s" / folder)
+
+
+def _kustomize(folder: Path) -> tuple[dict[str, Any], ...]:
+    made = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
     return tuple(yaml.safe_load_all(made.stdout))
+
+
+def with_components(folder: Path, *components: str) -> tuple[dict[str, Any], ...]:
+    """The base with these components, as a site would put them together."""
+    build("base")
+    k8s = os.path.relpath(ROOT / "k8s", folder)
+    parts = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": "isodose",
+        "resources": [f"{k8s}/base"],
+        "components": [f"{k8s}/components/{name}" for name in components],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(parts))
+    return _kustomize(folder)
 
 
 def of_kind(folder: str, kind: str) -> dict[str, dict[str, Any]]:
@@ -61,7 +83,18 @@ def containers(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("folder", BUILDS)
 def test_every_object_is_valid_strictly(folder: str) -> None:
     for found in build(folder):
-        kubernetes_validate.validate(found, KUBERNETES, strict=True)
+        if found["apiVersion"] in BUILT_IN:
+            kubernetes_validate.validate(found, KUBERNETES, strict=True)
+    others = {found["apiVersion"] for found in build(folder)} - BUILT_IN
+    assert (
+        not others
+        if folder != "overlays/production"
+        else others
+        == {
+            "cert-manager.io/v1",
+            "monitoring.coreos.com/v1",
+        }
+    )
 
 
 @pytest.mark.parametrize("folder", BUILDS)
@@ -124,18 +157,90 @@ def test_the_ingress_opens_the_public_paths_and_no_others(folder: str) -> None:
     assert {path["backend"]["service"]["name"] for path in rule["http"]["paths"]} == {"gateway"}
 
 
+VOLUMES = {
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+}
+
+
+def offences(pod: dict[str, Any]) -> Iterator[str]:
+    """What the Pod Security Standard "restricted" forbids of this pod.
+
+    https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+    """
+    own = pod.get("securityContext", {})
+    yield from (name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name))
+    yield from ("sysctls" for _ in own.get("sysctls", ()))
+    for volume in pod.get("volumes", ()):
+        yield from (f"volume {kind}" for kind in volume.keys() - {"name"} - VOLUMES)
+    for container in [*pod["containers"], *pod.get("initContainers", ())]:
+        context = container.get("securityContext", {})
+        both = own | context
+        checks = {
+            "hostPort": not any("hostPort" in port for port in container.get("ports", ())),
+            "privileged": not context.get("privileged"),
+            "procMount": context.get("procMount", "Default") == "Default",
+            "allowPrivilegeEscalation": context.get("allowPrivilegeEscalation") is False,
+            "runAsNonRoot": both.get("runAsNonRoot") is True,
+            "runAsUser": both.get("runAsUser") != 0,
+            "seccomp": both.get("seccompProfile", {}).get("type") in {"RuntimeDefault", "Localhost"},
+            "drop": context.get("capabilities", {}).get("drop") == ["ALL"],
+            "add": set(context.get("capabilities", {}).get("add", ())) <= {"NET_BIND_SERVICE"},
+        }
+        yield from (f"{container['name']}: {name}" for name, kept in checks.items() if not kept)
+
+
 @pytest.mark.parametrize("folder", BUILDS)
-def test_every_pod_is_locked_down(folder: str) -> None:
+def test_every_pod_keeps_to_the_restricted_standard_and_the_namespace_enforces_it(folder: str) -> None:
+    assert {name: found for name, pod in pods(folder) if (found := list(offences(pod)))} == {}
+    [namespace] = of_kind(folder, "Namespace").values()
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize("folder", BUILDS)
+def test_every_pod_is_bounded_and_holds_no_token(folder: str) -> None:
     for name, pod in pods(folder):
-        assert pod["securityContext"]["runAsNonRoot"] is True, name
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert pod["automountServiceAccountToken"] is False, name
     for name, container in containers(folder):
-        assert container["securityContext"]["allowPrivilegeEscalation"] is False, name
-        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
         assert container["resources"]["limits"]["memory"], name
+        assert container["resources"]["requests"].keys() == {"cpu", "memory"}, name
         if "isodose" in container["image"] or "nginx" in container["image"]:
             assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
+
+
+@pytest.mark.parametrize("folder", BUILDS)
+def test_everything_of_ours_runs_under_an_account_of_its_own_that_has_no_token(folder: str) -> None:
+    accounts = of_kind(folder, "ServiceAccount")
+    assert {account["automountServiceAccountToken"] for account in accounts.values()} == {False}
+    used = {name: pod.get("serviceAccountName") for name, pod in pods(folder)}
+    for dashed in [*STATEFUL, "worklist", "gateway"]:
+        assert used[f"Deployment/{dashed}"] == dashed
+    assert {used[name] for name in used if "Job/" in name} == {"jobs"}
+    assert set(filter(None, used.values())) == accounts.keys()
+
+
+@pytest.mark.parametrize("folder", BUILDS)
+def test_one_replica_may_always_go_and_another_come(folder: str) -> None:
+    for dashed in [*STATEFUL, "worklist", "gateway"]:
+        deployment = of_kind(folder, "Deployment")[dashed]
+        pod = deployment["spec"]["template"]
+        assert "replicas" not in deployment["spec"], "the autoscaler says how many"
+        scaler = of_kind(folder, "HorizontalPodAutoscaler")[dashed]["spec"]
+        assert scaler["scaleTargetRef"]["name"] == dashed
+        assert scaler["minReplicas"] == (1 if folder == "overlays/local" else 2)
+        assert scaler["maxReplicas"] <= max(topic.partitions for topic in TOPICS.values())
+        budget = of_kind(folder, "PodDisruptionBudget")[dashed]["spec"]
+        assert budget["maxUnavailable"] == 1
+        assert budget["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        assert pod["spec"]["topologySpreadConstraints"]
+        for constraint in pod["spec"]["topologySpreadConstraints"]:
+            assert constraint["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
 
 
 @pytest.mark.parametrize("folder", BUILDS)
@@ -166,3 +271,127 @@ def test_the_local_overlay_brings_what_the_settings_name() -> None:
     assert services[host]["spec"]["ports"][0]["port"] == int(port)
     host, _, port = settings["data"]["OTEL_EXPORTER_OTLP_ENDPOINT"].removeprefix("http://").partition(":")
     assert services[host]["spec"]["ports"][0]["port"] == int(port)
+
+
+def labels_of(folder: str) -> dict[str, dict[str, str]]:
+    found = {}
+    for one in build(folder):
+        spec = one.get("spec", {})
+        spec = spec.get("jobTemplate", {}).get("spec", spec)
+        if "template" in spec:
+            found[one["metadata"]["name"]] = spec["template"]["metadata"]["labels"]
+    return found
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    assert selector.keys() <= {"matchLabels", "matchExpressions"}
+    expressions = selector.get("matchExpressions", ())
+    assert all(expression["operator"] == "In" for expression in expressions)
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        labels.get(expression["key"]) in expression["values"] for expression in expressions
+    )
+
+
+def open_ports(folder: str, direction: str, pod: dict[str, str], peer: dict[str, str]) -> set[int]:
+    """The ports on which policies let `pod` receive from, or send to, `peer` in the namespace."""
+    member = {"ingress": "from", "egress": "to"}[direction]
+    found: set[int] = set()
+    for policy in of_kind(folder, "NetworkPolicy").values():
+        if not selects(policy["spec"]["podSelector"], pod):
+            continue
+        for rule in policy["spec"].get(direction, ()):
+            if any("podSelector" in one and selects(one["podSelector"], peer) for one in rule[member]):
+                found |= {port["port"] for port in rule["ports"]}
+    return found
+
+
+def test_nothing_is_open_but_the_flows_of_the_architecture() -> None:
+    folder = "overlays/local"
+    labels = labels_of(folder)
+    flows = {
+        (source, target, port)
+        for source in labels
+        for target in labels
+        for port in open_ports(folder, "egress", labels[source], labels[target])
+        & open_ports(folder, "ingress", labels[target], labels[source])
+    }
+    services = {name.replace("_", "-"): service.port for name, service in BUILT.items()}
+    assert flows == (
+        {("gateway", name, port) for name, port in services.items()}
+        | {("worklist", name, services[name]) for name in STATEFUL}
+        | {(name, "ehr-ingestion", services["ehr-ingestion"]) for name in DECIDING}
+        | {(name, "postgres", 5432) for name in [*STATEFUL, "migrate"]}
+        | {(name, "kafka", 9092) for name in [*STATEFUL, "topics", "day"]}
+        | {(name, "collector", 4318) for name in services}
+    )
+
+
+@pytest.mark.parametrize("folder", BUILDS)
+def test_what_is_not_allowed_is_denied(folder: str) -> None:
+    denied = of_kind(folder, "NetworkPolicy")["default-deny"]["spec"]
+    assert denied == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_each_component_fits_the_base_alone(name: str, tmp_path: Path) -> None:
+    for found in with_components(tmp_path, name):
+        if found["apiVersion"] in BUILT_IN:
+            kubernetes_validate.validate(found, KUBERNETES, strict=True)
+
+
+def named(objects: tuple[dict[str, Any], ...], kind: str) -> dict[str, dict[str, Any]]:
+    return {found["metadata"]["name"]: found for found in objects if found["kind"] == kind}
+
+
+def test_all_components_together_bring_what_the_settings_name(tmp_path: Path) -> None:
+    together = with_components(tmp_path, *COMPONENTS)
+    [settings] = [m for n, m in named(together, "ConfigMap").items() if n.startswith("isodose-settings")]
+    kafka = named(together, "Kafka")["isodose"]
+    [listener] = kafka["spec"]["kafka"]["listeners"]
+    url = f"kafka://{kafka['metadata']['name']}-kafka-bootstrap:{listener['port']}"
+    assert settings["data"]["ISODOSE_EVENT_LOG_URL"] == url
+    databases = {one["spec"]["name"]: one["spec"]["owner"] for one in named(together, "Database").values()}
+    roles = named(together, "Cluster")["isodose-postgres"]["spec"]["managed"]["roles"]
+    stateful = [name for name, service in BUILT.items() if service.keeps_state]
+    assert databases == {name: name for name in stateful}
+    assert [role["name"] for role in roles] == stateful
+
+
+def test_the_topics_of_strimzi_are_those_of_the_contract(tmp_path: Path) -> None:
+    topics = named(with_components(tmp_path, "strimzi"), "KafkaTopic")
+    assert topics.keys() == TOPICS.keys()
+    for name, topic in TOPICS.items():
+        made = topics[name]["spec"]
+        assert (made["partitions"], made["config"]["cleanup.policy"]) == (topic.partitions, topic.cleanup)
+        kept = int(topic.retention.total_seconds() * 1000) if "delete" in topic.cleanup else None
+        assert made["config"].get("retention.ms") == kept
+
+
+def test_scaling_on_lag_asks_what_the_services_expose_and_replaces_scaling_on_cpu(tmp_path: Path) -> None:
+    made = with_components(tmp_path, "keda")
+    scaled = named(made, "ScaledObject")
+    assert scaled.keys() == set(STATEFUL)
+    assert not named(made, "HorizontalPodAutoscaler").keys() & scaled.keys()
+    for dashed, one in scaled.items():
+        [lag] = [t["metadata"]["query"] for t in one["spec"]["triggers"] if t["type"] == "prometheus"]
+        assert lag == f'sum(isodose_consumer_lag{{service="{dashed.replace("-", "_")}"}})'
+        assert one["spec"]["scaleTargetRef"]["name"] == dashed
+
+
+def test_the_cluster_watches_by_the_same_rules_and_finds_the_services(tmp_path: Path) -> None:
+    made = with_components(tmp_path, "monitoring")
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
+    assert named(made, "PrometheusRule")["isodose"]["spec"] == rules
+    monitor = named(made, "ServiceMonitor")["isodose"]["spec"]
+    watched = {
+        n for n, s in named(made, "Service").items() if selects(monitor["selector"], s["metadata"]["labels"])
+    }
+    assert watched == {*STATEFUL, "worklist"}
+    assert {endpoint["port"] for endpoint in monitor["endpoints"]} == {"http"}
+
+
+def test_the_certificate_is_the_one_the_ingress_shows(tmp_path: Path) -> None:
+    made = with_components(tmp_path, "cert-manager")
+    [tls] = named(made, "Ingress")["isodose"]["spec"]["tls"]
+    certificate = named(made, "Certificate")["isodose"]["spec"]
+    assert (tls["secretName"], tls["hosts"]) == (certificate["secretName"], certificate["dnsNames"])
