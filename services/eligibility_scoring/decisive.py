@@ -171,8 +171,12 @@ class _Supposing:
         hanging = [f for f in self._open if name in f.missing]
         for value in self._values(name, hanging):
             changed: dict[Place, Bare] = {}
+            supposed: dict[str, View] = {}
             for finding in hanging:
-                view = self._views.get(finding.applies_to, self._patient).supposing(name, value)
+                about = finding.applies_to
+                if about not in supposed:
+                    supposed[about] = self._views.get(about, self._patient).supposing(name, value)
+                view = supposed[about]
                 values = self._knowledge.values(finding.code, self._on)
                 answer = bare(_RULES[finding.code].logic(view, values).value)
                 if answer is not OPEN:

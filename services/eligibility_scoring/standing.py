@@ -41,21 +41,30 @@ class Standings:
 
 Outcome: TypeAlias = Standing | Standings
 
+_NOTHING: frozenset[str] = frozenset()
+_RANK = {standing: rank for rank, standing in enumerate(ORDER)}
+_ALONE = {standing: Standings(frozenset({standing})) for standing in ORDER}
+
 
 def first_of(*branches: tuple[Any, Outcome], otherwise: Outcome) -> Standings:
     """The outcome of the first branch that holds; every branch that may hold stays possible."""
     possible: frozenset[Standing] = frozenset()
-    missing: frozenset[str] = frozenset()
+    missing = _NOTHING
     for condition, outcome in branches:
-        if condition.value is False:
+        holds = condition.value
+        if holds is False:
             continue
         reached = _standings(outcome)
+        if holds and not possible:
+            return reached
         possible |= reached.possible
         missing |= reached.missing | condition.missing
-        if condition.value:
+        if holds:
             break
     else:
         reached = _standings(otherwise)
+        if not possible:
+            return reached
         possible |= reached.possible
         missing |= reached.missing
     return _settled(possible, missing)
@@ -63,23 +72,34 @@ def first_of(*branches: tuple[Any, Outcome], otherwise: Outcome) -> Standings:
 
 def best(each: Iterable[Standings]) -> Standings:
     """The strongest of several, over all combinations that are possible; not advised where there is none."""
-    possible: frozenset[Standing] = frozenset({NOT_ADVISED})
-    missing: frozenset[str] = frozenset()
+    found = _ALONE[NOT_ADVISED]
     for one in each:
-        possible = frozenset(min(a, b, key=ORDER.index) for a in possible for b in one.possible)
-        missing |= one.missing
-    return _settled(possible, missing)
+        found = _stronger(found, one)
+    return found
+
+
+def _stronger(one: Standings, other: Standings) -> Standings:
+    """The stronger of two: what is possible for one stays unless the other is surely stronger."""
+    first, second = _weakest(one), _weakest(other)
+    possible = frozenset(s for s in one.possible if _RANK[s] <= second)
+    possible |= frozenset(s for s in other.possible if _RANK[s] <= first)
+    return _settled(possible, one.missing | other.missing)
+
+
+def _weakest(standings: Standings) -> int:
+    return max(_RANK[standing] for standing in standings.possible)
 
 
 def at_most(limit: Standing, outcome: Standings) -> Standings:
     """`outcome`, no stronger than `limit`."""
-    possible = frozenset(max(limit, s, key=ORDER.index) for s in outcome.possible)
+    rank = _RANK[limit]
+    possible = frozenset(s if _RANK[s] >= rank else limit for s in outcome.possible)
     return _settled(possible, outcome.missing)
 
 
 def _standings(outcome: Outcome) -> Standings:
-    return outcome if isinstance(outcome, Standings) else Standings(frozenset({outcome}))
+    return _ALONE[outcome] if isinstance(outcome, str) else outcome
 
 
 def _settled(possible: frozenset[Standing], missing: frozenset[str]) -> Standings:
-    return Standings(possible, missing if len(possible) > 1 else frozenset())
+    return Standings(possible, missing) if len(possible) > 1 else _ALONE[next(iter(possible))]
