@@ -51,7 +51,7 @@ def _guidance(told: _Told) -> Guidance:
         record_version=told.record_version,
         knowledge_version=told.knowledge_version,
         on=told.on,
-        content="",
+        digest="",
     )
 
 

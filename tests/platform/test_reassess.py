@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from isodose.assessment import Decider, Due, decide, on_day_started, on_record_changed, reassess
+from isodose.assessment import Decider, Due, decide, digest, on_day_started, on_record_changed, reassess
 from isodose.clinical import finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.events import contract
@@ -129,6 +129,16 @@ def test_a_new_day_renews_what_was_decided_with_other_knowledge(
         decider.knowledge.version,
         changed.knowledge.version,
     ]
+
+
+def test_a_stored_decision_can_be_proved_from_its_record_knowledge_and_day(
+    work: Work, decider: Decider, a_record: Any
+) -> None:
+    reassess(work, decider, [Due(a_record(1, 80), TODAY)])
+    kept, record = work.guidance.get("fitness", "p1"), a_record(1, 80)
+    assert kept is not None
+    assert kept.digest == digest(decide(decider, record, kept.on))
+    assert kept.digest != digest(decide(decider, a_record(1, 40), kept.on))
 
 
 def test_same_record_knowledge_and_day_give_the_same_bytes(decider: Decider, a_record: Any) -> None:

@@ -153,7 +153,7 @@ def test_bundles_that_name_the_same_patients_in_any_order_never_block_each_other
 
 def decided(version: int, day: int, due: int | None = None) -> Guidance:
     due_on = None if due is None else dt.date(2026, 3, due)
-    return Guidance("s", "p1", version, "k1", dt.date(2026, 3, day), f'"{version}/{day}"', due_on)
+    return Guidance("s", "p1", version, "k1", dt.date(2026, 3, day), f"{version}/{day}", due_on)
 
 
 def test_a_decision_on_an_older_record_or_an_earlier_day_does_not_replace_a_later_one(database):

@@ -1,6 +1,6 @@
 """What the three decision services share around their pure `decide`: events, the day, results, `$assess`."""
 
-from isodose.assessment.decider import Decider, Decision, decide, without_options
+from isodose.assessment.decider import Decider, Decision, decide, digest, without_options
 from isodose.assessment.handlers import Due, handlers, on_day_started, on_record_changed, reassess
 from isodose.assessment.operation import assess, assess_operation, stored_record
 
@@ -11,6 +11,7 @@ __all__ = [
     "assess",
     "assess_operation",
     "decide",
+    "digest",
     "handlers",
     "on_day_started",
     "on_record_changed",

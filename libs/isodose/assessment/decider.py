@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from isodose.clinical.finding import Finding, Option
 from isodose.clinical.knowledge import Knowledge
@@ -84,6 +87,12 @@ def decide(decider: Decider, record: PatientRecord, on: dt.date) -> Decision:
     if resources:
         resources.append(_provenance(decider, record, on, resources))
     return Decision(record, on, findings, options, resources)
+
+
+def digest(decision: Decision) -> str:
+    """SHA-256 of the findings and options: the same record, knowledge and day give the same one again."""
+    said = msgspec.json.encode([decision.findings, decision.options], order="deterministic")
+    return hashlib.sha256(said).hexdigest()
 
 
 def _with_id(resource: Resource) -> Resource:

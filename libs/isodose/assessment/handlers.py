@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from isodose.assessment.decider import Decider, Decision, Resource, decide
+from isodose.assessment.decider import Decider, Decision, Resource, decide, digest
 from isodose.clinical import record as clinical_record
 from isodose.clinical.finding import conclusion
 from isodose.clinical.record import PatientRecord
@@ -98,12 +98,7 @@ def _keep(work: Work, decider: Decider, made: Sequence[tuple[Decision, str | Non
         _event(decider, decision, told[decision.record.patient_id], traceparent)
         for decision, traceparent in made
     ]
-    work.guidance.put(
-        *(
-            _guidance(decider, decision, _content(event))
-            for (decision, _), event in zip(made, events, strict=True)
-        )
-    )
+    work.guidance.put(*(_guidance(decider, decision) for decision, _ in made))
     work.outbox.add_all("isodose.guidance.v1", [(event.subject, event) for event in events])
 
 
@@ -174,14 +169,14 @@ def _withdrawn(work: Work, decisions: Sequence[Decision]) -> dict[str, list[Reso
     return found
 
 
-def _guidance(decider: Decider, decision: Decision, content: str) -> Guidance:
+def _guidance(decider: Decider, decision: Decision) -> Guidance:
     return Guidance(
         service=decider.service,
         patient_id=decision.record.patient_id,
         record_version=decision.record.version,
         knowledge_version=decider.knowledge.version,
         on=decision.on,
-        content=content,
+        digest=digest(decision),
         due_on=decider.next_change(decision.record, decision.findings, decision.on),
     )
 
@@ -202,14 +197,3 @@ def _event(
     return contract.guidance(
         decider.event_type, decider.service, data, decision.record.patient_id, traceparent
     )
-
-
-def _content(event: contract.Event) -> str:
-    """Of a decision's event, what is kept of it beside the resources: findings and options."""
-    told = msgspec.json.decode(event.data, type=_Concluded)
-    return msgspec.json.encode(told).decode()
-
-
-class _Concluded(msgspec.Struct, frozen=True):
-    findings: msgspec.Raw
-    options: msgspec.Raw

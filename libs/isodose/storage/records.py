@@ -25,7 +25,7 @@ _NEWER_RECORD = (
     " WHERE excluded.version > patient_record.version"
 )
 _GUIDANCE = (
-    "service", "patient_id", "record_version", "knowledge_version", "on_date", "content", "due_on",
+    "service", "patient_id", "record_version", "knowledge_version", "on_date", "digest", "due_on",
 )  # fmt: skip
 _NEWER_GUIDANCE = (
     "ON CONFLICT (service, patient_id) DO UPDATE SET "
@@ -93,10 +93,10 @@ class Records:
 
 @dataclass(frozen=True)
 class Guidance:
-    """What one service last decided on one patient. `content` is JSON text.
+    """What one service last decided on one patient. `digest` is that of the findings and options.
 
     `due_on` is the next day on which the answer may change although the record does not; None when never.
-    A service that only keeps the results of another's decision leaves `content` empty.
+    A service that only keeps the results of another's decision leaves `digest` empty.
     """
 
     service: str
@@ -104,7 +104,7 @@ class Guidance:
     record_version: int
     knowledge_version: str
     on: dt.date
-    content: str
+    digest: str
     due_on: dt.date | None = None
 
 
@@ -169,7 +169,7 @@ def _as_guidance(row: Row[Any]) -> Guidance:
         record_version=row.record_version,
         knowledge_version=row.knowledge_version,
         on=row.on_date,
-        content=row.content,
+        digest=row.digest,
         due_on=row.due_on,
     )
 
@@ -178,5 +178,5 @@ def _as_row(one: Guidance) -> tuple[Any, ...]:
     due_on = one.due_on.isoformat() if one.due_on else None
     return (
         one.service, one.patient_id, one.record_version, one.knowledge_version, one.on.isoformat(),
-        one.content, due_on,
+        one.digest, due_on,
     )  # fmt: skip

@@ -112,9 +112,10 @@ guidance = Table(
     Column("record_version", BigInteger, nullable=False),
     Column("knowledge_version", String(64), nullable=False),
     Column("on_date", Date, nullable=False),
-    Column("content", Text, nullable=False),
+    Column("digest", Text, nullable=False),
     Column("due_on", Date),
     Index(None, "service", "due_on"),
+    Index(None, "service", "knowledge_version"),
 )
 
 outbox = Table(
