@@ -25,6 +25,11 @@ def test_every_trial_is_listed() -> None:
     assert "**open**" not in page
 
 
+def test_every_suspected_error_and_correction_is_shown_on_some_entry() -> None:
+    remarks = {code for codes in clinical_pages.ids().notes.values() for code in codes}
+    assert remarks - clinical_pages.noted() == set()
+
+
 def test_an_entry_is_accounted_for_in_one_way_only() -> None:
     judged = clinical_pages.rules()
     for service, known in clinical_pages.knowledge().items():
