@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import cards, clinic_day, decision, events, guidance, ingestion, order_cards, validation
+from benchmarks import (
+    cards,
+    clinic_day,
+    decision,
+    events,
+    guidance,
+    ingestion,
+    order_cards,
+    validation,
+    worklist_pages,
+)
 from benchmarks.report import print_lines
 
 MEASUREMENTS = {
@@ -16,6 +26,7 @@ MEASUREMENTS = {
     "events": events.measure,
     "clinic-day": clinic_day.measure,
     "guidance": guidance.measure,
+    "worklist": worklist_pages.measure,
 }
 
 

@@ -6,7 +6,6 @@ ends with the search page that filled it, so it may hold fewer patients than ano
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -43,18 +42,17 @@ class Page:
     shown: list[tuple[Need, Row]]
     following: str = ""
     away: list[Need] = field(default_factory=list)
-    counts: dict[str, int | None] = field(default_factory=dict)
 
 
 async def page(upstream: Upstream, asked: Asked) -> Page:
     """The page. Raises `AwayError` where the patients themselves cannot be read."""
-    counts, (found, following, away) = await asyncio.gather(_counts(upstream), _candidates(upstream, asked))
+    found, following, away = await _candidates(upstream, asked)
     read = await rows_of(upstream, list(found))
     kept = [(_shown_for(row, asked), row) for row in read if _belongs(row, found[row.id], asked)]
     if not asked.is_everyone:
         kept.sort(key=lambda shown: ORDER.index(shown[0].code))
     full = await with_options(upstream, [row for _, row in kept])
-    return Page([(n, row) for (n, _), row in zip(kept, full, strict=True)], following, away, counts)
+    return Page([(n, row) for (n, _), row in zip(kept, full, strict=True)], following, away)
 
 
 def _shown_for(row: Row, asked: Asked) -> Need:
@@ -105,20 +103,6 @@ async def _search(upstream: Upstream, need: Need, cursor: str, name: str = "") -
     query |= {"_cursor": cursor} if cursor else {}
     query |= {"name": name.replace("\\", "").replace(",", "\\,")} if name else {}
     return await upstream.search(need.service, need.kind, query)
-
-
-async def _counts(upstream: Upstream) -> dict[str, int | None]:
-    """How many each need's search finds, None where its service is away."""
-
-    async def one(need: Need) -> int | None:
-        query = {key: value for key, value in need.query.items() if key != "_sort"}
-        try:
-            return await upstream.count(need.service, need.kind, query)
-        except AwayError:
-            return None
-
-    every: Sequence[Need] = (*NEEDS, EVERYONE)
-    return dict(zip((n.code for n in every), await asyncio.gather(*map(one, every)), strict=True))
 
 
 def _patient(resource: Json) -> str:

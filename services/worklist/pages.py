@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Mapping
 from importlib.resources import files
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from isodose.settings import Settings
 from worklist import clinic
 from worklist.chart import chart
+from worklist.counts import Counts
 from worklist.needs import BY_CODE, EVERYONE, NEEDS
 from worklist.rendering import render
 from worklist.security_headers import HEADERS, KEPT_BY_NOBODY
@@ -26,17 +28,28 @@ _REFUSED = "Your access does not include the patients."
 def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> APIRouter:
     """`transport` carries the reads where the other services are not reached over the network."""
     router = APIRouter()
-    fixed = settings.demonstration_day
+    fixed, counts = settings.demonstration_day, Counts()
 
     @router.get("/worklist")
     async def worklist(request: Request, need: str = "", name: str = "", place: str = "") -> Response:
         asked = clinic.Asked(need if need in BY_CODE else "", name.strip()[:80], place)
         try:
             async with _client(request, transport) as client:
-                shown = await clinic.page(Upstream(settings, client), asked)
+                upstream = Upstream(settings, client)
+                shown, counted = await asyncio.gather(
+                    clinic.page(upstream, asked),
+                    counts.of(upstream, request.headers.get("authorization", "")),
+                )
         except AwayError as error:
             return _message("Worklist", error, "The patients cannot be read now; try again.")
-        values = {"asked": asked, "page": shown, "needs": NEEDS, "everyone": EVERYONE, "fixed_day": fixed}
+        values = {
+            "asked": asked,
+            "page": shown,
+            "counts": counted,
+            "needs": NEEDS,
+            "everyone": EVERYONE,
+            "fixed_day": fixed,
+        }
         return _html("clinic.html", values)
 
     @router.get("/worklist/Patient/{patient_id}")

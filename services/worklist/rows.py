@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from worklist import wording
 from worklist.upstream import MOST, AwayError, Service, Upstream
 
 Json = dict[str, Any]
+_PAGES = 5
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,10 @@ async def rows_of(upstream: Upstream, patient_ids: Sequence[str]) -> list[Row]:
     ids = ",".join(patient_ids)
     patients, scans, tasks, alerts, guidance = await asyncio.gather(
         upstream.search("record", "Patient", {"_id": ids, "_count": MOST}),
-        _each(upstream, "plans", "ServiceRequest", {"subject": ids, "status": "active,draft"}),
-        _each(upstream, "plans", "Task", {"patient": ids}),
-        _each(upstream, "alerts", "DetectedIssue", {"patient": ids}),
-        _each(upstream, "options", "GuidanceResponse", {"subject": ids, "status": "success,data-required"}),
+        _each(upstream, "plans", "ServiceRequest", "subject", ids),
+        _each(upstream, "plans", "Task", "patient", ids),
+        _each(upstream, "alerts", "DetectedIssue", "patient", ids),
+        _each(upstream, "options", "GuidanceResponse", "subject", ids),
     )
     known = {patient["id"]: patient for patient in patients.resources}
     return [
@@ -79,10 +80,10 @@ async def rows_of(upstream: Upstream, patient_ids: Sequence[str]) -> list[Row]:
             id=key,
             name=wording.name_of(known[key]),
             born=str(known[key].get("birthDate", "")),
-            scans=None if scans is None else sorted(scans.get(key, []), key=_start),
+            scans=None if scans is None else wording.open_scans(scans.get(key, [])),
             tasks=None if tasks is None else wording.open_tasks(tasks.get(key, [])),
             alerts=None if alerts is None else wording.open_alerts(alerts.get(key, [])),
-            guidance=None if guidance is None else guidance.get(key, []),
+            guidance=None if guidance is None else _standing(guidance.get(key, [])),
         )
         for key in patient_ids
         if key in known
@@ -93,24 +94,35 @@ async def with_options(upstream: Upstream, shown: Sequence[Row]) -> list[Row]:
     """The rows with their options. One request."""
     if not shown:
         return []
-    query = {"subject": ",".join(row.id for row in shown), "status": "active"}
-    groups = await _each(upstream, "options", "RequestGroup", query)
-    return [replace(row, groups=None if groups is None else groups.get(row.id, [])) for row in shown]
+    ids = ",".join(row.id for row in shown)
+    groups = await _each(upstream, "options", "RequestGroup", "subject", ids)
+    return [
+        replace(row, groups=None if groups is None else _standing(groups.get(row.id, []))) for row in shown
+    ]
 
 
 async def _each(
-    upstream: Upstream, service: Service, kind: str, query: Mapping[str, str]
+    upstream: Upstream, service: Service, kind: str, about: str, ids: str
 ) -> dict[str, list[Json]] | None:
-    """What was found by patient; None where the service is away."""
-    try:
-        found = await upstream.search(service, kind, {"_count": MOST, **query})
-    except AwayError:
-        return None
+    """What was found by patient; None where the service is away or tells more than can be read at once.
+
+    Sorted by patient and without a status the search reads these patients alone, however many there are.
+    """
     by_patient: dict[str, list[Json]] = {}
-    for one in found.resources:
-        by_patient.setdefault(wording.patient_of(one), []).append(one)
-    return by_patient
+    query = {about: ids, "_sort": about, "_count": MOST}
+    for _ in range(_PAGES):
+        try:
+            found = await upstream.search(service, kind, query)
+        except AwayError:
+            return None
+        for one in found.resources:
+            by_patient.setdefault(wording.patient_of(one), []).append(one)
+        if not found.following:
+            return by_patient
+        query["_cursor"] = found.following
+    return None
 
 
-def _start(scan: Json) -> str:
-    return str(scan.get("occurrencePeriod", {}).get("start", "9999"))
+def _standing(results: Sequence[Json]) -> list[Json]:
+    """Those that were not withdrawn."""
+    return [one for one in results if one.get("status") not in ("revoked", "entered-in-error")]

@@ -98,31 +98,46 @@ def _by_code(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 
 def _finding(parts: list[Json]) -> Finding:
-    sides = (p.get("part", []) for p in parts if p.get("name") == "side")
+    told = _by_name(parts)
+    sides = [_by_name(side) for side in told.get("side", ())]
     return Finding(
-        code=str(_one(parts, "code", "")),
-        verdict=str(_one(parts, "verdict", "unknown")),
-        summary=str(_one(parts, "summary", "")),
-        strength=str(_one(parts, "strength", "")).replace("_", " "),
-        severity=str(_one(parts, "severity", "")),
-        applies_to=str(_one(parts, "applies-to", "")),
-        missing=tuple(map(str, _all(parts, "missing"))),
-        facts=tuple(_fact(p.get("part", [])) for p in parts if p.get("name") == "fact"),
-        citations=tuple(map(str, _all(parts, "citation"))),
-        sides=tuple((str(_one(s, "position", "")), tuple(map(str, _all(s, "finding")))) for s in sides),
+        code=_word(told, "code"),
+        verdict=_word(told, "verdict") or "unknown",
+        summary=_word(told, "summary"),
+        strength=_word(told, "strength").replace("_", " "),
+        severity=_word(told, "severity"),
+        applies_to=_word(told, "applies-to"),
+        missing=tuple(map(str, told.get("missing", ()))),
+        facts=tuple(_fact(_by_name(fact)) for fact in told.get("fact", ())),
+        citations=tuple(map(str, told.get("citation", ()))),
+        sides=tuple((_word(side, "position"), tuple(map(str, side.get("finding", ())))) for side in sides),
     )
 
 
-def _fact(parts: list[Json]) -> Fact:
-    value = _one(parts, "value", "")
+def _by_name(parts: list[Json]) -> dict[str, list[Any]]:
+    """The values, or the parts, of each name in their order."""
+    found: dict[str, list[Any]] = {}
+    for part in parts:
+        for key, value in part.items():
+            if key != "name":
+                found.setdefault(part["name"], []).append(value)
+    return found
+
+
+def _word(told: dict[str, list[Any]], name: str) -> str:
+    return str(told[name][0]) if name in told else ""
+
+
+def _fact(told: dict[str, list[Any]]) -> Fact:
+    value = told.get("value", [""])[0]
     said = {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}"
     said = f"{value:g}" if isinstance(value, float) else said
-    unit, on = _one(parts, "unit", ""), _one(parts, "on", "")
-    words = " ".join(filter(None, (said, str(unit), f"on {on}" if on else "")))
-    stale = " (out of date)" if _one(parts, "stale", False) else ""
-    source = _one(parts, "source", {})
+    on = _word(told, "on")
+    words = " ".join(filter(None, (said, _word(told, "unit"), f"on {on}" if on else "")))
+    stale = " (out of date)" if told.get("stale") else ""
+    source = told.get("source", [{}])[0]
     reference = str(source.get("reference", "")) if isinstance(source, dict) else ""
-    return Fact(str(_one(parts, "name", "")), words + stale, reference)
+    return Fact(_word(told, "name"), words + stale, reference)
 
 
 def _option(parts: list[Json], titles: dict[str, str], by_code: dict[str, list[Finding]]) -> Option:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
+import orjson
 
 from isodose.settings import Settings
 
@@ -86,7 +87,7 @@ class Upstream:
             if answer.status_code in (404, 410):
                 raise _NotThereError(f"{url.host}:{url.port} has no such thing")
             answer.raise_for_status()
-            page = answer.json()
+            page = orjson.loads(answer.content)
         except (httpx.HTTPError, ValueError) as error:
             raise AwayError(f"{url.host}:{url.port} does not answer") from error
         if not isinstance(page, dict):

@@ -68,6 +68,12 @@ def open_tasks(tasks: Iterable[Json]) -> list[Json]:
     return sorted(waiting, key=lambda task: task.get("priority") not in ("urgent", "asap", "stat"))
 
 
+def open_scans(orders: Iterable[Json]) -> list[Json]:
+    """Proposed scans that are not done, the first to come first."""
+    wanted = [order for order in orders if order.get("status") in ("active", "draft")]
+    return sorted(wanted, key=lambda order: str(order.get("occurrencePeriod", {}).get("start", "9999")))
+
+
 def is_overdue(task: Json) -> bool:
     """Whether a Task says that a scan's window has passed."""
     return not {"overdue", "lost"}.isdisjoint(codes_of(task.get("businessStatus")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from isodose.settings import Settings
+from worklist.counts import Counts
+from worklist.upstream import Upstream
 from worklist_page import read, what_runs
 
 Json = dict[str, Any]
@@ -362,3 +366,48 @@ def test_where_no_option_leads_the_page_says_whether_treatment_waits_or_facts_ar
     texts = [row.text for row in read(get("/worklist?need=none", services).text).one("tbody").all("tr")]
     assert "cannot be ranked yet: facts are missing" in texts[2]
     assert "every lesion was treated" in texts[3]
+
+
+def test_counts_are_asked_once_a_minute_for_each_reader_and_at_once_after_a_failure(
+    services: Services,
+) -> None:
+    now = [0.0]
+    counts = Counts(lambda: now[0])
+
+    async def ask(token: str) -> int:
+        services.asked.clear()
+        async with httpx.AsyncClient(transport=httpx.MockTransport(services)) as client:
+            await counts.of(Upstream(Settings(), client), token)
+        return services.asked.total()
+
+    services.away = {PLANS}
+    assert asyncio.run(ask("a")) == 7
+    services.away = set()
+    assert asyncio.run(ask("a")) == 7
+    assert asyncio.run(ask("a")) == 0
+    assert asyncio.run(ask("b")) == 7
+    now[0] = 61
+    assert asyncio.run(ask("a")) == 7
+
+
+def test_a_long_history_is_read_to_its_end_and_one_too_long_is_said_to_be_not_available(
+    get: Any, services: Services
+) -> None:
+    past = scan("p1", "2020-01-01", "2020-01-29") | {"status": "completed"}
+    services.resources[PLANS] = [past] * 1500 + services.resources[PLANS]
+    assert "2026-12-01 to 2026-12-29" in read(get("/worklist?name=", services).text).one("tbody").text
+    services.resources[PLANS] = [past] * 6000 + services.resources[PLANS]
+    row = read(get("/worklist", services).text).one("tbody").all("tr")[0]
+    assert "not available now" in row.text
+    assert "none planned" not in row.text
+
+
+def test_results_that_were_withdrawn_are_not_shown(get: Any, services: Services) -> None:
+    services.resources[OPTIONS] = [
+        group("p4", "Withdrawn option") | {"status": "revoked"},
+        guidance("p4", "withdrawn_fact") | {"status": "entered-in-error"},
+    ]
+    services.resources[PLANS] = [scan("p4", "2027-01-01", "2027-01-29") | {"status": "revoked"}]
+    page = get("/worklist", services).text
+    for text in ("Withdrawn option", "withdrawn_fact", "2027-01-01"):
+        assert text not in page
