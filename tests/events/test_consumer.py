@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from isodose.events import dead_letters
 from isodose.events.consumer import Consumer
 from isodose.events.contract import Event, encode, record_changed
 from isodose.events.log import Delivered, EventLog, LogUnavailable, Record
-from isodose.events.outbox import Outbox, Relay
+from isodose.events.outbox import Outbox, Relay, waiting
 from isodose.storage.database import Database
 from isodose.storage.tables import outbox
 
@@ -298,3 +299,49 @@ def test_a_mistake_in_a_statement_is_set_aside_and_not_waited_out(noting):
     Consumer("g", noting, log, {TOPIC: mistaken}, lambda conn: conn, retries=1).run_once()  # type: ignore[arg-type]
     [letter] = dead_letters.listed(noting)
     assert letter.error.split(":")[0] in {"OperationalError", "ProgrammingError"}
+
+
+def test_lag_is_what_the_log_holds_beyond_what_has_taken_effect(
+    consume: Consume, event_log: EventLog
+) -> None:
+    away = {"p3", "p4"}
+
+    def waiting_for_two(conn: Connection, events: Sequence[Event]) -> None:
+        if any(event.subject in away for event in events):
+            raise ConnectionError
+        note(conn, events)
+
+    consumer = consume(waiting_for_two)
+    assert consumer.lag() == {TOPIC: 0}
+    publish(event_log, "p1", "p2", "p3", "p4")
+    until = time.monotonic() + 20
+    while consumer.lag()[TOPIC] == 0 and time.monotonic() < until:
+        with contextlib.suppress(ConnectionError):
+            consumer.run_once(0.2)
+    assert consumer.lag()[TOPIC] >= 2
+    away.clear()
+    while consumer.lag()[TOPIC] and time.monotonic() < until:
+        consumer.run_once(0.2)
+    assert consumer.lag() == {TOPIC: 0}
+
+
+def test_what_waits_in_the_outbox_is_counted_and_its_age_is_known(
+    database: Database, event_log: EventLog
+) -> None:
+    with database.begin() as conn:
+        assert waiting(conn) == (0, dt.timedelta())
+        Outbox(conn).add(TOPIC, "p1", changed("p1"))
+        Outbox(conn).add(TOPIC, "p2", changed("p2"))
+    with database.begin() as conn:
+        conn.execute(
+            outbox.update()
+            .where(outbox.c.key == "p1")
+            .values(created_at=dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5))
+        )
+    with database.read() as conn:
+        many, age = waiting(conn)
+    assert many == 2
+    assert dt.timedelta(minutes=5) <= age < dt.timedelta(minutes=6)
+    Relay(database, event_log).run_once()
+    with database.read() as conn:
+        assert waiting(conn) == (0, dt.timedelta())

@@ -134,3 +134,14 @@ def test_a_position_behind_the_end_says_that_the_log_was_replaced(event_log, sub
 
 def test_a_log_that_is_there_passes_its_check(event_log):
     event_log.check()
+
+
+def test_a_member_knows_where_its_partitions_end_without_asking_again(event_log, subscribe):
+    event_log.publish(numbered(12, keys=6))
+    member = subscribe()
+    found = take(member, 12)
+    reached = {(one.topic, one.partition): one.offset + 1 for one in found}
+    until = time.monotonic() + 20
+    while (ends := {place: end for place, end in member.ends().items() if end}) != reached:
+        assert time.monotonic() < until, (ends, reached)
+        member.poll(0.2)
