@@ -100,3 +100,19 @@ def test_the_answer_holds_the_resources_when_they_are_wanted(client: Any, make: 
     bundle = make.transaction(make.entry(make.patient()))
     answer = client.post("", bundle, prefer="return=representation").json()
     assert answer["entry"][0]["resource"]["id"] == "p1"
+
+
+def test_a_type_that_is_no_text_is_refused_by_its_place(client: Any, server: Any, make: Any) -> None:
+    for odd in ([], {}, 1, True):
+        answer = client.post("", make.transaction({"resource": {"resourceType": odd}}))
+        assert answer.status_code == 422
+        assert answer.json()["issue"][0]["expression"] == ["Bundle.entry[0].resource.resourceType"]
+    assert server.stored() == 0
+
+
+def test_an_invalid_meta_is_refused_also_where_a_full_url_stands_twice(client: Any, make: Any) -> None:
+    for odd in (1, [], "x", {"versionId": []}):
+        person = make.entry(make.patient(meta=odd), full_url=URN)
+        answer = client.post("", make.transaction(person, person))
+        assert answer.status_code == 422
+        assert answer.json()["resourceType"] == "OperationOutcome"

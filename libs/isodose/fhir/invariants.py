@@ -130,6 +130,13 @@ def _observation(resource: Json, path: str) -> Iterator[Issue]:
         )
 
 
+def _version(resource: Any) -> str | None:
+    """The version that an entry's resource states; the resource itself need not be valid yet."""
+    meta = resource.get("meta") if isinstance(resource, dict) else None
+    version = meta.get("versionId") if isinstance(meta, dict) else None
+    return version if isinstance(version, str) else None
+
+
 def _bundle(resource: Json, path: str) -> Iterator[Issue]:
     """bdl-7: a fullUrl stands once, unless two versions of one resource are told apart by meta.versionId."""
     urls = [entry["fullUrl"] for entry in resource.get("entry", ()) if "fullUrl" in entry]
@@ -138,7 +145,7 @@ def _bundle(resource: Json, path: str) -> Iterator[Issue]:
     seen: set[tuple[Any, Any]] = set()
     for index, entry in enumerate(resource.get("entry", [])):
         url = entry.get("fullUrl")
-        key = (url, (entry.get("resource") or {}).get("meta", {}).get("versionId"))
+        key = (url, _version(entry.get("resource")))
         if url is not None and key in seen and resource.get("type") != "history":
             yield Issue(
                 "invariant",
