@@ -152,3 +152,14 @@ def test_the_summary_has_what_the_board_needs_on_one_page(platform: Any) -> None
     assert heads == told
     assert "decided for 2026-11-23" in board.text
     assert "knowledge" in board.text
+
+
+def test_lesions_that_were_counted_and_not_described_are_said_so(platform: Any) -> None:
+    described = _page(platform, "/worklist/Patient/demo-08").one("svg", class_="picture").text
+    assert re.search(r"longest diameter \(3 described of 1\d counted on 2026-1", described)
+    assert "counted" not in _page(platform, "/worklist/Patient/demo-13").one("svg", class_="picture").text
+
+
+def test_what_lies_outside_the_days_shown_is_not_lost(platform: Any) -> None:
+    path = "/worklist/Patient/demo-11?from=2026-05-01&to=2026-12-31"
+    assert "1 on record, outside these days" in _page(platform, path).one("svg", class_="picture").text

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from isodose.clinical import facts
 from isodose.clinical.record import Course, Fact, PatientRecord, Subject
 from isodose.clinical.timeline import course_period
 from worklist.timeline.axis import Axis
@@ -38,6 +39,14 @@ class Ruler(NamedTuple):
 
     def y(self, mm: float) -> float:
         return round(self.height - BOTTOM - mm / self.most_mm * (self.height - TOP - BOTTOM), 1)
+
+
+def counted(record: PatientRecord, on: dt.date) -> str:
+    """How many lesions were counted, where that is not the number described."""
+    count, described = facts.current(record.facts, "lesion_count", on), len(record.of_scope("lesion"))
+    if count is None or count.value == described:
+        return ""
+    return f" ({described} described of {count.value} counted{f' on {count.on}' if count.on else ''})"
 
 
 def lesion_names(record: PatientRecord) -> dict[str, str]:

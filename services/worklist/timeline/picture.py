@@ -11,7 +11,7 @@ from isodose.clinical.record import PatientRecord
 from isodose.clinical.timeline import course_period, exposure_period
 from worklist.timeline.axis import LEFT, RIGHT, WIDTH, Axis, Tick
 from worklist.timeline.drugs import drug_lanes, steroid_lane
-from worklist.timeline.lesions import lesion_lanes, lesion_names
+from worklist.timeline.lesions import counted, lesion_lanes, lesion_names
 from worklist.timeline.marks import UNDATED, Event, Lane, Mark
 from worklist.timeline.scans import alert_lane, scan_lane, window_lane
 from worklist.timeline.treatments import course_lane, effect_lane, surgery_lane
@@ -90,7 +90,7 @@ def _lanes(
     record: PatientRecord, told: Concluded, axis: Axis, on: dt.date
 ) -> Iterable[tuple[str, list[Lane]]]:
     names = lesion_names(record)
-    yield "Lesions: longest diameter", lesion_lanes(record, axis)
+    yield f"Lesions: longest diameter{counted(record, on)}", lesion_lanes(record, axis)
     treated = [course_lane(record.courses, axis)] if record.courses else []
     treated += [effect_lane(told.risks, names, axis)] if told.risks else []
     treated += [surgery_lane(record, axis)] if record.operations else []
@@ -104,10 +104,12 @@ def _lanes(
 
 
 def _undated(lane: Lane) -> list[Mark]:
-    """Says so where something is on record without a day that would place it."""
+    """Says so where something is on record that the axis has no place for."""
     count = sum(event.first == UNDATED for event in lane.events)
     words = f"{count} on record, {UNDATED}"
-    return [Mark("text", "unknown", LEFT + 4, lane.height - 5, text=words)] if count else []
+    if not count and not lane.marks:
+        words = f"{len(lane.events)} on record, outside these days"
+    return [Mark("text", "unknown", LEFT + 4, lane.height - 5, text=words)] if count or not lane.marks else []
 
 
 def _placed(groups: Iterable[tuple[str, list[Lane]]]) -> Iterable[Lane]:
