@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from clinic import day
+
 BASES = ("/fhir", "/eligibility/fhir", "/surveillance/fhir", "/alerts/fhir")
 PUBLISHED = ("StructureDefinition", "ValueSet", "CodeSystem")
 DAY = "2026-11-23"
@@ -17,6 +19,12 @@ HOOKS = {
     "srs-eligibility": "/cds-services/srs-eligibility",
     "srs-order-review": "/cds-services/srs-order-review",
 }
+ASKED = (
+    "/fhir/Patient/demo-12/$everything?_count=500",
+    "/eligibility/fhir/$knowledge",
+    "/eligibility/fhir/$trials?patient=demo-05",
+    "/alerts/fhir/$override-report",
+)
 _SENT_TO_US = {"Observation": 40, "MedicationAdministration": 10, "ImagingStudy": 10, "BodyStructure": 10}
 """Of what only came in with the samples, so many of a type are enough."""
 _REASON = {"code": "benefit-outweighs-risk", "system": "http://isodose.example/override"}
@@ -60,8 +68,17 @@ def emitted(client: Any, samples: Path) -> Iterator[tuple[str, Json]]:
             record = {"name": "record", "resource": orjson.loads(file.read_bytes())}
             asked = {"resourceType": "Parameters", "parameter": [record, {"name": "on", "valueDate": DAY}]}
             yield f"{base}/$assess of {file.name}", client.post(f"{base}/$assess", json=asked).json()
-    url = "/fhir/Patient/demo-12/$everything?_count=500"
-    yield url, client.get(url).json()
+    yield from ((url, client.get(url).json()) for url in ASKED)
+    yield from proposed()
+
+
+def proposed() -> Iterator[tuple[str, Json]]:
+    """What the cards of a day in a clinic would write."""
+    for visit, card in day(20261123, 400)[1]:
+        for suggestion in card.suggestions:
+            for action in suggestion.actions:
+                if action.resource:
+                    yield f"{visit.patient}: {suggestion.label}", dict(action.resource)
 
 
 def answer_cards(client: Any, hooks: Path) -> None:
