@@ -42,7 +42,7 @@ resource = Table(
     Column("deleted", Boolean, nullable=False, default=False),
     Column("origin", String(8), nullable=False),
     Column("body", Text, nullable=False),
-    Index(None, "patient_id", "type"),
+    Index(None, "patient_id", "type", "id"),
     Index(None, "type", "last_updated"),
 )
 """The current version of each resource; instants are FHIR's text in UTC, so their order is the text's."""

@@ -1,0 +1,35 @@
+"""A search by patient reads that patient's rows, however many others there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from isodose.fhir import search_sql
+from isodose.fhir.search_query import parse
+from isodose.storage.database import Database
+from isodose.storage.insertion import insert_rows
+from isodose.storage.tables import resource
+
+PATIENTS = 5_000
+COLUMNS = ("type", "id", "version", "last_version", "last_updated", "patient_id", "deleted", "origin", "body")
+
+
+def test_the_resources_of_a_patient_are_found_and_ordered_by_one_index(server: Any) -> None:
+    database: Database = server.database
+    body = orjson.dumps({"resourceType": "Observation"}).decode()
+    rows = [
+        ("Observation", f"o{n}", 1, 1, "2026-11-23T00:00:00.000Z", f"p{n}", False, "ehr", body)
+        for n in range(PATIENTS)
+    ]
+    with database.begin() as conn:
+        insert_rows(conn, resource, COLUMNS, rows)
+        conn.execute(text("ANALYZE"))
+    with server.reading() as work:
+        page = search_sql.page(work.resources, parse("Observation", [("patient", "p7"), ("_count", "1")]))
+        statement = str(page.compile(work.conn, compile_kwargs={"literal_binds": True}))
+        how = "EXPLAIN QUERY PLAN" if database.dialect == "sqlite" else "EXPLAIN"
+        plan = " ".join(str(row) for row in work.conn.exec_driver_sql(f"{how} {statement}"))
+    assert "ix_resource_patient_id_type_id" in plan, plan
