@@ -72,7 +72,10 @@ class Upstream:
     async def assess(self, service: Service, patient_id: str) -> Json | None:
         """The `Parameters` of a decision of the day; None where the service knows no such patient yet."""
         subject = {"name": "subject", "valueReference": {"reference": f"Patient/{patient_id}"}}
-        asked = {"resourceType": "Parameters", "parameter": [subject]}
+        asked = {
+            "resourceType": "Parameters",
+            "parameter": [subject, {"name": "explain", "valueBoolean": True}],
+        }
         try:
             return await self._ask("POST", service, "$assess", json=asked)
         except _NotThereError:

@@ -22,11 +22,12 @@ from isodose.work import Work
 
 Json = dict[str, Any]
 Stored = Callable[[str], PatientRecord | None]
-_KNOWN = ("record", "subject", "on")
+_KNOWN = ("record", "subject", "on", "explain")
 _PARAMETERS = (
     ("record", "in", 0, "1", "Bundle"),
     ("subject", "in", 0, "1", "Reference"),
     ("on", "in", 0, "1", "date"),
+    ("explain", "in", 0, "1", "boolean"),
     ("finding", "out", 0, "*", "BackboneElement"),
     ("option", "out", 0, "*", "BackboneElement"),
     ("resource", "out", 0, "*", "Any"),
@@ -65,17 +66,24 @@ def assess(decider: Decider, parameters: Json, stored: Stored) -> Json:
 
     `stored` gives the record of a patient by id. Raises `FhirError` naming the parameter that is at fault.
     """
-    record, on = _asked(decider, parameters, stored)
+    record, on, explain = _asked(decider, parameters, stored)
     with observing().deciding() as verdicts:
         decision = decide(decider, record, on)
         verdicts += [finding.verdict for finding in decision.findings]
-    return answer(decider, decision)
+    return answer(decider, decision, explain)
 
 
-def answer(decider: Decider, decision: Decision) -> Json:
-    """A decision as Parameters: findings, options, resources, and what they were decided on."""
-    parameters: list[Json] = [{"name": "finding", "part": _finding(f)} for f in decision.findings]
-    parameters += [{"name": "option", "part": _option(option)} for option in decision.options]
+def answer(decider: Decider, decision: Decision, explain: bool = False) -> Json:
+    """A decision as Parameters: findings, options, resources, and what they were decided on.
+
+    With `explain` also what they rest on: facts, citations, the sides of a question, the criteria of a score.
+    """
+    parameters: list[Json] = [
+        {"name": "finding", "part": _finding(f) + (_grounds(f) if explain else [])} for f in decision.findings
+    ]
+    parameters += [
+        {"name": "option", "part": _option(o) + (_criteria(o) if explain else [])} for o in decision.options
+    ]
     parameters += [{"name": "resource", "resource": resource} for resource in decision.resources]
     parameters += [
         {"name": "knowledge-version", "valueString": decider.knowledge.version},
@@ -85,17 +93,18 @@ def answer(decider: Decider, decision: Decision) -> Json:
     return {"resourceType": "Parameters", "parameter": parameters}
 
 
-def _asked(decider: Decider, parameters: Json, stored: Stored) -> tuple[PatientRecord, dt.date]:
+def _asked(decider: Decider, parameters: Json, stored: Stored) -> tuple[PatientRecord, dt.date, bool]:
     given = _by_name(parameters)
     validate(parameters)
     on = _day(*given["on"]) if "on" in given else decider.today()
+    explain = _flag(*given["explain"]) if "explain" in given else False
     subject = _patient(*given["subject"]) if "subject" in given else None
     if "record" in given:
         value, path = given["record"]
         bundle = value.get("resource", {})
         if bundle.get("resourceType") != "Bundle":
             raise bad_request("The parameter record holds one Bundle of R4 resources.", f"{path}.resource")
-        return record_in(bundle, f"{path}.resource", subject), on
+        return record_in(bundle, f"{path}.resource", subject), on, explain
     if subject is None:
         raise bad_request(
             "Say what to assess: record (a Bundle) or subject (a Reference to a stored patient).",
@@ -105,7 +114,13 @@ def _asked(decider: Decider, parameters: Json, stored: Stored) -> tuple[PatientR
     record = stored(subject)
     if record is None:
         raise not_found("No record of this patient is stored here.", f"{given['subject'][1]}.valueReference")
-    return record, on
+    return record, on, explain
+
+
+def _flag(value: Json, path: str) -> bool:
+    if not isinstance(value.get("valueBoolean"), bool):
+        raise bad_request("The parameter explain is a valueBoolean.", f"{path}.valueBoolean", code="value")
+    return bool(value["valueBoolean"])
 
 
 def _by_name(parameters: Json) -> dict[str, tuple[Json, str]]:
@@ -157,7 +172,11 @@ def _finding(finding: Finding) -> list[Json]:
     parts += [{"name": "missing", "valueCode": name} for name in finding.missing]
     parts.append({"name": "summary", "valueString": finding.summary})
     parts += [{"name": "evidence", "valueCode": code} for code in finding.evidence]
-    parts += [{"name": "side", "part": _side(side)} for side in finding.sides]
+    return parts
+
+
+def _grounds(finding: Finding) -> list[Json]:
+    parts: list[Json] = [{"name": "side", "part": _side(side)} for side in finding.sides]
     parts += [{"name": "fact", "part": _fact(fact)} for fact in finding.facts]
     parts += [{"name": "citation", "valueString": _cited(source)} for source in finding.sources]
     return parts
@@ -206,8 +225,11 @@ def _option(option: Option) -> list[Json]:
         parts.append({"name": "score-withheld", "valueString": option.score_withheld})
     parts += [{"name": "possible", "valueCode": standing} for standing in option.possible]
     parts += [{"name": "missing", "valueCode": name} for name in option.missing]
-    parts += [{"name": "criterion", "part": _criterion(criterion)} for criterion in option.criteria]
     return parts
+
+
+def _criteria(option: Option) -> list[Json]:
+    return [{"name": "criterion", "part": _criterion(criterion)} for criterion in option.criteria]
 
 
 def _range(low: int, high: int) -> Json:
