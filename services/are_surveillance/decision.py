@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -30,6 +31,7 @@ RULES = (
 )
 
 SCHEDULE = "SUP-SURV-default-interval"
+_last = threading.local()
 
 
 def decide(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> list[Finding]:
@@ -40,9 +42,18 @@ def decide(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> list[Fin
 
 
 def plan_of(record: PatientRecord, findings: Sequence[Finding], knowledge: Knowledge, on: dt.date) -> Plan:
-    """The plan, sooner where findings ask for it, with a repeat where a change without symptoms was seen."""
-    reasons = Reasons(record, findings, knowledge, on)
-    return plan(record, knowledge, on, reasons=reasons.on, repeats=repeats(record, knowledge, on))
+    """The plan, sooner where findings ask for it, with a repeat where a change without symptoms was seen.
+
+    `findings` are those of `decide` on the same record, knowledge and day. The last plan of a thread is
+    remembered: findings, resources and the next turning day of one decision ask for the same one.
+    """
+    asked = getattr(_last, "asked", None)
+    if asked is None or asked[0] is not record or asked[1] is not knowledge or asked[2] != on:
+        reasons = Reasons(record, findings, knowledge, on)
+        made = plan(record, knowledge, on, reasons=reasons.on, repeats=repeats(record, knowledge, on))
+        _last.asked = asked = (record, knowledge, on, made)
+    remembered: Plan = asked[3]
+    return remembered
 
 
 def _schedule_finding(
