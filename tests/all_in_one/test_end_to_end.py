@@ -122,7 +122,9 @@ def test_the_worklist_shows_each_patient_and_escapes_names(
     page = serving.eventually(lambda: (p := platform.get("/worklist")).status_code == 200 and p.text)
     assert "worklist/Patient/demo-01" in page
     assert "<script>" not in page
-    assert "&lt;script&gt;" in page
+    hostile = platform.get("/worklist/Patient/x").text
+    assert "<script>" not in hostile
+    assert "&lt;script&gt;" in hostile
     one = platform.get("/worklist/Patient/demo-01")
     assert one.status_code == 200
     assert "Options" in one.text
