@@ -119,9 +119,12 @@ def test_the_worklist_shows_each_patient_and_escapes_names(
     _load(platform, patients[:2])
     named = {"resourceType": "Patient", "id": "x", "name": [{"text": "<script>alert(1)</script>"}]}
     assert platform.put("/fhir/Patient/x", json=named).status_code == 201
+    decided = "/fhir/GuidanceResponse?patient=x"
+    serving.eventually(lambda: platform.get(decided).json().get("entry"))
     page = serving.eventually(lambda: (p := platform.get("/worklist")).status_code == 200 and p.text)
     assert "worklist/Patient/demo-01" in page
     assert "<script>" not in page
+    assert "&lt;script&gt;" in page
     hostile = platform.get("/worklist/Patient/x").text
     assert "<script>" not in hostile
     assert "&lt;script&gt;" in hostile
