@@ -8,12 +8,15 @@ from isodose.cds_hooks import discovery_router
 from isodose.security.gate import Gate
 from isodose.service import Service, cds_trust
 from isodose.settings import Settings
+from worklist.answering import answering
+from worklist.csrf import Csrf
 from worklist.pages import pages
 
 
 def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> Service:
     """`transport` carries the reads where the other services are not reached over the network."""
-    gate, trust = Gate(settings), cds_trust(settings.for_service("worklist", 8005))
+    own = settings.for_service("worklist", 8005)
+    gate, trust, csrf = Gate(settings), cds_trust(own), Csrf(own.worklist_url.startswith("https:"))
     deciding = (
         settings.eligibility_scoring_url,
         settings.are_surveillance_url,
@@ -25,6 +28,6 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
         title="Isodose: worklist",
         description="Pages for the clinical team",
         port=8005,
-        routers=(pages(settings, transport), discovery),
+        routers=(pages(settings, transport, csrf), answering(settings, transport, csrf), discovery),
         keeps_state=False,
     )

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
 
 import httpx
 from fastapi import APIRouter, Query, Request, Response
 
+from isodose.cds_hooks.cards import OVERRIDE_REASONS
 from isodose.settings import Settings
 from worklist import clinic
 from worklist.chart import chart
 from worklist.counts import Counts
+from worklist.csrf import Csrf
 from worklist.needs import BY_CODE, EVERYONE, NEEDS
-from worklist.rendering import render
-from worklist.security_headers import HEADERS, KEPT_BY_NOBODY
+from worklist.replies import client, html, message, unread
+from worklist.security_headers import HEADERS
 from worklist.timeline.picture import Dates, picture, whole
-from worklist.upstream import AwayError, RefusedError, Upstream
+from worklist.upstream import AwayError, Upstream
 
 _NOBODY = "There is no patient of this id."
-_REFUSED = "Your access does not include the patients."
 
 
-def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> APIRouter:
+def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf: Csrf) -> APIRouter:
     """`transport` carries the reads where the other services are not reached over the network."""
     router = APIRouter()
     fixed, counts = settings.demonstration_day, Counts()
@@ -34,14 +33,14 @@ def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> API
     async def worklist(request: Request, need: str = "", name: str = "", place: str = "") -> Response:
         asked = clinic.Asked(need if need in BY_CODE else "", name.strip()[:80], place)
         try:
-            async with _client(request, transport) as client:
-                upstream = Upstream(settings, client)
+            async with client(request, transport) as http:
+                upstream = Upstream(settings, http)
                 shown, counted = await asyncio.gather(
                     clinic.page(upstream, asked),
                     counts.of(upstream, request.headers.get("authorization", "")),
                 )
         except AwayError as error:
-            return _message("Worklist", error, "The patients cannot be read now; try again.")
+            return unread("Worklist", error, "The patients cannot be read now; try again.")
         values = {
             "asked": asked,
             "page": shown,
@@ -50,7 +49,7 @@ def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> API
             "everyone": EVERYONE,
             "fixed_day": fixed,
         }
-        return _html("clinic.html", values)
+        return html("clinic.html", values)
 
     @router.get("/worklist/Patient/{patient_id}")
     async def patient(
@@ -66,12 +65,13 @@ def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> API
         request: Request, patient_id: str, template: str, written: tuple[str, str]
     ) -> Response:
         try:
-            async with _client(request, transport) as client:
-                one = await chart(Upstream(settings, client), patient_id, settings.today())
+            async with client(request, transport) as http:
+                one = await chart(Upstream(settings, http), patient_id, settings.today())
         except AwayError as error:
-            return _message("Worklist", error, "The patient cannot be read now; try again.")
+            return unread("Worklist", error, "The patient cannot be read now; try again.")
         if one is None:
-            return _html("message.html", {"title": "Not found", "text": _NOBODY}, 404)
+            return message("Not found", _NOBODY, 404)
+        token = csrf.token(request)
         full, shown = whole(one.record, one.concluded, one.day), _dates(*written)
         values = {
             "chart": one,
@@ -80,8 +80,13 @@ def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> API
             "is_part": shown is not None,
             "year": (one.day - dt.timedelta(days=275), one.day + dt.timedelta(days=90)),
             "fixed_day": fixed,
+            "token": token,
+            "reasons": OVERRIDE_REASONS,
+            "answered": request.query_params.get("answered", ""),
         }
-        return _html(template, values)
+        page = html(template, values)
+        csrf.give(page, token)
+        return page
 
     @router.get("/worklist/assets/worklist.css")
     async def style() -> Response:
@@ -100,23 +105,3 @@ def _dates(first: str, last: str) -> Dates | None:
     except ValueError:
         return None
     return span if span[0].year > 1900 and (span[1] - span[0]).days >= 14 and span[1].year < 2200 else None
-
-
-def _client(request: Request, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
-    """Reads with the very token of whoever looks at the page, so that nobody sees more here than
-    elsewhere.
-    """
-    token = request.headers.get("authorization")
-    headers = {"authorization": token} if token else {}
-    return httpx.AsyncClient(transport=transport, timeout=10, headers=headers)
-
-
-def _message(title: str, error: AwayError, text: str) -> Response:
-    if isinstance(error, RefusedError):
-        return _html("message.html", {"title": title, "text": _REFUSED}, 403)
-    return _html("message.html", {"title": title, "text": text}, 503)
-
-
-def _html(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-    page = render(template, **{"fixed_day": None} | dict(values))
-    return Response(page, status, HEADERS | KEPT_BY_NOBODY, media_type="text/html; charset=utf-8")

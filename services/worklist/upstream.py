@@ -1,4 +1,5 @@
-"""Reads the other services over FHIR, with the token of whoever looks; one that is away is said to be away.
+"""Reads and writes the other services over FHIR, with the token of whoever looks; one that is away is said
+to be away.
 
 No link that an answer holds is ever followed: every address asked is one of the four bases of the settings.
 """
@@ -27,6 +28,18 @@ class AwayError(Exception):
 
 class RefusedError(AwayError):
     """A service does not show this to whoever is asking."""
+
+
+class NotThereError(AwayError):
+    """The service answers that there is no such thing."""
+
+
+class NotTakenError(Exception):
+    """A service did not take what was sent: the issues of its OperationOutcome."""
+
+    def __init__(self, issues: list[Json]) -> None:
+        super().__init__(f"{len(issues)} issues")
+        self.issues = issues
 
 
 @dataclass(frozen=True)
@@ -65,7 +78,7 @@ class Upstream:
         """All that is stored on one patient; None when there is none of this id."""
         try:
             page = await self._ask("GET", "record", f"Patient/{quote(patient_id, safe='')}/$everything")
-        except _NotThereError:
+        except NotThereError:
             return None
         return [e["resource"] for e in page.get("entry", []) if "resource" in e]
 
@@ -78,8 +91,20 @@ class Upstream:
         }
         try:
             return await self._ask("POST", service, "$assess", json=asked)
-        except _NotThereError:
+        except NotThereError:
             return None
+
+    async def answer(
+        self, alert_id: str, outcome: str, reason: Mapping[str, str] | None, comment: str
+    ) -> None:
+        """Keep what a clinician answered to an alert. Raises `NotTakenError`."""
+        given: list[Json] = [{"name": "outcome", "valueCode": outcome}]
+        given += [{"name": "reason", "valueCoding": dict(reason)}] if reason else []
+        given += [{"name": "comment", "valueString": comment}] if comment else []
+        parameters = {"resourceType": "Parameters", "parameter": given}
+        await self._ask(
+            "POST", "alerts", f"DetectedIssue/{quote(alert_id, safe='')}/$answer", json=parameters
+        )
 
     async def _ask(self, method: str, service: Service, path: str, **given: Any) -> Json:
         url = httpx.URL(f"{self._bases[service]}/{path}")
@@ -88,7 +113,9 @@ class Upstream:
             if answer.status_code in (401, 403):
                 raise RefusedError("the access does not include this")
             if answer.status_code in (404, 410):
-                raise _NotThereError(f"{url.host}:{url.port} has no such thing")
+                raise NotThereError(f"{url.host}:{url.port} has no such thing")
+            if answer.status_code in (400, 409, 412, 422):
+                raise NotTakenError(orjson.loads(answer.content).get("issue", []))
             answer.raise_for_status()
             page = orjson.loads(answer.content)
         except (httpx.HTTPError, ValueError) as error:
@@ -96,7 +123,3 @@ class Upstream:
         if not isinstance(page, dict):
             raise AwayError(f"{url.host}:{url.port} does not answer in FHIR")
         return page
-
-
-class _NotThereError(AwayError):
-    """The service answers that there is no such thing."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from all_in_one.app import AllInOne
 from isodose.service import build_app
 from isodose.settings import Settings
+from served import FHIR, eventually, served
 from worklist.app import service
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -39,25 +40,37 @@ def get() -> Callable[[str, Answer], httpx.Response]:
     return ask
 
 
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A client of the running platform with the demonstration's patients, once all are decided on."""
-    spec = importlib.util.spec_from_file_location("served", ROOT / "tests" / "served.py")
-    assert spec is not None
-    assert spec.loader is not None
-    serving = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(serving)
-    settings = Settings(data_dir=tmp_path_factory.mktemp("worklist"), demonstration_day=dt.date(2026, 11, 23))
+@contextmanager
+def _running(data_dir: Path, files: Sequence[Path]) -> Iterator[Any]:
+    """A client of the running platform with these patients, once all are decided on."""
+    settings = Settings(data_dir=data_dir, demonstration_day=dt.date(2026, 11, 23))
     whole = AllInOne(settings)
     whole.migrate()
-    files = sorted((ROOT / "samples" / "patients").glob("*.json"))
-    with serving.served(whole, whole.lifespan()) as client:
+    with served(whole, whole.lifespan()) as client:
         for file in files:
-            answer = client.post("/fhir", content=file.read_bytes(), headers=serving.FHIR)
+            answer = client.post("/fhir", content=file.read_bytes(), headers=FHIR)
             assert answer.status_code == 200, answer.text
-        decided = ("/eligibility/fhir/GuidanceResponse", "/surveillance/fhir/CarePlan")
-        serving.eventually(
-            lambda: client.get(f"{decided[0]}?_summary=count").json()["total"] == len(files), 60
-        )
-        serving.eventually(lambda: client.get(f"{decided[1]}?_summary=count").json()["total"] >= 5, 60)
+        for path, many in (
+            ("/eligibility/fhir/GuidanceResponse", len(files)),
+            ("/surveillance/fhir/CarePlan", 1),
+        ):
+            eventually(lambda: client.get(f"{path}?_summary=count").json()["total"] >= many, 60)  # noqa: B023
+        yield client
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The running platform with the demonstration's patients."""
+    files = sorted((ROOT / "samples" / "patients").glob("*.json"))
+    with _running(tmp_path_factory.mktemp("worklist"), files) as client:
+        eventually(lambda: client.get("/surveillance/fhir/CarePlan?_summary=count").json()["total"] >= 5, 60)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def one_patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The running platform with the patient demo-11 alone, once there are alerts."""
+    made = tmp_path_factory.mktemp("one-patient")
+    with _running(made, [ROOT / "samples" / "patients" / "11-local-change-after-srs.json"]) as client:
+        eventually(lambda: client.get("/alerts/fhir/DetectedIssue?_summary=count").json()["total"], 60)
         yield client

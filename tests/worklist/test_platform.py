@@ -38,7 +38,9 @@ def test_pages_are_sound_run_nothing_and_can_be_found_about_without_eyes(platfor
     assert len(ids) == len(set(ids))
     labelled = {label.attributes["for"] for label in page.all("label") if "for" in label.attributes}
     inside = [i for label in page.all("label") for i in label.all("input")]
-    assert all(i.attributes.get("id") in labelled or i in inside for i in page.all("input"))
+    fields = [f for tag in ("input", "select", "textarea") for f in page.all(tag)]
+    seen = [field for field in fields if field.attributes.get("type") != "hidden"]
+    assert all(field.attributes.get("id") in labelled or field in inside for field in seen)
     for name in ("aria-labelledby", "aria-describedby"):
         wanted = [w for e in page.all() for w in e.attributes.get(name, "").split()]
         assert set(wanted) <= set(ids)
