@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
 import httpx
+import uvicorn
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 FHIR = {"content-type": "application/fhir+json"}
@@ -49,6 +52,28 @@ def served(app: Any, lifespan: AbstractAsyncContextManager[Any] | None = None) -
         life = lifespan or app.router.lifespan_context(app)
         with portal.wrap_async_context_manager(life):
             yield Client(app, portal)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+@contextmanager
+def listening(app: Any, port: int) -> Iterator[str]:
+    """The address of the application behind a real server on loopback; leaving stops it."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="error", ws="none", timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
+    running = threading.Thread(target=server.run, daemon=True)
+    running.start()
+    eventually(lambda: server.started, 30)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    running.join(10)
 
 
 def eventually(seen: Callable[[], Any], seconds: float = 10) -> Any:

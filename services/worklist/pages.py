@@ -1,4 +1,4 @@
-"""The routes of the pages: the clinic, a patient, the summary for the tumour board, and the style sheet."""
+"""The routes of the pages: the clinic, a patient, the summary for the tumour board, and their assets."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from worklist.timeline.picture import Dates, picture, whole
 from worklist.upstream import AwayError, Upstream
 
 _NOBODY = "There is no patient of this id."
+_NO_PAGE = "There is no such page."
 
 
 def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf: Csrf) -> APIRouter:
@@ -88,14 +89,20 @@ def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf: 
         csrf.give(page, token)
         return page
 
-    @router.get("/worklist/assets/worklist.css")
-    async def style() -> Response:
-        return Response(_STYLE, media_type="text/css", headers=HEADERS | {"cache-control": "max-age=3600"})
+    @router.get("/worklist/assets/{name}")
+    async def asset(name: str) -> Response:
+        if name not in _ASSETS:
+            return message("Not found", _NO_PAGE, 404)
+        content, media_type = _ASSETS[name]
+        return Response(content, media_type=media_type, headers=HEADERS | {"cache-control": "max-age=3600"})
 
     return router
 
 
-_STYLE = files("worklist.assets").joinpath("worklist.css").read_bytes()
+_ASSETS = {
+    name: (files("worklist.assets").joinpath(name).read_bytes(), media_type)
+    for name, media_type in (("worklist.css", "text/css"), ("icon.svg", "image/svg+xml"))
+}
 
 
 def _dates(first: str, last: str) -> Dates | None:
