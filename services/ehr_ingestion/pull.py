@@ -6,17 +6,16 @@ Reading again does no harm: what is here already makes no new version. https://h
 
 from __future__ import annotations
 
-import random
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 import httpx
 import msgspec
 
-from ehr_ingestion.app import follow
+from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
+from ehr_ingestion.following import follow
 from isodose.fhir import bundle as bundles
 from isodose.fhir.resources import is_id, parse
 from isodose.service import Work
@@ -31,13 +30,7 @@ TYPES = (
 _ALONG = {kind: f"{kind}:medication" for kind in TYPES if kind.startswith("Medication")}
 PAGE = 100
 MOST_PAGES = 200
-ATTEMPTS = 5
 AT_ONCE = 100
-_WAIT_AGAIN = frozenset({429, 502, 503, 504})
-
-
-class EhrAwayError(Exception):
-    """The EHR did not give what was asked; the message names the type, and no patient."""
 
 
 class _Search(msgspec.Struct, rename="camel"):
@@ -58,72 +51,52 @@ class Summary:
 
 
 class EhrReader:
-    """Reads from one FHIR server, politely: it waits as long as it is told, and longer each time it is
-    refused.
-    """
+    """Reads from one FHIR server."""
 
-    def __init__(
-        self,
-        base: str,
-        authorization: Callable[[], Mapping[str, str]] = dict,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._base = base.rstrip("/")
-        self._own = re.compile(rb'("reference"\s*:\s*")' + re.escape(self._base.encode()) + b"/")
-        self._authorization = authorization
-        self._http = httpx.Client(transport=transport, timeout=30, follow_redirects=False)
-        self._sleep = sleep
+    def __init__(self, client: EhrClient) -> None:
+        self._client = client
+        self._own = re.compile(rb'("reference"\s*:\s*")' + re.escape(client.base.encode()) + b"/")
 
     def patient(self, patient_id: str) -> bytes:
         """The Patient as it is there. Raises `EhrAwayError`."""
-        answer = self._get(f"{self._base}/Patient/{patient_id}", "Patient")
+        return self.resource("Patient", patient_id)
+
+    def resource(self, kind: str, id: str) -> bytes:
+        """One resource as it is there. Raises `EhrAwayError`."""
+        answer = self._client.request("GET", f"{kind}/{id}", kind)
         if answer.status_code != httpx.codes.OK:
-            raise EhrAwayError(f"the EHR answered {answer.status_code} for the Patient")
-        return self._relative(answer.content)
+            said = f"the EHR answered {answer.status_code} for the {kind}"
+            raise EhrAwayError(said, answer.status_code)
+        return self.relative(answer.content)
 
     def search(self, kind: str, patient_id: str, since: str | None) -> Iterator[bytes]:
-        """Every resource of this type, page by page. Raises `EhrAwayError`; `WithheldError` for a type not
-        given.
-        """
+        """Every resource of this type of one patient, page by page. Raises as `pages` does."""
         query = {"patient": patient_id, "_count": str(PAGE)}
         query |= {"_lastUpdated": f"ge{since}"} if since else {}
         query |= {"_include": _ALONG[kind]} if kind in _ALONG else {}
-        url = f"{self._base}/{kind}?{urlencode(query)}"
+        return self.pages(f"{kind}?{urlencode(query)}", kind)
+
+    def pages(self, url: str, kind: str) -> Iterator[bytes]:
+        """Every resource that a search finds. Raises `EhrAwayError`; `WithheldError` for a type not given."""
         for _ in range(MOST_PAGES):
-            answer = self._get(url, kind)
+            answer = self._client.request("GET", url, kind)
             if answer.status_code in (400, 403, 404):
                 raise WithheldError(answer.status_code)
             if answer.status_code != httpx.codes.OK:
-                raise EhrAwayError(f"the EHR answered {answer.status_code} for {kind}")
+                raise EhrAwayError(f"the EHR answered {answer.status_code} for {kind}", answer.status_code)
             page = _page(answer.content, kind)
-            yield from (self._relative(bytes(e["resource"])) for e in page.entry if "resource" in e)
+            yield from (self.relative(bytes(e["resource"])) for e in page.entry if "resource" in e)
             following = [link["url"] for link in page.link if link.get("relation") == "next"]
             if not following:
                 return
-            url = str(httpx.URL(url).join(following[0]))
-            if not url.startswith((f"{self._base}/", f"{self._base}?")):
+            url = str(answer.url.join(following[0]))
+            if not self._client.holds(url):
                 raise EhrAwayError(f"a next page of {kind} lies outside the EHR's FHIR server")
         raise EhrAwayError(f"the EHR has more than {MOST_PAGES} pages of {kind} for one patient")
 
-    def _relative(self, resource: bytes) -> bytes:
+    def relative(self, resource: bytes) -> bytes:
         """References to the EHR's own server by type and id: what they name has the same id here."""
         return self._own.sub(rb"\1", resource)
-
-    def _get(self, url: str, kind: str) -> httpx.Response:
-        headers = {"accept": "application/fhir+json", **self._authorization()}
-        for attempt in range(ATTEMPTS):
-            try:
-                answer = self._http.get(url, headers=headers)
-            except httpx.HTTPError as error:
-                if attempt == ATTEMPTS - 1:
-                    raise EhrAwayError(f"the EHR is not reached for {kind}: {type(error).__name__}") from None
-                self._sleep(_pause(attempt, None))
-                continue
-            if answer.status_code not in _WAIT_AGAIN:
-                return answer
-            self._sleep(_pause(attempt, answer.headers.get("retry-after")))
-        raise EhrAwayError(f"the EHR was asked {ATTEMPTS} times for {kind} and is too busy")
 
 
 class WithheldError(Exception):
@@ -153,11 +126,12 @@ def pull(
         except WithheldError as withheld:
             summary.withheld[kind] = withheld.status
     for start in range(0, len(found), AT_ONCE):
-        _keep(found[start : start + AT_ONCE], database, work, summary)
+        keep(found[start : start + AT_ONCE], database, work, summary)
     return summary
 
 
-def _keep(resources: list[bytes], database: Database, work: Callable[..., Work], summary: Summary) -> None:
+def keep(resources: list[bytes], database: Database, work: Callable[..., Work], summary: Summary) -> None:
+    """Keep what can be kept of these resources, in one transaction, and count it in `summary`."""
     entries = [entry for entry in map(_entry, resources) if entry is not None]
     batch = parse(msgspec.json.encode({"resourceType": "Bundle", "type": "batch", "entry": entries}))
     with database.begin() as conn:
@@ -193,10 +167,3 @@ def _page(content: bytes, kind: str) -> _Search:
         raise EhrAwayError(
             f"the EHR answered the search of {kind} with something else than a Bundle"
         ) from None
-
-
-def _pause(attempt: int, told: str | None) -> float:
-    """Seconds to wait: what the server asks for, else twice as long each time, never all callers at once."""
-    if told is not None and told.isdigit():
-        return min(float(told), 120.0)
-    return min(2.0**attempt, 30.0) * random.uniform(0.5, 1.0)  # noqa: S311

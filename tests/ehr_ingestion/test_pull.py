@@ -20,7 +20,8 @@ from joserfc.jwk import ECKey, Key
 
 from all_in_one.pulling import pull_all
 from ehr_ingestion.app import service
-from ehr_ingestion.pull import EhrAwayError, EhrReader
+from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
+from ehr_ingestion.pull import EhrReader
 from isodose.security.backend_auth import BackendToken, NoTokenError, private_key
 from isodose.service import build_app
 from isodose.settings import Settings
@@ -130,7 +131,7 @@ def observation(number: int) -> dict[str, Any]:
 
 def reader(ehr: Ehr, slept: list[float] | None = None) -> EhrReader:
     token = BackendToken(TOKENS, client_id="isodose", key=KEY, scope="system/*.rs", transport=ehr)
-    return EhrReader(EHR, token.header, ehr, (slept if slept is not None else []).append)
+    return EhrReader(EhrClient(EHR, token.header, ehr, (slept if slept is not None else []).append))
 
 
 def kept(here: Settings) -> dict[str, int]:

@@ -23,11 +23,12 @@ from all_in_one.commands.speaking import (
     settings_or_fail,
 )
 from all_in_one.composition import DECIDING
-from ehr_ingestion.pull import EhrAwayError, EhrReader
+from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
+from ehr_ingestion.pull import EhrReader
 from isodose.assessment import Decider, assess
 from isodose.fhir.errors import FhirError
 from isodose.fhir.resources import parse
-from isodose.security.backend_auth import BackendToken, NoTokenError, private_key
+from isodose.security.backend_auth import BackendToken, private_key
 from isodose.storage.database import SchemaMismatch
 
 
@@ -107,9 +108,9 @@ def pull_patients(
         signed = (
             BackendToken(token_url, client_id=client_id, key=private_key(key), scope=scope) if key else None
         )
-        reader = EhrReader(ehr, signed.header if signed else dict)
+        reader = EhrReader(EhrClient(ehr, signed.header if signed else dict))
         done = pulling.pull_all(reader, ehr.rstrip("/"), patients, state, settings)
-    except (ValueError, EhrAwayError, NoTokenError, SchemaMismatch) as error:
+    except (ValueError, EhrAwayError, SchemaMismatch) as error:
         fail(str(error))
     for patient_id, summary in done.items():
         withheld = f", not given: {', '.join(summary.withheld)}" if summary.withheld else ""

@@ -1,0 +1,117 @@
+"""The EHR's FHIR server over HTTP: asked with a token of our own, politely, and never another server.
+
+https://hl7.org/fhir/R4/http.html
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import httpx
+
+from isodose.security.backend_auth import NoTokenError
+
+ATTEMPTS = 5
+FHIR_JSON = "application/fhir+json"
+_WAIT_AGAIN = frozenset({429, 502, 503, 504})
+
+
+class EhrAwayError(Exception):
+    """The EHR did not give what was asked; the message names the type, and no patient.
+
+    `status` is what it answered, where it did; `after_s` how long it asks to wait.
+    """
+
+    def __init__(self, said: str, status: int | None = None, after_s: float = 0.0) -> None:
+        self.status = status
+        self.after_s = after_s
+        super().__init__(said)
+
+
+class EhrClient:
+    """One FHIR server. It waits as long as it is told, longer each time it is refused, and keeps within
+    `per_minute` requests a minute (0: no limit). Threads may share it.
+    """
+
+    def __init__(  # noqa: PLR0917
+        self,
+        base: str,
+        authorization: Callable[[], Mapping[str, str]] = dict,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        attempts: int = ATTEMPTS,
+        per_minute: int = 0,
+    ) -> None:
+        self.base = base.rstrip("/")
+        self._authorization = authorization
+        self._http = httpx.Client(transport=transport, timeout=30, follow_redirects=False)
+        self._sleep = sleep
+        self._attempts = attempts
+        self._apart_s = 60.0 / per_minute if per_minute else 0.0
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def holds(self, url: str) -> bool:
+        """Whether an address lies within this FHIR server."""
+        return url.startswith((f"{self.base}/", f"{self.base}?"))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """The answer, unless it says to come again. `path` is relative to the base or an address within it;
+        `what` names it in messages. Raises `EhrAwayError`.
+        """
+        url = path if path.startswith(("http://", "https://")) else f"{self.base}/{path}"
+        if not self.holds(url):
+            raise EhrAwayError(f"an address for {what} lies outside the EHR's FHIR server")
+        said = f"the EHR is not reached for {what}"
+        for attempt in range(self._attempts):
+            told = None
+            try:
+                self._pace()
+                answer = self._http.request(
+                    method, url, content=content, headers=self._headers(content, headers)
+                )
+            except httpx.HTTPError as error:
+                said = f"the EHR is not reached for {what}: {type(error).__name__}"
+            except NoTokenError as error:
+                raise EhrAwayError(str(error)) from None
+            else:
+                if answer.status_code not in _WAIT_AGAIN:
+                    return answer
+                said = f"the EHR was asked {attempt + 1} times for {what} and is too busy"
+                told = answer.headers.get("retry-after")
+            after_s = pause(attempt, told)
+            if attempt + 1 < self._attempts:
+                self._sleep(after_s)
+        raise EhrAwayError(said, after_s=after_s)
+
+    def _headers(self, content: bytes | None, more: Mapping[str, str] | None) -> dict[str, str]:
+        sent = {"content-type": FHIR_JSON} if content is not None else {}
+        return {"accept": FHIR_JSON, **sent, **(more or {}), **self._authorization()}
+
+    def _pace(self) -> None:
+        """Wait for the next place among the requests of a minute."""
+        if not self._apart_s:
+            return
+        with self._lock:
+            now = time.monotonic()
+            wait = max(self._next - now, 0.0)
+            self._next = max(self._next, now) + self._apart_s
+        if wait:
+            self._sleep(wait)
+
+
+def pause(attempt: int, told: str | None) -> float:
+    """Seconds to wait: what the server asks for, else twice as long each time, never all callers at once."""
+    if told is not None and told.isdigit():
+        return min(float(told), 120.0)
+    return min(2.0**attempt, 30.0) * random.uniform(0.5, 1.0)  # noqa: S311
