@@ -28,7 +28,7 @@ from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import Course, Exposure, PatientRecord
 from isodose.fhir.resources import result_id
 from isodose.mcode import build_record
-from isodose.mcode.chart import reference_to, target_of
+from isodose.mcode.chart import target_of
 
 _PATIENT = "{{context.patientId}}"
 PREFETCH = {
@@ -84,15 +84,15 @@ def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
     drafts = [names[id(draft)] for draft in call.drafts]
     drafted = {_ref(draft) for draft in drafts}
     judges = set(call.selections) if call.hook == "order-select" else drafted
-    record = as_if_signed(build_record(call.patient_id, resources), drafted, call.on, replaced)
-    seen = as_seen(record, call.on)
+    read = build_record(call.patient_id, resources)
+    seen = as_seen(as_if_signed(read, drafted, call.on, replaced), call.on)
     situation = Situation(seen, judged(seen, knowledge, call.on), knowledge, call.on)
     raised = [
         alert
         for alert in standing(situation)
         if alert.on_card
         and (meant := judges & set(alert.implicated))
-        and not (alert.code == WITH_ICI and _less_steroid(call, situation, meant, replaced))
+        and not (alert.code == WITH_ICI and _less_steroid(read, situation, meant, replaced))
     ]
     return [_card(alert, situation, call, drafts, base) for alert in _open(raised, call)]
 
@@ -107,16 +107,17 @@ def _speaks_of_any(call: HookCall) -> bool:
     return drugs or bool(drafted.courses or drafted.operations)
 
 
-def _less_steroid(call: HookCall, situation: Situation, judges: set[str], replaced: set[str]) -> bool:
+def _less_steroid(
+    read: PatientRecord, situation: Situation, judges: Collection[str], replaced: Collection[str]
+) -> bool:
     """Whether the drafts are steroids alone and lower the daily dose: a taper is what the alert asks for."""
     drafts = [e for e in situation.record.exposures if e.ref in judges]
     if any(e.drug_class != "corticosteroid" or e.daily_dose_mg is None for e in drafts):
         return False
-    earlier = build_record(call.patient_id, [r for r in call.resources if reference_to(r) in replaced])
-    standing = [e for e in situation.record.exposures if e.ref not in judges]
-    before = replace(earlier, exposures=(*earlier.exposures, *standing))
-    dose = least_prednisone(situation.steroids)
-    return 0 < dose <= least_prednisone(active_steroids(before, call.on))
+    earlier = replace(read, exposures=tuple(e for e in read.exposures if e.ref in replaced))
+    going_on = [a for a in situation.steroids if a.exposure.ref not in judges]
+    before = least_prednisone([*going_on, *active_steroids(earlier, situation.on)])
+    return 0 < least_prednisone(situation.steroids) <= before
 
 
 def _open(raised: Sequence[Alert], call: HookCall) -> list[Alert]:

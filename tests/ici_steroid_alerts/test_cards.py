@@ -208,6 +208,17 @@ def test_a_lower_dose_that_replaces_the_order_before_it_is_what_was_asked_for() 
     assert "80 mg prednisone" in card.summary
 
 
+def test_the_order_that_is_lowered_may_name_its_drug_by_reference() -> None:
+    before = drug("s", "dexamethasone", 8)
+    code = before.pop("medicationCodeableConcept")
+    before["medicationReference"] = {"reference": "Medication/m"}
+    known = [drug("k", "pembrolizumab"), before, {"resourceType": "Medication", "id": "m", "code": code}]
+    lower = drug("d", "dexamethasone", 4, "draft") | {
+        "priorPrescription": {"reference": "MedicationRequest/s"}
+    }
+    assert codes(asked([lower], known)) == ["SUP-STER-taper"]
+
+
 def test_a_stated_reason_warns_and_does_not_stop() -> None:
     draft = drug("d", "dexamethasone", 8, "draft") | {"reasonCode": [{"text": "cerebral edema"}]}
     (card,) = asked([draft], [drug("k", "pembrolizumab")])

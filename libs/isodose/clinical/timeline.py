@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 from isodose.clinical.record import Course, Exposure, Operation, PatientRecord, Scan
 
 DAY = dt.timedelta(days=1)
@@ -22,8 +24,7 @@ WEEK = dt.timedelta(days=7)
 _PARTIAL = re.compile(r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})(?:T.*)?)?)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(msgspec.Struct, frozen=True, gc=False):
     """Days from `first` to `last`, both inclusive. None is not known, or goes on where `ongoing` says so."""
 
     first: dt.date | None
@@ -152,10 +153,13 @@ def course_period(course: Course) -> Period:
 
 def exposure_period(exposure: Exposure) -> Period:
     """First to last known day of a drug, single administrations included; `ongoing` while it is active."""
-    first = min(filter(None, (exposure.start, *exposure.given_on)), default=None)
+    first, last = exposure.start, exposure.end
+    for day in exposure.given_on:
+        first = day if first is None or day < first else first
+        last = day if last is None or day > last else last
     if exposure.end is None and exposure.status in ("active", "on-hold", "planned"):
         return Period(first, None, ongoing=exposure.status == "active")
-    return Period(first, max(filter(None, (exposure.end, *exposure.given_on)), default=None))
+    return Period(first, last)
 
 
 def merged(periods: Iterable[Period]) -> list[Period]:

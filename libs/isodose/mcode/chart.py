@@ -79,15 +79,15 @@ class Chart:
         self._by_type: dict[str, list[Resource]] = {}
         self._codes: dict[int, list[Coding]] = {}
         self._words: dict[int, str] = {}
-        for resource in _each_once(resources):
-            if _is_result(resource):
+        mine = f"Patient/{patient_id}"
+        for ref, resource in _each_once(resources):
+            if resource.get("identifier") is not None and _is_result(resource):
                 continue
-            if self._is_of_another(resource):
-                self.of_other_patients.append(reference_to(resource))
+            if self._is_of_another(resource, mine):
+                self.of_other_patients.append(ref)
                 continue
             self._by_type.setdefault(str(resource.get("resourceType", "")), []).append(resource)
-            if resource.get("id"):
-                self.by_ref[reference_to(resource)] = resource
+            self.by_ref[ref] = resource
 
     def of(self, kind: str) -> list[Resource]:
         """The resources of one type that are not entered in error."""
@@ -115,36 +115,38 @@ class Chart:
             return next((c for c in contained if isinstance(c, dict) and f"#{c.get('id')}" == target), None)
         return self.by_ref.get(target)
 
-    def _is_of_another(self, resource: Resource) -> bool:
+    def _is_of_another(self, resource: Resource, mine: str) -> bool:
         if not self.patient_id:
             return False
         if resource.get("resourceType") == "Patient":
             return resource.get("id") not in (None, self.patient_id)
         holder = resource.get("subject") or resource.get("patient")
-        if isinstance(holder, dict) and holder.get("reference") == f"Patient/{self.patient_id}":
+        if isinstance(holder, dict) and holder.get("reference") == mine:
             return False
         subject = target_of(holder)
-        return subject.startswith("Patient/") and subject != f"Patient/{self.patient_id}"
+        return subject.startswith("Patient/") and subject != mine
 
 
-def _each_once(resources: Iterable[Resource]) -> Iterator[Resource]:
-    given = [r for r in resources if isinstance(r, Mapping)]
+def _each_once(resources: Iterable[Resource]) -> Iterator[tuple[str, Resource]]:
+    """Each resource with its reference, in the order of the references."""
     by_ref: dict[str, list[Resource]] = {}
-    for resource in given:
-        by_ref.setdefault(reference_to(resource), []).append(resource)
+    for resource in resources:
+        if isinstance(resource, Mapping):
+            by_ref.setdefault(reference_to(resource), []).append(resource)
     for ref in sorted(by_ref):
         same = by_ref[ref]
         if "/" in ref:
-            yield same[0] if len(same) == 1 else max(same, key=_recency)
+            yield ref, same[0] if len(same) == 1 else max(same, key=_recency)
         else:
             yield from _named_by_place(same)
 
 
-def _named_by_place(same: list[Resource]) -> Iterator[Resource]:
+def _named_by_place(same: list[Resource]) -> Iterator[tuple[str, Resource]]:
     """Resources without an id, such as drafts, get one by their place, so that none hides another."""
     written = {orjson.dumps(r, option=orjson.OPT_SORT_KEYS): r for r in same}
     for number, key in enumerate(sorted(written), start=1):
-        yield {**written[key], "id": f"unnamed-{number}"}
+        named = {**written[key], "id": f"unnamed-{number}"}
+        yield reference_to(named), named
 
 
 def _recency(resource: Resource) -> tuple[int, str, bytes]:

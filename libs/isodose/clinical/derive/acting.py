@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
 import msgspec
 import yaml
+from msgspec.structs import replace
 
 from isodose.clinical import facts
 from isodose.clinical.record import Certainty, Exposure, Fact, FactScalar
@@ -43,8 +43,7 @@ def figures() -> DrugFigures:
     return msgspec.convert(yaml.safe_load(text), DrugFigures)
 
 
-@dataclass(frozen=True, slots=True)
-class Acting:
+class Acting(msgspec.Struct, frozen=True, gc=False):
     """A drug acts on the day: the exposure that shows it, how surely, since or last when, and why."""
 
     exposure: Exposure
@@ -79,7 +78,7 @@ def acting_on(exposure: Exposure, on: dt.date, days_of_action: float) -> Acting 
 def is_long_over(exposure: Exposure, on: dt.date, days_of_action: float) -> bool:
     """Most of a long record is: told at a glance."""
     last = exposure.end
-    if last is None or any(day > last for day in exposure.given_on):
+    if last is None or (exposure.given_on and max(exposure.given_on) > last):
         return False
     return (on - last).days > days_of_action
 

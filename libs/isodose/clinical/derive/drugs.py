@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from msgspec.structs import replace
 
@@ -59,12 +60,17 @@ def is_conjugate(exposure: Exposure) -> bool:
 
 def days_of_action(exposure: Exposure) -> float:
     """How long a drug acts after its last dose."""
+    return _days_of_action(exposure.concept, exposure.drug_class)
+
+
+@cache
+def _days_of_action(concept: str, drug_class: str) -> float:
     known = figures()
-    if is_ici(exposure):
-        return known.half_lives_of_action * known.half_life_days.get(exposure.concept, 0.0)
-    if is_conjugate(exposure):
+    if drug_class.startswith("ici_"):
+        return known.half_lives_of_action * known.half_life_days.get(concept, 0.0)
+    if drug_class.startswith("adc_"):
         return known.conjugate_days_of_action
-    if exposure.drug_class in known.infused_anticancer_classes or exposure.drug_class == "anti_vegf":
+    if drug_class in known.infused_anticancer_classes or drug_class == "anti_vegf":
         return known.cycle_days_of_action
     return known.daily_days_of_action
 
@@ -86,11 +92,12 @@ def _checkpoint_inhibitors(record: PatientRecord, now: PatientRecord, on: dt.dat
     exposures = [e for e in record.exposures if is_ici(e)]
     active = acting(now, on, is_ici)
     planned = [_planned(e, on) for e in exposures if planned_from(e, on)]
-    earlier = [a for a in (_given_before(e, on) for e in exposures) if a is not None]
+    begun = [(e, exposure_period(e).first) for e in exposures if not planned_from(e, on)]
+    earlier = [a for a in (_given_before(e, first, on) for e, first in begun) if a is not None]
     if active:
         yield derived("ici_active", True, active)
         yield derived("immunotherapy_based", True, active)
-        yield from _since_first_dose(exposures, active, on)
+        yield from _since_first_dose(begun, active, on)
     if planned:
         yield derived("ici_planned", True, planned)
     if earlier:
@@ -109,11 +116,8 @@ def _planned(exposure: Exposure, on: dt.date) -> Acting:
     return Acting(exposure, certainty, None, reason)
 
 
-def _given_before(exposure: Exposure, on: dt.date) -> Acting | None:
+def _given_before(exposure: Exposure, first: dt.date | None, on: dt.date) -> Acting | None:
     """Evidence of a dose before the day; an order that begins on the day is no earlier drug."""
-    if planned_from(exposure, on):
-        return None
-    first = exposure_period(exposure).first
     name = exposure.concept.replace("_", " ")
     if first is not None and first < on:
         return Acting(exposure, exposure.certainty, first, f"{name} from {first}")
@@ -123,15 +127,17 @@ def _given_before(exposure: Exposure, on: dt.date) -> Acting | None:
     return None
 
 
-def _since_first_dose(exposures: Sequence[Exposure], active: Sequence[Acting], on: dt.date) -> Iterable[Fact]:
+def _since_first_dose(
+    begun: Sequence[tuple[Exposure, dt.date | None]], active: Sequence[Acting], on: dt.date
+) -> Iterable[Fact]:
     """Weeks since the first dose of the drugs that act now."""
     concepts = {a.exposure.concept for a in active}
-    same = [e for e in exposures if e.concept in concepts and not planned_from(e, on)]
-    firsts = [exposure_period(e).first for e in same]
+    same = [(e, first) for e, first in begun if e.concept in concepts]
+    firsts = [first for _, first in same]
     known = [first for first in firsts if first is not None and first <= on]
     if known and len(known) == len(firsts):
         first = min(known)
-        exact = any(first in e.given_on for e in same)
+        exact = any(first in e.given_on for e, _ in same)
         why = [f"first known dose on {first}"]
         weeks = weeks_between(first, on)
         yield derived("weeks_from_ici_start", weeks, active, "sure" if exact else "likely", why)

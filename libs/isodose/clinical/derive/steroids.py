@@ -234,16 +234,12 @@ def _unbroken_since(record: PatientRecord, active: Sequence[Acting], on: dt.date
     """The first day of the run of steroids that reaches `on`; None where an active one has no start."""
     if not active or any(exposure_period(a.exposure).first is None for a in active):
         return None
-    periods = [_until(exposure_period(e), on) for e in systemic_steroids(record) if _was_given(e, on)]
+    given = [e for e in systemic_steroids(record) if not e.draft and e.status != "planned"]
+    periods = [_until(p, on) for e in given if (p := exposure_period(e)).first is not None and p.first <= on]
     for run in reversed(merged(periods)):
         if run.covers(on):
             return run.first
     return None
-
-
-def _was_given(exposure: Exposure, on: dt.date) -> bool:
-    first = exposure_period(exposure).first
-    return not exposure.draft and exposure.status != "planned" and first is not None and first <= on
 
 
 def _until(period: Period, on: dt.date) -> Period:
