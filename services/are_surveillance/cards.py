@@ -28,6 +28,11 @@ PREFETCH = {
     "bodyStructures": Prefetch(f"BodyStructure?patient={_PATIENT}"),
     "medicationRequests": Prefetch(f"MedicationRequest?patient={_PATIENT}"),
     "medicationAdministrations": Prefetch(f"MedicationAdministration?patient={_PATIENT}"),
+    "encounters": Prefetch(f"Encounter?patient={_PATIENT}"),
+    "episodesOfCare": Prefetch(f"EpisodeOfCare?patient={_PATIENT}"),
+    "consents": Prefetch(f"Consent?patient={_PATIENT}"),
+    "devices": Prefetch(f"Device?patient={_PATIENT}"),
+    "allergies": Prefetch(f"AllergyIntolerance?patient={_PATIENT}"),
 }
 
 

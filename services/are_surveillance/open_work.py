@@ -15,7 +15,7 @@ from are_surveillance.workup.states import workups
 from isodose.clinical import timeline
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
-from isodose.clinical.record import PatientRecord
+from isodose.clinical.record import Fact, PatientRecord
 
 BY_STATE: Mapping[str, Kind] = {"lost": "lost", "overdue": "overdue", "due": "due"}
 
@@ -67,9 +67,14 @@ def _scan(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]:
         codes=(place.slot.basis, *plan.shortened_by[:1]),
     )
     if plan.mri_contraindicated:
-        text = f"MRI is recorded as contraindicated: decide how to image; contrast CT sees less. {todo.text}"
+        why = _against_mri(plan.mri_contraindicated)
+        text = f"{why} Decide how to image; contrast CT sees less. {todo.text}"
         todo = replace(todo, kind="decide-imaging", text=text, codes=("SUP-SAFE-no-mri", *todo.codes))
     yield todo
+
+
+def _against_mri(fact: Fact) -> str:
+    return "MRI is recorded as contraindicated." if fact.stated else " ".join(fact.reasons)
 
 
 def _kind(place: Place, knowledge: Knowledge, on: dt.date) -> Kind | None:

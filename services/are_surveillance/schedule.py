@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from are_surveillance import pauses
 from are_surveillance.anchors import Anchor, Anchors, Question, anchors
 from are_surveillance.arrangements import arranged, misplaced
 from are_surveillance.places import Lateness, Place, standing
@@ -22,7 +23,7 @@ from are_surveillance.windows import (
     never_shortened,
     per_course,
 )
-from isodose.clinical import facts, timeline
+from isodose.clinical import timeline
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import Fact, PatientRecord, Scan
 
@@ -47,7 +48,7 @@ class Plan:
     last_scan: Scan | None = None
     beyond: Slot | None = None
     shortened_by: tuple[str, ...] = ()
-    mri_contraindicated: bool = False
+    mri_contraindicated: Fact | None = None
     pause: Fact | None = None
     resumed: dt.date | None = None
     postoperative: tuple[Postoperative, ...] = ()
@@ -82,18 +83,18 @@ def plan(
 ) -> Plan:
     """The plan as it stands on the day `on`. The same record gives the same windows on any day."""
     courses = anchors(record.courses, on)
-    questions = (*courses.questions, *_scan_questions(record, on))
+    questions = (*courses.questions, *_scan_questions(record, on), *pauses.questions(record, on))
     if record.deceased:
         return Plan("ended", courses)
     operated = postoperative(record, knowledge, on)
-    said = facts.current(record.facts, "surveillance_pause", on)
+    said = pauses.standing(record, on)
     now = Plan(
         "active",
         courses,
         questions=questions,
-        mri_contraindicated=_mri_contraindicated(record, on),
+        mri_contraindicated=pauses.contraindication(record, on),
         pause=said if said and said.value != "none" else None,
-        resumed=said.on if said and said.value == "none" else None,
+        resumed=said.on if said and said.stated and said.value == "none" else None,
         postoperative=operated,
     )
     if not courses.given:
@@ -154,10 +155,5 @@ def _scan_questions(record: PatientRecord, on: dt.date) -> Iterator[Question]:
 def _counts(scan: Scan, record: PatientRecord) -> bool:
     """An MRI, or a CT done while MRI was contraindicated (SUP-SAFE-no-mri)."""
     if scan.modality == "CT" and scan.on is not None:
-        return _mri_contraindicated(record, scan.on)
+        return pauses.contraindication(record, scan.on) is not None
     return scan.modality == "MR"
-
-
-def _mri_contraindicated(record: PatientRecord, on: dt.date) -> bool:
-    fact = facts.current(record.facts, "mri_contraindicated", on)
-    return fact is not None and fact.value is True

@@ -33,7 +33,8 @@ def plan_in_words(plan: Plan) -> str:
         raise ValueError("an active plan has an open window")
     if plan.pause is not None:
         return (
-            f"Surveillance is paused{_since(plan.pause)}: {_PAUSE[str(plan.pause.value)]}. {_resumed(plan)}"
+            f"Surveillance is paused{_since(plan.pause)}: {_PAUSE[str(plan.pause.value)]}"
+            f"{_read_from(plan.pause)}. {_resumed(plan)}"
         )
     return active_in_words(plan, plan.active)
 
@@ -47,6 +48,10 @@ _PAUSE = {
 
 def _since(pause: Fact) -> str:
     return f" since {pause.on}" if pause.on else ""
+
+
+def _read_from(pause: Fact) -> str:
+    return "" if pause.stated else f", read from {pause.source} and to be confirmed"
 
 
 def _resumed(plan: Plan) -> str:

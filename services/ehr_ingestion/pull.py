@@ -25,7 +25,7 @@ from isodose.storage.database import Database
 TYPES = (
     "Condition", "BodyStructure", "ServiceRequest", "Procedure", "ImagingStudy", "DiagnosticReport",
     "Observation", "MedicationRequest", "MedicationAdministration", "MedicationStatement", "Appointment",
-    "AllergyIntolerance",
+    "AllergyIntolerance", "Device", "Encounter", "EpisodeOfCare", "Consent",
 )  # fmt: skip
 _ALONG = {kind: f"{kind}:medication" for kind in TYPES if kind.startswith("Medication")}
 PAGE = 100

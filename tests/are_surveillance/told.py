@@ -59,7 +59,9 @@ def judged_differs(row: Mapping[str, Any], knowledge: Knowledge) -> list[str]:
 
 
 def record_of(row: Mapping[str, Any]) -> PatientRecord:
-    """What a scenario row tells. A fact is a value, or {value, since} with its day."""
+    """What a scenario row tells. A fact is a value, or {value, since} with its day; with `read`
+    (likely or ask) it was not stated but read from another resource.
+    """
     stated = [
         _fact(name, one)
         for name, told in row.get("facts", {}).items()
@@ -80,7 +82,12 @@ def record_of(row: Mapping[str, Any]) -> PatientRecord:
 def _fact(name: str, told: Any) -> Fact:
     value, on = (told["value"], told.get("since")) if isinstance(told, dict) else (told, None)
     definition = facts.definition(name)
-    return Fact(name=name, value=value, unit=definition.unit, on=on, source=f"Observation/{name}")
+    stated = Fact(name=name, value=value, unit=definition.unit, on=on, source=f"Observation/{name}")
+    if not (isinstance(told, dict) and "read" in told):
+        return stated
+    return msgspec.structs.replace(
+        stated, source=f"Encounter/{name}", certainty=told["read"], stated=False, reasons=("As read.",)
+    )
 
 
 def _scope(fact: Fact) -> Scope:

@@ -140,6 +140,12 @@ def _named(chart: Chart, resource: Resource) -> tuple[Concept | None, Modality |
     return concept, _modality(concept, words) if concept or _imaging_words(words) else None, words
 
 
+def is_brain_mri(chart: Chart, resource: Resource) -> bool:
+    """Whether the code or its words name an MRI of the brain."""
+    concept, kind, words = _named(chart, resource)
+    return kind == "MR" and (concept is not None or _names_brain(words))
+
+
 def _imaging_words(words: str) -> bool:
     return any(word in words for word, _ in _MODALITY_WORDS)
 

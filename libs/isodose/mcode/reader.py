@@ -8,10 +8,13 @@ from typing import Any
 from isodose.clinical.record import PatientRecord
 from isodose.mcode import (
     cancer,
+    declined,
+    hospice,
     imaging,
     lesions,
     markers,
     medications,
+    mri_safety,
     patient,
     radiotherapy,
     statements,
@@ -20,7 +23,7 @@ from isodose.mcode import (
 )
 from isodose.mcode.chart import Chart, Reading, Resource, in_order, items
 
-# Statements come last: a fact that names no subject needs to know which there are.
+# Statements come last: a fact that names no subject needs to know which there are. MRI safety looks at scans.
 _READERS = (
     radiotherapy.read,
     lesions.read,
@@ -30,6 +33,9 @@ _READERS = (
     markers.read,
     status.read,
     medications.read,
+    hospice.read,
+    declined.read,
+    mri_safety.read,
     statements.read,
 )
 

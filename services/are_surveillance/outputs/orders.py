@@ -38,7 +38,7 @@ def orders(
     plan is paused.
     """
     asked = [{"text": text} for text in asked_of_the_scan(findings)]
-    held = plan.mri_contraindicated or plan.pause is not None
+    held = plan.mri_contraindicated is not None or plan.pause is not None
     following = [place.slot.window.earliest for place in plan.places[1:]]
     made = [
         _order(place, after, plan, known, knowledge)
