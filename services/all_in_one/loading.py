@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,10 @@ import httpx
 import msgspec
 import orjson
 
+from ehr_ingestion.arrival import UP_TO_PATIENTS, rank
+from ehr_ingestion.outcomes import Refusal, Tally, outcome_of, reason_of
+
 CHUNK = 200
-_FIRST = (
-    "Organization",
-    "Practitioner",
-    "PractitionerRole",
-    "Location",
-    "Patient",
-    "Medication",
-    "BodyStructure",
-    "Encounter",
-    "Condition",
-    "ServiceRequest",
-    "Procedure",
-    "ImagingStudy",
-)
 _REFERENCE = re.compile(rb'("reference"\s*:\s*)"([^"\\]+)"')
 
 
@@ -63,25 +52,11 @@ class Item:
         return f"{self.type}/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    place: str
-    reason: str
-
-
-@dataclass
-class Summary:
+@dataclass(kw_only=True)
+class Summary(Tally):
     """What became of the resources of one file."""
 
     file: str
-    accepted: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    refused: list[Refusal] = field(default_factory=list)
-
-    @property
-    def total(self) -> int:
-        return self.accepted + self.changed + self.unchanged + len(self.refused)
 
 
 def read_file(path: Path) -> list[Item]:
@@ -113,7 +88,7 @@ def read_or_refuse(path: Path, summary: Summary) -> list[Item]:
 def batches(files: Sequence[tuple[Summary, list[Item]]]) -> Iterator[list[tuple[Summary, Item]]]:
     """What goes together: each Bundle by itself; files of one resource pooled, patients before all."""
     pooled = [(summary, items[0]) for summary, items in files if len(items) == 1]
-    patients = [pair for pair in pooled if pair[1].type in _FIRST[:5]]
+    patients = [pair for pair in pooled if pair[1].type in UP_TO_PATIENTS]
     yield from _chunks(patients)
     for summary, items in files:
         if len(items) > 1:
@@ -128,22 +103,18 @@ def load(batch: Sequence[tuple[Summary, Item]], client: httpx.Client) -> None:
     if answer.is_client_error:
         answer = _post(client, _bundle("batch", items))
     entries = _json(answer).get("entry", []) if answer.status_code == httpx.codes.OK else []
-    failed = _reason(_json(answer)) or f"HTTP {answer.status_code}"
+    failed = reason_of(_json(answer)) or f"HTTP {answer.status_code}"
     for index, (summary, item) in enumerate(batch):
         if index < len(entries):
-            _count(item, entries[index].get("response", {}), summary)
+            summary.add(outcome_of(item.place, entries[index].get("response", {})))
         else:
             summary.refused.append(Refusal(item.place, failed))
 
 
 def _chunks(pairs: list[tuple[Summary, Item]]) -> Iterator[list[tuple[Summary, Item]]]:
-    ordered = sorted(pairs, key=lambda pair: _rank(pair[1]))
+    ordered = sorted(pairs, key=lambda pair: rank(pair[1].type))
     for start in range(0, len(ordered), CHUNK):
         yield ordered[start : start + CHUNK]
-
-
-def _rank(item: Item) -> int:
-    return _FIRST.index(item.type) if item.type in _FIRST else len(_FIRST)
 
 
 def _items(body: bytes) -> Iterator[Item]:
@@ -201,24 +172,3 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
-
-
-def _count(item: Item, response: dict[str, Any], summary: Summary) -> None:
-    status = str(response.get("status", ""))[:3]
-    if status == "201":
-        summary.accepted += 1
-    elif status == "200" and "outcome" in response:
-        summary.unchanged += 1
-    elif status == "200":
-        summary.changed += 1
-    else:
-        summary.refused.append(Refusal(item.place, _reason(response.get("outcome", {})) or f"HTTP {status}"))
-
-
-def _reason(outcome: dict[str, Any]) -> str:
-    reasons = []
-    for issue in outcome.get("issue", []):
-        where = ", ".join(issue.get("expression", []))
-        said = issue.get("diagnostics") or issue.get("code", "")
-        reasons.append(f"{said} ({where})" if where else said)
-    return "; ".join(reasons)

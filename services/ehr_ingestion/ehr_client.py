@@ -9,12 +9,15 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
 
 from isodose.security.backend_auth import NoTokenError
 
 ATTEMPTS = 5
+LONGEST_WAIT_S = 120.0
 FHIR_JSON = "application/fhir+json"
 _WAIT_AGAIN = frozenset({429, 502, 503, 504})
 
@@ -110,8 +113,19 @@ class EhrClient:
             self._sleep(wait)
 
 
-def pause(attempt: int, told: str | None) -> float:
+def pause(attempt: int, told: str | None, longest: float = LONGEST_WAIT_S) -> float:
     """Seconds to wait: what the server asks for, else twice as long each time, never all callers at once."""
-    if told is not None and told.isdigit():
-        return min(float(told), 120.0)
+    asked = _seconds(told) if told is not None else None
+    if asked is not None:
+        return min(asked, longest)
     return min(2.0**attempt, 30.0) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+def _seconds(told: str) -> float | None:
+    """What `Retry-After` says, in seconds from now: a number or a date, else nothing."""
+    if told.strip().isdigit():
+        return float(told)
+    try:
+        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

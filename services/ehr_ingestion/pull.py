@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 
+from ehr_ingestion import keeping
 from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
-from ehr_ingestion.following import follow
-from isodose.fhir import bundle as bundles
-from isodose.fhir.resources import is_id, parse
+from ehr_ingestion.outcomes import Tally
+from ehr_ingestion.patient_records import rebuild, touched
 from isodose.service import Work
 from isodose.storage.database import Database
 
@@ -33,21 +33,25 @@ MOST_PAGES = 200
 AT_ONCE = 100
 
 
+class _Entry(msgspec.Struct):
+    resource: msgspec.Raw = msgspec.Raw()
+    search: dict[str, msgspec.Raw] = {}
+
+
 class _Search(msgspec.Struct, rename="camel"):
     link: list[dict[str, str]] = []
-    entry: list[dict[str, msgspec.Raw]] = []
+    entry: list[_Entry] = []
 
 
 @dataclass
-class Summary:
-    """What came of a pull: resources kept, those that were here already, those refused and the types
-    withheld.
-    """
+class Summary(Tally):
+    """What came of a pull: what became of each resource, and the types withheld, each with the status."""
 
-    kept: int = 0
-    unchanged: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
     withheld: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> int:
+        return self.accepted + self.changed
 
 
 class EhrReader:
@@ -85,7 +89,7 @@ class EhrReader:
             if answer.status_code != httpx.codes.OK:
                 raise EhrAwayError(f"the EHR answered {answer.status_code} for {kind}", answer.status_code)
             page = _page(answer.content, kind)
-            yield from (self.relative(bytes(e["resource"])) for e in page.entry if "resource" in e)
+            yield from (self.relative(bytes(entry.resource)) for entry in page.entry if _is_found(entry))
             following = [link["url"] for link in page.link if link.get("relation") == "next"]
             if not following:
                 return
@@ -132,32 +136,17 @@ def pull(
 
 def keep(resources: list[bytes], database: Database, work: Callable[..., Work], summary: Summary) -> None:
     """Keep what can be kept of these resources, in one transaction, and count it in `summary`."""
-    entries = [entry for entry in map(_entry, resources) if entry is not None]
-    batch = parse(msgspec.json.encode({"resourceType": "Bundle", "type": "batch", "entry": entries}))
     with database.begin() as conn:
         opened = work(conn)
-        answer = bundles.process(opened.resources, batch)
-        changed = [stored for stored in answer.written if stored.changed]
-        follow(opened, changed)
-    summary.kept += len(changed)
-    summary.unchanged += len(answer.written) - len(changed)
-    for entry in msgspec.json.decode(answer.body)["entry"]:
-        status = entry["response"]["status"]
-        if int(status) >= 400:
-            summary.refused[status] = summary.refused.get(status, 0) + 1
+        outcomes, changed = keeping.keep(opened, resources)
+        rebuild(opened, touched(changed))
+    for outcome in outcomes:
+        summary.add(outcome)
 
 
-class _Named(msgspec.Struct, rename="camel"):
-    resource_type: str = ""
-    id: str = ""
-
-
-def _entry(resource: bytes) -> dict[str, object] | None:
-    named = msgspec.json.decode(resource, type=_Named)
-    if named.resource_type in ("", "OperationOutcome") or not is_id(named.id):
-        return None
-    url = f"{named.resource_type}/{named.id}"
-    return {"resource": msgspec.Raw(resource), "request": {"method": "PUT", "url": url}}
+def _is_found(entry: _Entry) -> bool:
+    """A resource of the EHR, not what it remarks on the search."""
+    return bool(bytes(entry.resource)) and bytes(entry.search.get("mode", b"")) != b'"outcome"'
 
 
 def _page(content: bytes, kind: str) -> _Search:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import orjson
 
@@ -13,14 +14,21 @@ from isodose.mcode.statements import fault
 
 def refuse_unreadable(written: Iterable[Stored]) -> None:
     """Raise FhirError (422) for Observations whose unit, type or value does not fit the fact they state."""
-    issues = []
-    for stored in written:
-        if stored.type != "Observation" or not stored.changed or stored.deleted:
-            continue
-        observation = orjson.loads(stored.body)
-        unfit = fault(observation)
-        if unfit is not None:
-            said = f"This states no fact: {unfit.text}."
-            issues.append(Issue("value", said, (f"Observation.{unfit.element}",)))
+    judged = (
+        unreadable(orjson.loads(stored.body))
+        for stored in written
+        if stored.type == "Observation" and stored.changed and not stored.deleted
+    )
+    issues = [issue for issue in judged if issue is not None]
     if issues:
         raise FhirError(422, issues)
+
+
+def unreadable(resource: dict[str, Any]) -> Issue | None:
+    """Why an Observation states no fact although it is coded as one; None for every other resource."""
+    if resource.get("resourceType") != "Observation":
+        return None
+    unfit = fault(resource)
+    if unfit is None:
+        return None
+    return Issue("value", f"This states no fact: {unfit.text}.", (f"Observation.{unfit.element}",))

@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, Key
 
 from all_in_one.pulling import pull_all
 from ehr_ingestion.app import service
-from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
+from ehr_ingestion.ehr_client import EhrAwayError, EhrClient, pause
 from ehr_ingestion.pull import EhrReader
 from isodose.security.backend_auth import BackendToken, NoTokenError, private_key
 from isodose.service import build_app
@@ -146,7 +146,7 @@ def test_the_whole_record_comes_with_what_it_points_to_and_again_changes_nothing
     ehr: Ehr, here: Settings
 ) -> None:
     summary = pull_all(reader(ehr), EHR, ["p1"], None, here)["p1"]
-    assert (summary.kept, summary.unchanged, summary.refused) == (154, 0, {})
+    assert (summary.accepted, summary.changed, summary.unchanged, summary.refused) == (154, 0, 0, [])
     assert kept(here) == {
         "Patient": 1, "Medication": 1, "BodyStructure": 1, "Observation": 150, "MedicationRequest": 1
     }  # fmt: skip
@@ -211,8 +211,36 @@ def test_an_invalid_resource_does_not_keep_the_others_out(ehr: Ehr, here: Settin
     patient = {"resourceType": "Patient", "id": "p1"}
     ehr.busy = [httpx.Response(200, json=patient), httpx.Response(200, json=page)]
     summary = pull_all(reader(ehr), EHR, ["p1"], None, here)["p1"]
-    assert summary.refused == {"422": 1}
+    (refusal,) = summary.refused
+    assert refusal.place == "Observation/o1"
+    assert refusal.reason.endswith("(Observation.status)")
     assert kept(here)["Observation"] == 150
+
+
+def test_a_fact_that_cannot_be_read_does_not_keep_the_others_out(ehr: Ehr, here: Settings) -> None:
+    code = {"system": "https://isodose.example/fhir/CodeSystem/fact", "code": "kps"}
+    bad = {**observation(1), "code": {"coding": [code]}, "valueString": "eighty"}
+    page = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": bad}]}
+    patient = {"resourceType": "Patient", "id": "p1"}
+    ehr.busy = [httpx.Response(200, json=patient), httpx.Response(200, json=page)]
+    summary = pull_all(reader(ehr), EHR, ["p1"], None, here)["p1"]
+    assert [one.place for one in summary.refused] == ["Observation/o1"]
+    assert summary.refused[0].reason.startswith("This states no fact")
+    assert kept(here)["Observation"] == 150
+
+
+@pytest.mark.parametrize(
+    ("told", "least", "most"),
+    [
+        ("7", 7, 7),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", 120, 120),
+        ("100000", 120, 120),
+        ("soon", 2, 4),
+        (None, 2, 4),
+    ],
+)
+def test_how_long_is_waited(told: str | None, least: float, most: float) -> None:
+    assert least <= pause(2, told) <= most
 
 
 def test_a_next_page_elsewhere_is_not_followed_with_the_token(ehr: Ehr, here: Settings) -> None:

@@ -67,7 +67,7 @@ def load(
     token: Annotated[Path | None, typer.Option("--token-file", help="a file with an access token")] = None,
 ) -> None:
     """Bring files of FHIR resources to a server; each resource is stored or refused with a reason."""
-    summaries = [loading.Summary(str(file)) for file in files]
+    summaries = [loading.Summary(file=str(file)) for file in files]
     read = [
         (summary, loading.read_or_refuse(file, summary))
         for file, summary in zip(files, summaries, strict=True)
@@ -114,8 +114,10 @@ def pull_patients(
         fail(str(error))
     for patient_id, summary in done.items():
         withheld = f", not given: {', '.join(summary.withheld)}" if summary.withheld else ""
-        refused = sum(summary.refused.values())
+        refused = len(summary.refused)
         say(f"{patient_id}: {summary.kept} kept, {summary.unchanged} as before, {refused} refused{withheld}")
+        for refusal in summary.refused:
+            say(f"refused {refusal.place}: {refusal.reason}")
     if any(summary.refused for summary in done.values()):
         raise typer.Exit(1)
 

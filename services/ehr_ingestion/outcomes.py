@@ -1,0 +1,81 @@
+"""What became of each resource that was sent, read from the response entries of a Bundle."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+Became = Literal["accepted", "changed", "unchanged", "refused"]
+_IN_BUNDLE = re.compile(r"Bundle\.entry\[\d+\]\.resource")
+
+
+class Outcome(NamedTuple):
+    """What became of one resource. `dangling` tells that it was refused only because what it refers to is
+    not here.
+    """
+
+    place: str
+    became: Became
+    reason: str = ""
+    dangling: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    place: str
+    reason: str
+
+
+@dataclass
+class Tally:
+    """How many resources were accepted, changed, or as before; and each one refused, with the reason."""
+
+    accepted: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        match outcome.became:
+            case "accepted":
+                self.accepted += 1
+            case "changed":
+                self.changed += 1
+            case "unchanged":
+                self.unchanged += 1
+            case "refused":
+                self.refused.append(Refusal(outcome.place, outcome.reason))
+
+    @property
+    def total(self) -> int:
+        return self.accepted + self.changed + self.unchanged + len(self.refused)
+
+
+def outcome_of(place: str, response: Mapping[str, Any]) -> Outcome:
+    """What `Bundle.entry.response` says of the resource sent to `place`."""
+    status, told = str(response.get("status", ""))[:3], response.get("outcome", {})
+    if status == "201":
+        return Outcome(place, "accepted")
+    if status == "200":
+        return Outcome(place, "unchanged" if told else "changed")
+    if status == "204":
+        return Outcome(place, "changed")
+    codes = {issue.get("code") for issue in told.get("issue", [])}
+    reason = _IN_BUNDLE.sub(place.partition("/")[0], reason_of(told)) or f"HTTP {status}"
+    return refused(place, reason, dangling=codes == {"not-found"})
+
+
+def refused(place: str, reason: str, *, dangling: bool = False) -> Outcome:
+    return Outcome(place, "refused", reason, dangling)
+
+
+def reason_of(outcome: Mapping[str, Any]) -> str:
+    """The issues of an OperationOutcome in one line; empty where there are none."""
+    reasons = []
+    for issue in outcome.get("issue", []):
+        where = ", ".join(issue.get("expression", []))
+        said = issue.get("diagnostics") or issue.get("code", "")
+        reasons.append(f"{said} ({where})" if where else said)
+    return "; ".join(reasons)
