@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, make_url, text
 import served
 from isodose.events.log import EventLog, open_log
 from isodose.storage.database import Database
+from npm import packages
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 
@@ -92,6 +93,27 @@ def kafka_url(server_dir: Path) -> Iterator[str]:
         return
     yield f"kafka://127.0.0.1:{port}"
     kafka.stop(server_dir / "kafka")
+
+
+@pytest.fixture(scope="session")
+def mcode_package() -> Path:
+    """The official package of mCODE, unpacked; its examples are in `example`."""
+    try:
+        return packages.mcode()
+    except packages.CannotFetch as reason:
+        _not_here(reason)
+        raise
+
+
+@pytest.fixture(scope="session")
+def npm_clients() -> Path:
+    """The `node_modules` of the clients that are tried on this server."""
+    try:
+        packages.node()
+        return packages.clients()
+    except packages.CannotFetch as reason:
+        _not_here(reason)
+        raise
 
 
 @pytest.fixture(scope="session")

@@ -191,6 +191,69 @@ def test_genomic_variants(given: Any, expected: dict[str, Any]) -> None:
     assert values(given) == expected
 
 
+def test_a_fusion_tells_of_both_of_its_genes() -> None:
+    genes = [
+        {"code": concept(LOINC, "48018-6"), "valueCodeableConcept": concept("http://www.genenames.org", gene)}
+        for gene in ("HGNC:7029", "HGNC:427")
+    ]
+    kind = {"code": concept(LOINC, "48019-4"), "valueCodeableConcept": {"text": "rearrangement"}}
+    given = observation("69548-6", valueCodeableConcept=concept(LOINC, "LA9633-4"), component=[*genes, kind])
+    assert values(given) == {"molecular.ALK": "rearranged"}
+
+
+ER, PR, HER2 = "85337-4", "85339-0", "48676-1"
+
+
+@pytest.mark.parametrize(
+    ("receptors", "her2", "subtype"),
+    [
+        ({ER: POSITIVE, PR: NEGATIVE}, POSITIVE, "luminal_b"),
+        ({ER: NEGATIVE, PR: POSITIVE}, NEGATIVE, "luminal_a"),
+        ({PR: POSITIVE}, NEGATIVE, "luminal_a"),
+        ({ER: NEGATIVE, PR: NEGATIVE}, POSITIVE, "her2"),
+        ({ER: NEGATIVE, PR: NEGATIVE}, NEGATIVE, "basal"),
+        ({ER: NEGATIVE, PR: NEGATIVE}, {"valueString": "1+"}, "basal"),
+        ({ER: NEGATIVE}, NEGATIVE, None),
+        ({ER: NEGATIVE, PR: NEGATIVE}, {"valueString": "2+"}, None),
+        ({}, POSITIVE, None),
+    ],
+)
+def test_the_subtype_of_breast_cancer_follows_from_its_receptors(
+    receptors: dict[str, Any], her2: Any, subtype: str | None
+) -> None:
+    tests = {HER2: her2, **receptors}
+    record = build_record("p", [observation(code, **more) | {"id": code} for code, more in tests.items()])
+    found = [(f.value, f.stated, f.certainty) for f in record.facts if f.name == "breast_subtype"]
+    assert found == ([(subtype, False, "likely")] if subtype else [])
+
+
+def test_the_newest_test_of_a_receptor_counts() -> None:
+    older = observation(ER, **POSITIVE) | {"id": "e1", "effectiveDateTime": "2020-01-01"}
+    newer = observation(ER, **NEGATIVE) | {"id": "e2"}
+    others = [observation(code, **NEGATIVE) | {"id": code} for code in (PR, HER2)]
+    assert values(older, newer, *others)["breast_subtype"] == "basal"
+
+
+STAGE_IV = concept(SNOMED, "1222837003")
+
+
+def test_a_stage_group_is_read_from_its_observation_or_from_the_condition_alone() -> None:
+    assert values(observation("21908-9", valueCodeableConcept=STAGE_IV)) == {"stage_group": "IV"}
+    summed = condition(ICD10CM, "C43.9", recordedDate="2026-01-02", stage=[{"summary": STAGE_IV}])
+    assert values(summed)["stage_group"] == "IV"
+    observed = [{"summary": STAGE_IV, "assessment": [{"reference": "Observation/o1"}]}]
+    assert "stage_group" not in values(condition(ICD10CM, "C43.9", stage=observed))
+    unknown = build_record("p", [observation("21908-9", valueCodeableConcept={"text": "stage four"})])
+    assert (unknown.facts, codes(unknown)) == ((), ["stage-not-told"])
+
+
+def test_a_history_of_metastases_outside_the_brain_is_likely_and_no_history_tells_nothing() -> None:
+    had = observation("1098951000119108", SNOMED)
+    (fact,) = build_record("p", [had]).facts
+    assert (fact.name, fact.value, fact.certainty) == ("extracranial_metastases_present", True, "likely")
+    assert values({**had, "valueBoolean": False}) == {}
+
+
 def lesion(identity: str = "l1", **more: Any) -> dict[str, Any]:
     return {
         "resourceType": "BodyStructure",

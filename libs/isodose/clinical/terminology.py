@@ -143,6 +143,7 @@ VALUE_SETS = (
     "radiotherapy",
     "refusals",
     "site_qualifiers",
+    "stage_groups",
     "steroid_toxicity",
     "supportive_drugs",
     "tumour_markers",

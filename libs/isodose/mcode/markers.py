@@ -5,7 +5,8 @@ TumorMarkerTest and GenomicVariant of mCODE (https://hl7.org/fhir/us/mcode/Struc
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
+from collections.abc import Mapping
 
 from isodose.clinical.terminology import codings, value_set, words_of
 from isodose.mcode import units
@@ -72,11 +73,23 @@ _NO_WORDS = (
 # BRAF codes that do not tell the codon.
 _BRAF_ANY = {"58483-9", "53844-7"}
 _TPS = "83053-9"
+_GENE, _ORIGIN, _GERMLINE = "48018-6", "48002-0", "LA6683-2"
+_NOT_FOUND = "One variant was not found, which does not show that the gene has none"
+_RECEPTORS = ("er", "pr")
+_HER2_TOLD = ("positive", "low", "negative")
+# By hormone receptors and HER2 (SUP-GPA-breast).
+_SUBTYPES = {
+    (True, True): "luminal_b",
+    (True, False): "luminal_a",
+    (False, True): "her2",
+    (False, False): "basal",
+}
 _STRUCTURAL_WORDS = (" fusion ", " rearrangement ", " rearranged ", " translocation ", " inversion ")
 
 
 def read(chart: Chart, reading: Reading) -> None:
     """Marker tests and genomic variants."""
+    receptors: dict[str, list[tuple[Resource, bool]]] = {}
     for observation in chart.of("Observation"):
         if observation.get("status") == "cancelled":
             continue
@@ -86,8 +99,11 @@ def read(chart: Chart, reading: Reading) -> None:
                 _tumour_proportion(reading, observation)
             elif marker.id in _FACTS:
                 _test(reading, observation, marker.id)
+            elif marker.id in _RECEPTORS and (outcome := _outcome(observation)) is not None:
+                receptors.setdefault(marker.id, []).append((observation, outcome))
         elif (found := value_set("genes").match(given)) is not None and found.id == "genomic_variant":
             _variant(reading, observation)
+    _breast_subtype(reading, receptors)
 
 
 def _outcome(observation: Resource) -> bool | None:  # noqa: PLR0911 (one return per form of the result)
@@ -155,33 +171,36 @@ def _her2_grade(observation: Resource) -> str | None:
 
 
 def _variant(reading: Reading, observation: Resource) -> None:
-    """A GenomicVariant: the gene, whether it was found, and what kind of change it is."""
-    parts: dict[str, Any] = {}
-    for component in items(observation.get("component")):
-        if isinstance(component, dict):
-            for coding in codings(component.get("code")):
-                parts.setdefault(coding.code, component)
-    gene = value_set("genes").match(codings(parts.get("48018-6", {}).get("valueCodeableConcept")))
-    marker = _GENES.get(gene.id) if gene else None
-    if marker is None:
+    """A GenomicVariant: the genes (a fusion has two), whether it was found, and what kind of change it is."""
+    parts: list[tuple[str, Resource]] = [
+        (coding.code, component)
+        for component in items(observation.get("component"))
+        if isinstance(component, dict)
+        for coding in codings(component.get("code"))
+    ]
+    said = [(code, codings(part.get("valueCodeableConcept"))) for code, part in parts]
+    if any(coding.code == _GERMLINE for code, given in said if code == _ORIGIN for coding in given):
         return
-    ref = reference_to(observation)
-    if any(c.code == "LA6683-2" for c in codings(parts.get("48002-0", {}).get("valueCodeableConcept"))):
-        return
+    found = [value_set("genes").match(given) for code, given in said if code == _GENE]
+    markers = dict.fromkeys(_GENES[gene.id] for gene in found if gene is not None and gene.id in _GENES)
     outcome = _outcome(observation)
     if outcome is None:
         return
-    name, yes, _no = _FACTS[marker]
     words = words_of(
-        *(p.get("valueCodeableConcept") for p in parts.values()),
-        *(str(p.get("valueString") or "") for p in parts.values()),
+        *(part.get("valueCodeableConcept") for _, part in parts),
+        *(str(part.get("valueString") or "") for _, part in parts),
         *(observation.get("interpretation") or ()),
         str(observation.get("valueString") or ""),
     )
-    reason = _does_not_count(marker, words) if outcome else ""
-    if reason or not outcome:
-        text = reason or "One variant was not found, which does not show that the gene has none"
-        reading.problem("variant-not-conclusive", f"{name}: {text}", ref, "Observation.component")
+    for marker in markers:
+        _altered(reading, observation, marker, _does_not_count(marker, words) if outcome else _NOT_FOUND)
+
+
+def _altered(reading: Reading, observation: Resource, marker: str, against: str) -> None:
+    """State that the gene is altered, or say why the variant does not show it."""
+    (name, yes, _no), ref = _FACTS[marker], reference_to(observation)
+    if against:
+        reading.problem("variant-not-conclusive", f"{name}: {against}", ref, "Observation.component")
         return
     reading.state(fact(name, yes, ref, effective_day(observation), stated=False, certainty="likely"))
 
@@ -214,3 +233,28 @@ def _tumour_proportion(reading: Reading, observation: Resource) -> None:
         )
         return
     reading.state(fact("pdl1_tps_pct", percent, ref, effective_day(observation)))
+
+
+def _breast_subtype(reading: Reading, receptors: Mapping[str, list[tuple[Resource, bool]]]) -> None:
+    """The subtype as Breast GPA 2020 divides them: by hormone receptors and HER2, each in its newest test."""
+    her2 = [f for f in reading.facts if f.name == "molecular.HER2" and f.value in _HER2_TOLD]
+    newest = [max(tests, key=_recency) for tests in receptors.values()]
+    hormone = any(positive for _, positive in newest)
+    if not her2 or not newest or not (hormone or len(newest) == len(_RECEPTORS)):
+        return
+    overexpressed = max(her2, key=lambda f: (f.on or dt.date.min, f.source))
+    subtype = _SUBTYPES[hormone, overexpressed.value == "positive"]
+    told = [(effective_day(test), reference_to(test)) for test, _ in newest]
+    on, ref = max(
+        [*told, (overexpressed.on, overexpressed.source)], key=lambda t: (t[0] or dt.date.min, t[1])
+    )
+    receptor = "positive" if hormone else "negative"
+    reason = f"The hormone receptors are {receptor} and HER2 is {overexpressed.value}."
+    reading.read.update(ref for _, ref in told)
+    reading.state(
+        fact("breast_subtype", subtype, ref, on, certainty="likely", stated=False, reasons=(reason,))
+    )
+
+
+def _recency(test: tuple[Resource, bool]) -> tuple[dt.date, str]:
+    return effective_day(test[0]) or dt.date.min, reference_to(test[0])
