@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from isodose.assessment import Decider
+from isodose.assessment import Decider, keep_knowledge
 from isodose.assessment.published import words_of
 from isodose.cds_hooks.ehr import EhrServers
 from isodose.cds_hooks.hook import CdsService
@@ -129,6 +129,8 @@ class Running:
             try:
                 with self.transaction() as work:
                     work.resources.put_shared(definitions)
+                    if service.decider:
+                        keep_knowledge(work, service.decider)
                 return
             except (IntegrityError, OvertakenError):
                 if attempt == 2:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from isodose.events.outbox import Outbox
 from isodose.fhir.store import ResourceStore
+from isodose.storage.archive import Archive
 from isodose.storage.records import GuidanceStore, Records
 
 
@@ -20,6 +21,7 @@ class Work:
     resources: ResourceStore
     records: Records
     guidance: GuidanceStore
+    archive: Archive
     outbox: Outbox
 
 
@@ -32,6 +34,7 @@ def work_at(base: str) -> Callable[[Connection], Work]:
             resources=ResourceStore(conn, base),
             records=Records(conn),
             guidance=GuidanceStore(conn),
+            archive=Archive(conn),
             outbox=Outbox(conn),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from all_in_one.commands import data, starting, upkeep
+from all_in_one.commands import data, over_time, starting, upkeep
 
 app = typer.Typer(
     help="Isodose: decision support for stereotactic radiosurgery of brain metastases.",
@@ -20,6 +20,8 @@ app.command("serve")(starting.serve)
 app.command("day")(upkeep.day)
 app.command("migrate")(upkeep.migrate)
 app.command("topics")(upkeep.topics)
+app.command("replay")(over_time.replay_knowledge)
+app.command("explain")(over_time.explain_result)
 app.command("audit")(upkeep.verify_audit)
 
 dead_letters = typer.Typer(help="Events set aside after every attempt to handle them failed.")

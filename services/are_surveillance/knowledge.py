@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from are_surveillance.working_days import EVERY_DAY, WorkingDays
-from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.knowledge import Entry, Knowledge
 from isodose.clinical.knowledge import load as load_package
 
 
@@ -14,8 +14,15 @@ class SiteKnowledge(Knowledge):
 
     def __init__(self, known: Knowledge, working_days: WorkingDays) -> None:
         super().__init__(known.entries, [code for code in known.entries if known.is_enabled(code)])
+        self._known = known
         self.version = f"{known.version}-{working_days.name}"
         self.working_days = working_days
+
+    def text(self) -> bytes:
+        return self._known.text()
+
+    def holding(self, entries: Mapping[str, Entry], enable: Iterable[str] | None = None) -> Knowledge:
+        return SiteKnowledge(self._known.holding(entries, enable), self.working_days)
 
 
 def load(enable: Iterable[str] = (), working_days: WorkingDays = EVERY_DAY) -> Knowledge:

@@ -15,6 +15,7 @@ from fhir.resources.R4B.detectedissue import DetectedIssue
 from ici_steroid_alerts.app import service
 from ici_steroid_alerts.names import CardName, name_in
 from ici_steroid_alerts.override_report import report
+from isodose.assessment.explanation import explain
 from isodose.clinical.record import Exposure, PatientRecord
 from isodose.events import contract
 from isodose.fhir.validation import validate
@@ -268,3 +269,16 @@ def test_the_extensions_in_use_are_those_that_are_published(patient: Patient) ->
     for definition in patient.running.service.definitions:
         validate(definition)
         assert definition["url"].startswith("https://isodose.example/fhir/")
+
+
+def test_each_version_of_an_alert_is_made_again_with_what_was_answered_by_then(patient: Patient) -> None:
+    patient.takes(NIVOLUMAB, prednisone(20))
+    patient.is_answered()
+    last = patient.takes(NIVOLUMAB, prednisone(60))
+    decider = patient.running.service.decider
+    assert decider is not None
+    with patient.running.reading() as work:
+        versions = range(1, int(last["meta"]["versionId"]) + 1)
+        told = [explain(work, decider, "DetectedIssue", last["id"], str(version)) for version in versions]
+    assert len(told) == 3
+    assert [one.outcome for one in told if one is not None] == ["same"] * 3

@@ -1,7 +1,14 @@
 """What the three decision services share around their pure `decide`: events, the day, results, `$assess`."""
 
 from isodose.assessment.decider import Decider, Decision, decide, digest, without_options
-from isodose.assessment.handlers import Due, handlers, on_day_started, on_record_changed, reassess
+from isodose.assessment.handlers import (
+    Due,
+    handlers,
+    keep_knowledge,
+    on_day_started,
+    on_record_changed,
+    reassess,
+)
 from isodose.assessment.operation import assess, assess_operation, stored_record
 
 __all__ = [
@@ -13,6 +20,7 @@ __all__ = [
     "decide",
     "digest",
     "handlers",
+    "keep_knowledge",
     "on_day_started",
     "on_record_changed",
     "reassess",

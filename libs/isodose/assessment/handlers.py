@@ -18,6 +18,7 @@ from isodose.clinical.finding import conclusion
 from isodose.clinical.record import PatientRecord
 from isodose.events import contract
 from isodose.events.consumer import Handler
+from isodose.fhir.resources import instant
 from isodose.storage.records import Guidance
 from isodose.telemetry import observing
 from isodose.work import Work
@@ -93,13 +94,22 @@ def _keep(work: Work, decider: Decider, made: Sequence[tuple[Decision, str | Non
         decision.record.patient_id: decision.resources + withdrawn[decision.record.patient_id]
         for decision, _ in made
     }
+    decided = [_guidance(decider, decision) for decision, _ in made]
+    at = instant(work.resources.clock())
+    work.archive.keep(at, decided, (decision.record for decision, _ in made))
     work.resources.put_results(told)
     events = [
         _event(decider, decision, told[decision.record.patient_id], traceparent)
         for decision, traceparent in made
     ]
-    work.guidance.put(*(_guidance(decider, decision) for decision, _ in made))
+    work.guidance.put(*decided)
     work.outbox.add_all("isodose.guidance.v1", [(event.subject, event) for event in events])
+
+
+def keep_knowledge(work: Work, decider: Decider) -> None:
+    """Keep what the service decides with, so that each of its decisions can be made again."""
+    known = decider.knowledge
+    work.archive.keep_knowledge(decider.service, known.version, known.text())
 
 
 def handlers(decider: Decider) -> dict[str, Handler]:

@@ -108,6 +108,7 @@ class Knowledge:
     def __init__(self, entries: Mapping[str, Entry], enable: Iterable[str] = (), also: str = "") -> None:
         self.entries = dict(entries)
         self._enabled = frozenset(enable)
+        self._also = also
         unheard = self._enabled - self.entries.keys()
         if unheard:
             raise KnowledgeError(f"cannot enable unknown entries: {', '.join(sorted(unheard))}")
@@ -119,6 +120,21 @@ class Knowledge:
             for shown_with in entry.shown_with if self.is_enabled(code) else ():
                 beside.setdefault(shown_with, []).append(code)
         self._evidence = {code: tuple(sorted(shown)) for code, shown in beside.items()}
+
+    def text(self) -> bytes:
+        """The entries, in their order, and what is enabled, as JSON: what `restored` takes."""
+        return msgspec.json.encode([self.entries, sorted(self._enabled)])
+
+    def restored(self, text: bytes) -> Knowledge:
+        """The knowledge that `text` was made of; what stands beside the entries is that of today, and where
+        it was another then, the version is another too.
+        """
+        entries, enabled = msgspec.json.decode(text, type=tuple[dict[str, Entry], list[str]])
+        return self.holding(entries, enabled)
+
+    def holding(self, entries: Mapping[str, Entry], enable: Iterable[str] | None = None) -> Knowledge:
+        """The same with these entries; what is enabled stays unless told."""
+        return Knowledge(entries, self._enabled if enable is None else enable, self._also)
 
     def is_enabled(self, code: str) -> bool:
         return self.entries[code].enabled or code in self._enabled
@@ -147,7 +163,7 @@ def load(package: str, enable: Iterable[str] = (), also: str = "") -> Knowledge:
     entries: dict[str, Entry] = {}
     for file in sorted(files(package).joinpath("knowledge").iterdir(), key=lambda f: f.name):
         if file.name.endswith(".yaml"):
-            for code, entry in _read(file).items():
+            for code, entry in entries_in(file).items():
                 if code in entries:
                     raise KnowledgeError(f"{file.name}: {code} is defined twice")
                 entries[code] = entry
@@ -156,7 +172,8 @@ def load(package: str, enable: Iterable[str] = (), also: str = "") -> Knowledge:
     return Knowledge(entries, enable, also)
 
 
-def _read(file: Traversable) -> dict[str, Entry]:
+def entries_in(file: Traversable) -> dict[str, Entry]:
+    """The entries of one knowledge file. Raises `KnowledgeError` naming the file."""
     try:
         parsed = msgspec.convert(yaml.safe_load(file.read_text(encoding="utf-8")), _File)
     except (yaml.YAMLError, msgspec.ValidationError) as error:

@@ -152,6 +152,15 @@ class GuidanceStore:
         )
         yield from self.conn.execute(query).scalars().all()
 
+    def decided_since(self, service: str, on: dt.date) -> list[str]:
+        """Patients whose last decision is of that day or a later one, in order of id."""
+        query = (
+            select(guidance.c.patient_id)
+            .where(guidance.c.service == service, guidance.c.on_date >= on)
+            .order_by(guidance.c.patient_id)
+        )
+        return list(self.conn.execute(query).scalars())
+
     def due(self, service: str, on: dt.date) -> Iterator[str]:
         """Patients whose answer may have changed by `on` although their record did not, in order of id."""
         query = (

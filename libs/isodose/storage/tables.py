@@ -118,6 +118,37 @@ guidance = Table(
     Index(None, "service", "knowledge_version"),
 )
 
+decision = Table(
+    "decision",
+    metadata,
+    Column("service", String(64), primary_key=True),
+    Column("patient_id", String(64), primary_key=True),
+    Column("record_version", BigInteger, primary_key=True, autoincrement=False),
+    Column("knowledge_version", String(64), primary_key=True),
+    Column("on_date", Date, primary_key=True),
+    Column("decided_at", String(24), nullable=False),
+    Column("digest", String(64), nullable=False),
+)
+"""Every decision that was stored, and when first; `guidance` holds the last of each service and patient."""
+
+record_version = Table(
+    "record_version",
+    metadata,
+    Column("patient_id", String(64), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False),
+)
+"""The records that decisions were made on, each version once."""
+
+knowledge_version = Table(
+    "knowledge_version",
+    metadata,
+    Column("service", String(64), primary_key=True),
+    Column("version", String(64), primary_key=True),
+    Column("content", Text, nullable=False),
+)
+"""The knowledge that decisions were made with; `content` is that of `Knowledge.text`."""
+
 outbox = Table(
     "outbox",
     metadata,
