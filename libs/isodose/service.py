@@ -28,7 +28,7 @@ from isodose.cds_hooks.hook import CdsService
 from isodose.cds_hooks.models import Feedback
 from isodose.cds_hooks.router import cds_router
 from isodose.cds_hooks.trust import CdsTrust, clients_in
-from isodose.events import contract, dead_letters
+from isodose.events import contract, dead_letters, jobs
 from isodose.events.consumer import Claims, Consumer, Handler
 from isodose.events.contract import Event
 from isodose.events.log import LogUnavailable, open_log
@@ -63,8 +63,9 @@ class Service:
 
     `definitions` are resources that are the same for every patient, stored when it starts. `handlers` are by
     topic; `operations` are those of its FHIR API; `on_written` is called in the transaction of every FHIR
-    write with what was written; `own_routes` makes routes that need the service's state. A service that
-    keeps no state has `routers` alone: no FHIR API, no database, no log.
+    write with what was written; `own_routes` makes routes that need the service's state, `jobs` the
+    handlers of what is to be done at other systems, by kind. A service that keeps no state has `routers`
+    alone: no FHIR API, no database, no log.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Service:
     on_written: Callable[[Work, Sequence[Stored]], None] | None = None
     routers: Sequence[APIRouter] = ()
     own_routes: Callable[[Running], APIRouter] | None = None
+    jobs: Callable[[Running], Mapping[str, jobs.Handler]] | None = None
     keeps_state: bool = True
 
 
@@ -105,8 +107,10 @@ class Running:
             retries=settings.handler_attempts,
             backoff=settings.handler_backoff_s,
             claims=claims_at(settings.ehr_ingestion_url, lambda: self.gate.authorization(service.name)),
-            committed=self.relay.wake,
+            committed=self._committed,
         )
+        handlers = service.jobs(self) if service.jobs is not None else {}
+        self.jobs = jobs.JobRunner(self.database, handlers) if handlers else None
 
     def start(self) -> None:
         self.database.check_schema()
@@ -115,6 +119,8 @@ class Running:
         self.relay.start()
         if self.service.handlers:
             self.consumer.start()
+        if self.jobs is not None:
+            self.jobs.start()
 
     def _define(self) -> None:
         """Store the definitions of the service; another replica that does it meanwhile does no harm."""
@@ -139,6 +145,8 @@ class Running:
     def stop(self) -> None:
         if self.service.handlers:
             self.consumer.stop()
+        if self.jobs is not None:
+            self.jobs.stop()
         self.relay.stop()
         self.audit.stop()
         self.log.close()
@@ -146,10 +154,15 @@ class Running:
 
     @contextmanager
     def transaction(self) -> Iterator[Work]:
-        """One write transaction; events it put in the outbox leave as soon as it has committed."""
+        """One write transaction; its events leave and its jobs begin as soon as it has committed."""
         with self.signals.transaction("transaction"), self.database.begin() as conn:
             yield self.work(conn)
+        self._committed()
+
+    def _committed(self) -> None:
         self.relay.wake()
+        if self.jobs is not None:
+            self.jobs.wake()
 
     @contextmanager
     def reading(self) -> Iterator[Work]:
@@ -166,6 +179,8 @@ class Running:
         found += _state("relay", self.relay)
         if self.service.handlers:
             found += _state("consumer", self.consumer)
+        if self.jobs is not None:
+            found += _state("jobs", self.jobs)
         return found
 
     def witness(self, request: Request, deed: Deed) -> None:
@@ -180,6 +195,11 @@ class Running:
             metrics.unpublished.labels(name).set(count)
             metrics.outbox_age.labels(name).set(age.total_seconds())
             metrics.dead_letters.labels(name).set(dead_letters.count(conn))
+            stand = jobs.standing(conn, self.jobs.kinds) if self.jobs is not None else {}
+        for kind, one in stand.items():
+            metrics.jobs_waiting.labels(name, kind).set(one.waiting)
+            metrics.jobs_oldest.labels(name, kind).set(one.oldest.total_seconds())
+            metrics.jobs_failed.labels(name, kind).set(one.failed)
         for topic, behind in self.consumer.lag().items():
             metrics.lag.labels(name, topic).set(behind)
 
@@ -390,7 +410,7 @@ def _cds(service: Service, running: Running, trust: CdsTrust | None) -> APIRoute
     )
 
 
-def _state(name: str, worker: Relay | Consumer) -> list[str]:
+def _state(name: str, worker: Relay | Consumer | jobs.JobRunner) -> list[str]:
     if not worker.is_alive():
         return [f"{name} stopped"]
     return [f"{name} failing: {worker.last_error}"] if worker.last_error else []

@@ -94,6 +94,23 @@ class Settings(BaseSettings):
     ehr_fhir_servers: Names = Field(
         default=(), description="FHIR servers of EHRs that CDS calls may name; empty: none is asked"
     )
+    ehr_fhir_url: str = Field(
+        default="", description="FHIR base of the EHR that is read after its notifications; empty: none"
+    )
+    ehr_token_url: str = Field(default="", description="the token endpoint of that EHR; empty: no token")
+    ehr_client_id: str = Field(default="", description="as which Isodose is registered at that EHR")
+    ehr_key_file: Path | None = Field(
+        default=None, description="a file with the private JWK of that client (SMART Backend Services)"
+    )
+    ehr_scope: str = Field(default="system/*.rs", description="scope to ask that EHR for")
+    ehr_requests_per_minute: int = Field(
+        default=600, ge=0, description="requests a minute to that EHR by one process; 0: no limit"
+    )
+    notification_secret_file: Path | None = Field(
+        default=None,
+        description="a file with the secrets by which the EHR's notifications are known, one a line: the "
+        "first is given to the EHR, all are taken; empty: only access tokens that may write",
+    )
     ehr_timeout_s: float = Field(default=2.0, gt=0, description="how long a CDS call waits for the EHR")
     demonstration_day: dt.date | None = Field(
         default=None, description="fixed decision day, for demonstrations; empty: today"
@@ -138,7 +155,7 @@ class Settings(BaseSettings):
             else value
         )
 
-    @field_validator("public_url", "canonical_base", "worklist_url", "cds_url", mode="after")
+    @field_validator("public_url", "canonical_base", "worklist_url", "cds_url", "ehr_fhir_url", mode="after")
     @classmethod
     def _without_slash(cls, value: str) -> str:
         return value.rstrip("/")

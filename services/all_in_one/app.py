@@ -77,7 +77,7 @@ class AllInOne:
 
     def _owner(self, path: str) -> tuple[ASGIApp, str]:
         first, _, rest = path.lstrip("/").partition("/")
-        if first in ("fhir", "patient-record"):
+        if first in ("fhir", "patient-record", "notifications"):
             return self.apps["ehr_ingestion"], ""
         if first == "worklist":
             return self.apps["worklist"], ""

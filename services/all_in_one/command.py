@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from all_in_one.commands import data, over_time, starting, upkeep
+from all_in_one.commands import data, over_time, starting, subscriptions, upkeep
 
 app = typer.Typer(
     help="Isodose: decision support for stereotactic radiosurgery of brain metastases.",
@@ -28,3 +28,10 @@ dead_letters = typer.Typer(help="Events set aside after every attempt to handle 
 dead_letters.command("list")(upkeep.list_dead_letters)
 dead_letters.command("replay")(upkeep.replay_dead_letters)
 app.add_typer(dead_letters, name="dead-letters")
+
+told = typer.Typer(help="Subscriptions at the EHR, by which it tells Isodose what changed.")
+told.command("create")(subscriptions.create)
+told.command("renew")(subscriptions.renew)
+told.command("list")(subscriptions.list_subscriptions)
+told.command("remove")(subscriptions.remove)
+app.add_typer(told, name="subscriptions")

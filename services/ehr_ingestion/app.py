@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import httpx
+from fastapi import APIRouter
+
 from ehr_ingestion.api import claims
+from ehr_ingestion.connection import ehr_of
 from ehr_ingestion.following import follow
 from ehr_ingestion.handlers import handlers
+from ehr_ingestion.notifications.fetching import Fetching
+from ehr_ingestion.notifications.registering import registrar_of, watching
+from ehr_ingestion.notifications.routes import notifications
 from isodose.assessment.published import words_of_all
-from isodose.service import Service
+from isodose.events.jobs import Handler
+from isodose.security.gate import GateError
+from isodose.service import Running, Service
 from isodose.settings import Settings
 
 
-def service(settings: Settings) -> Service:
+def service(settings: Settings, ehr_transport: httpx.BaseTransport | None = None) -> Service:
+    """`ehr_transport` takes the place of the network on the way to the EHR."""
+
+    def routes(running: Running) -> APIRouter:
+        router = claims(running)
+        if running.settings.ehr_fhir_url:
+            router.include_router(notifications(running))
+        return router
+
+    def jobs(running: Running) -> Mapping[str, Handler]:
+        return _at_the_ehr(running, ehr_transport)
+
     return Service(
         name="ehr_ingestion",
         title="Isodose: the one record per patient",
@@ -18,6 +40,19 @@ def service(settings: Settings) -> Service:
         port=8001,
         handlers=handlers(),
         on_written=follow,
-        own_routes=claims,
+        own_routes=routes,
+        jobs=jobs,
         definitions=words_of_all(settings.canonical_base),
     )
+
+
+def _at_the_ehr(running: Running, transport: httpx.BaseTransport | None) -> Mapping[str, Handler]:
+    """What is done at the EHR, where the settings name one."""
+    try:
+        client = ehr_of(running.settings, transport)
+    except ValueError as error:
+        raise GateError(str(error)) from error
+    if client is None:
+        return {}
+    registrar = registrar_of(client, running.database, running.settings)
+    return {**Fetching(running, client).handlers(), **watching(running, registrar)}

@@ -14,7 +14,7 @@ from isodose.fhir import bundle as bundles
 from isodose.fhir import errors
 from isodose.fhir.errors import FhirError
 from isodose.fhir.interactions import Answer
-from isodose.fhir.resources import MAX_BODY, Resource, parse
+from isodose.fhir.resources import MAX_BODY, Resource, parse, result_key
 from isodose.fhir.stored import Stored
 from isodose.work import Work
 
@@ -23,7 +23,7 @@ def keep(work: Work, texts: Sequence[bytes], max_bytes: int = MAX_BODY) -> tuple
     """What became of each text, in their order, and the versions that became current.
 
     A resource that is refused leaves the others as they are. Reading again does no harm: what is here
-    already makes no new version.
+    already makes no new version. What the platform itself concluded and wrote there is not taken back.
     """
     judged = [_judged(text, max_bytes) for text in texts]
     answer = _sent(work, [one for one in judged if isinstance(one, Resource)])
@@ -43,6 +43,8 @@ def _judged(text: bytes, max_bytes: int) -> Resource | Outcome:
         return refused("", reason_of(orjson.loads(errors.outcome(error))))
     if resource.id is None:
         return refused(resource.type, "A resource of an EHR has an id; this one has none.")
+    if result_key(resource.data) is not None:
+        return Outcome(_place(resource), "unchanged")
     issue = unreadable(resource.data)
     if issue is not None:
         return refused(_place(resource), f"{issue.diagnostics} ({', '.join(issue.expression)})")

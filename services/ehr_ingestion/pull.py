@@ -59,7 +59,7 @@ class EhrReader:
 
     def __init__(self, client: EhrClient) -> None:
         self._client = client
-        self._own = re.compile(rb'("reference"\s*:\s*")' + re.escape(client.base.encode()) + b"/")
+        self.relative = relative_to(client.base)
 
     def patient(self, patient_id: str) -> bytes:
         """The Patient as it is there. Raises `EhrAwayError`."""
@@ -98,9 +98,11 @@ class EhrReader:
                 raise EhrAwayError(f"a next page of {kind} lies outside the EHR's FHIR server")
         raise EhrAwayError(f"the EHR has more than {MOST_PAGES} pages of {kind} for one patient")
 
-    def relative(self, resource: bytes) -> bytes:
-        """References to the EHR's own server by type and id: what they name has the same id here."""
-        return self._own.sub(rb"\1", resource)
+
+def relative_to(base: str) -> Callable[[bytes], bytes]:
+    """Makes references to this server relative: what they name by type and id has the same id here."""
+    own = re.compile(rb'("reference"\s*:\s*")' + re.escape(base.encode()) + b"/")
+    return lambda resource: own.sub(rb"\1", resource)
 
 
 class WithheldError(Exception):

@@ -1,25 +1,26 @@
-"""The right to publish a database's outbox, held by one relay at a time and freed by its death."""
+"""The right to one kind of work on a database, held by one worker at a time and freed by its death."""
 
 from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Literal
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from isodose.storage.database import Database
 
-_OUTBOX_LOCK = 0x0CB0
+_LOCKS = {"relay": 0x0CB0, "jobs": 0x0CB1}
 
 
 class PostgresLease:
     """A session's advisory lock. All work is done on that very session: with it lost, marking fails too."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, work: str) -> None:
         self._database = database
+        self._key = _LOCKS[work]
         self._conn: Connection | None = None
 
     def acquire(self) -> bool:
@@ -29,7 +30,7 @@ class PostgresLease:
         try:
             with conn.begin():
                 got = bool(
-                    conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _OUTBOX_LOCK}).scalar()
+                    conn.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key}).scalar()
                 )
         except BaseException:
             conn.invalidate()
@@ -61,9 +62,9 @@ class PostgresLease:
 class FileLease:
     """A lock on a file beside a SQLite database; the system frees it when its holder dies."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, work: str) -> None:
         self._database = database
-        self._path = f"{database.engine.url.database}.relay"
+        self._path = f"{database.engine.url.database}.{work}"
         self._file: IO[str] | None = None
 
     def acquire(self) -> bool:
@@ -89,5 +90,5 @@ class FileLease:
             self._file = None
 
 
-def lease_of(database: Database) -> PostgresLease | FileLease:
-    return PostgresLease(database) if database.dialect == "postgresql" else FileLease(database)
+def lease_of(database: Database, work: Literal["relay", "jobs"]) -> PostgresLease | FileLease:
+    return PostgresLease(database, work) if database.dialect == "postgresql" else FileLease(database, work)

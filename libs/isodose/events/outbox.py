@@ -102,7 +102,7 @@ class Relay:
         self._log = log
         self._poll_s = poll_s
         self._published = published
-        self._lease = lease_of(database)
+        self._lease = lease_of(database, "relay")
         self._woken = threading.Event()
         self._pruned = time.monotonic()
         self._worker = Worker("relay", self._step, self._lease.release)

@@ -38,6 +38,7 @@ _LOCK = 0x150D05F
 _FIRST = "0" * 64
 _ACTIONS = {"create": "C", "update": "U", "patch": "U", "delete": "D"}
 _READS = ("read", "vread", "search-type", "history-instance", "history-type", "history-system")
+_OUR_OWN = ("cds-call", "notification")
 _RESTFUL = "http://hl7.org/fhir/restful-interaction"
 _log = logging.getLogger("isodose.audit")
 
@@ -181,7 +182,7 @@ def _digest(before: str, body: str, key: bytes | None) -> str:
 
 def _event(access: Access, site: str) -> dict[str, Any]:
     deed, recorded = access.deed, instant(access.at)
-    restful = deed.interaction != "cds-call"
+    restful = deed.interaction not in _OUR_OWN
     subtype = {"system": _RESTFUL if restful else f"{BASE}/CodeSystem/audit", "code": deed.interaction}
     event: dict[str, Any] = {
         "resourceType": "AuditEvent",

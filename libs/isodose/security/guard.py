@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CALLER = "isodose.caller"
 _OPEN = re.compile(r"(/healthz|/readyz|/metrics|(/\w+)?/fhir/(metadata|\.well-known/smart-configuration))/?")
+# An EHR shows the secret of its Subscription there, which the routes judge themselves.
+_NOTIFICATIONS = re.compile(r"/notifications(/.*)?")
 # CDS calls carry tokens of another kind, which the routes of CDS Hooks judge themselves.
 _CDS = re.compile(r"/cds-services(/.*)?")
 _SERVICES_ONLY = re.compile(r"/patient-record/.*")
@@ -56,7 +58,9 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _is_open(self, path: str) -> bool:
-        return bool(_OPEN.fullmatch(path) or (self._cds_judges and _CDS.fullmatch(path)))
+        if _OPEN.fullmatch(path) or _NOTIFICATIONS.fullmatch(path):
+            return True
+        return self._cds_judges and _CDS.fullmatch(path) is not None
 
     async def _caller(self, scope: Scope) -> Caller | None:
         given = [value for name, value in scope["headers"] if name == b"authorization"]

@@ -216,3 +216,48 @@ audit_patient = Table(
     Column("seq", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
 )
 """The patients that an AuditEvent is about."""
+
+job = Table(
+    "job",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("failed_at", Instant),
+    Column("error", String(255), nullable=False),
+)
+"""What is to be done at another system, one row per thing; `version` grows when it is asked for again."""
+_TO_DO = job.c.failed_at.is_(None)
+Index("ix_job_due_at", job.c.due_at, sqlite_where=_TO_DO, postgresql_where=_TO_DO)
+
+ehr_subscription = Table(
+    "ehr_subscription",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("reference", String(255), nullable=False),
+    Column("criteria", Text, nullable=False),
+    Column("topic", String(255), nullable=False),
+    Column("content", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("heard_at", Instant),
+    Column("swept_at", Instant),
+    Column("seen", BigInteger),
+    Column("missing", Text, nullable=False),
+    Column("gaps", BigInteger, nullable=False),
+    Column("taken", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+)
+"""A Subscription of ours at the EHR: `seen` is the highest event number, `missing` the ranges below it that
+did not come, `gaps` how many events were ever found missing."""
+
+patient_read = Table(
+    "patient_read",
+    metadata,
+    Column("patient_id", String(64), primary_key=True),
+    Column("since", String(32), nullable=False),
+)
+"""From when on a patient's record is to be read at the EHR the next time."""

@@ -18,6 +18,7 @@ _FIELDS = (
     "topic",
     "group",
     "attempt",
+    "job",
     "outcome",
     "count",
     "incident",

@@ -80,6 +80,21 @@ class Metrics:
         self.dead_letters = Gauge(
             "isodose_dead_letters", "Events set aside and not yet replayed", ("service",), registry=r
         )
+        self.jobs_waiting = Gauge(
+            "isodose_jobs_waiting",
+            "Things to do at other systems that are due or were tried in vain",
+            ("service", "kind"),
+            registry=r,
+        )
+        self.jobs_oldest = Gauge(
+            "isodose_jobs_oldest_seconds",
+            "Time since the first of them was asked for; 0 when there is none",
+            ("service", "kind"),
+            registry=r,
+        )
+        self.jobs_failed = Gauge(
+            "isodose_jobs_failed", "Things to do that were set aside", ("service", "kind"), registry=r
+        )
         self.decisions = Counter(
             "isodose_decisions",
             "Decisions on stored or given records: complete, data-required or failed",
