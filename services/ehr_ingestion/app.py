@@ -11,6 +11,8 @@ from ehr_ingestion.api import claims
 from ehr_ingestion.connection import ehr_of
 from ehr_ingestion.following import follow
 from ehr_ingestion.handlers import handlers
+from ehr_ingestion.intake.definitions import definitions
+from ehr_ingestion.intake.operations import operations
 from ehr_ingestion.notifications.fetching import Fetching
 from ehr_ingestion.notifications.registering import registrar_of, watching
 from ehr_ingestion.notifications.routes import notifications
@@ -40,9 +42,10 @@ def service(settings: Settings, ehr_transport: httpx.BaseTransport | None = None
         port=8001,
         handlers=handlers(),
         on_written=follow,
+        operations=operations(settings.canonical_base, settings.today),
         own_routes=routes,
         jobs=jobs,
-        definitions=words_of_all(settings.canonical_base),
+        definitions=[*words_of_all(settings.canonical_base), *definitions(settings.canonical_base)],
     )
 
 

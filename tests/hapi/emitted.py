@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 
 from clinic import day
+from intake_form import condition, item, lesion, new_lesion, not_known, response
 
 BASES = ("/fhir", "/eligibility/fhir", "/surveillance/fhir", "/alerts/fhir")
-PUBLISHED = ("StructureDefinition", "ValueSet", "CodeSystem")
+PUBLISHED = ("StructureDefinition", "ValueSet", "CodeSystem", "Questionnaire")
 DAY = "2026-11-23"
 HOOKS = {
     "ici-steroid-sign": "/cds-services/ici-steroid-sign",
@@ -28,6 +29,7 @@ ASKED = (
 _SENT_TO_US = {"Observation": 40, "MedicationAdministration": 10, "ImagingStudy": 10, "BodyStructure": 10}
 """Of what only came in with the samples, so many of a type are enough."""
 _REASON = {"code": "benefit-outweighs-risk", "system": "http://isodose.example/override"}
+_LESION = "BodyStructure/demo-11-lesion-1"
 _AT = "2026-11-23T10:00:00Z"
 Json = dict[str, Any]
 
@@ -54,6 +56,7 @@ def emitted(client: Any, samples: Path) -> Iterator[tuple[str, Json]]:
     answers = [(file, client.post("/fhir", json=orjson.loads(file.read_bytes())).json()) for file in files]
     yield f"answer to {files[0].name}", answers[0][1]
     answer_cards(client, samples / "hooks")
+    yield from answered_form(client)
     settle(client)
     seen: set[bytes] = set()
     for base in BASES:
@@ -79,6 +82,23 @@ def proposed() -> Iterator[tuple[str, Json]]:
             for action in suggestion.actions:
                 if action.resource:
                     yield f"{visit.patient}: {suggestion.label}", dict(action.resource)
+
+
+def answered_form(client: Any) -> Iterator[tuple[str, Json]]:
+    """Answer the intake form for a patient, and give what filling and extracting it say."""
+    volume, diameter = (
+        item("lesion_volume_ml", valueDecimal=3.5),
+        item("lesion_diameter_cm", valueDecimal=1.5),
+    )
+    about = {"subject": {"reference": "Patient/demo-11"}}
+    groups = (condition(item("kps", valueInteger=80), not_known("ecog")), lesion(_LESION, volume))
+    kept = client.post("/fhir/QuestionnaireResponse", json=response(*groups, new_lesion(diameter), **about))
+    assert kept.status_code == 201, kept.text
+    for url in (
+        "/fhir/Questionnaire/isodose-intake/$populate?subject=Patient/demo-11",
+        f"/fhir/QuestionnaireResponse/{kept.json()['id']}/$extract",
+    ):
+        yield url, client.get(url).json()
 
 
 def answer_cards(client: Any, hooks: Path) -> None:

@@ -23,7 +23,8 @@ KEPT = yaml.safe_load((HERE / "kept.yaml").read_text(encoding="utf-8"))
 KINDS = (
     "ActivityDefinition", "AuditEvent", "Basic", "Bundle", "CapabilityStatement", "CarePlan", "CodeSystem",
     "DetectedIssue", "GuidanceResponse", "Library", "OperationDefinition", "OperationOutcome", "Parameters",
-    "PlanDefinition", "Provenance", "RequestGroup", "ResearchStudy", "RiskAssessment", "SearchParameter",
+    "PlanDefinition", "Provenance", "Questionnaire", "QuestionnaireResponse",
+    "RequestGroup", "ResearchStudy", "RiskAssessment", "SearchParameter",
     "ServiceRequest", "StructureDefinition", "Task", "ValueSet",
 )  # fmt: skip
 Json = dict[str, Any]

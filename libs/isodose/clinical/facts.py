@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
@@ -16,7 +17,8 @@ from isodose.clinical.record import Fact, Scope
 
 class FactDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry of the vocabulary. `unit` is UCUM for quantities and empty otherwise;
-    `shown_unit` is how the unit is written for people. `good_for_days` is how long a value stays current.
+    `shown_unit` is how the unit is written for people. A number below `least` or above `most` is
+    impossible, not merely unusual. `good_for_days` is how long a value stays current.
     `origin` platform marks a fact that only this project has.
     """
 
@@ -27,6 +29,8 @@ class FactDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: str = ""
     shown_unit: str = ""
     values: tuple[str, ...] = ()
+    least: float = 0
+    most: float = math.inf
     good_for_days: int | None = None
 
 

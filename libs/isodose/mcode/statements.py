@@ -32,22 +32,6 @@ FOCUS_TYPES: dict[Scope, tuple[str, ...]] = {
     "course": ("Procedure",),
     "imaging": ("ImagingStudy", "DiagnosticReport"),
 }
-_RANGES = {
-    "kps": (0, 100),
-    "ecog": (0, 5),
-    "are_grade": (1, 5),
-    "distant_brain_relapse_number": (0, math.inf),
-}
-_MAY_BE_NEGATIVE = {
-    "cavity_change_pct",
-    "days_from_srs_to_ici",
-    "days_from_surgery_to_srs",
-    "days_from_srs_to_surgery",
-    "days_from_bevacizumab_to_surgery",
-    "days_from_surgery_to_bevacizumab",
-    "weeks_from_ici_start",
-    "max_single_ld_increase_mm",
-}
 _NOT_READ = ("entered-in-error", "cancelled")
 
 
@@ -77,7 +61,7 @@ def fault(observation: Resource) -> UnfitError | None:
     if definition is None:
         return UnfitError("unknown-fact", "there is no fact of this name", "code")
     try:
-        value_of(name, definition, observation)
+        value_of(definition, observation)
     except UnfitError as unfit:
         return unfit
     return None
@@ -96,7 +80,7 @@ def read(chart: Chart, reading: Reading) -> None:
             reading.problem("unknown-fact", f"There is no fact {name!r}", ref, "Observation.code")
             continue
         try:
-            value = value_of(name, definition, observation)
+            value = value_of(definition, observation)
         except UnfitError as unfit:
             reading.problem(unfit.code, f"{name}: {unfit.text}", ref, f"Observation.{unfit.element}")
             continue
@@ -147,16 +131,15 @@ def _place_alone(reading: Reading, stated: Fact, scope: Scope) -> None:
     reading.state(stated, scope, named[0] if named else "")
 
 
-def value_of(name: str, definition: FactDefinition, observation: Resource) -> FactScalar | None:
+def value_of(definition: FactDefinition, observation: Resource) -> FactScalar | None:
     """The value an Observation states for a fact; None where it states none. Raises `UnfitError`."""
     given = [key for key in observation if key.startswith("value") and observation[key] is not None]
     if not given:
         return None
     value = _READERS[definition.type](definition, observation, given[0])
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        low, high = _RANGES.get(name, (-math.inf if name in _MAY_BE_NEGATIVE else 0, math.inf))
-        if not low <= value <= high:
-            raise UnfitError("value-out-of-range", "the value is outside what this fact can be", given[0])
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number and not definition.least <= float(value) <= definition.most:
+        raise UnfitError("value-out-of-range", "the value is outside what this fact can be", given[0])
     return value
 
 

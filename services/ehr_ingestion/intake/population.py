@@ -1,0 +1,85 @@
+"""The form filled with what the record has: each value with its source and its day, to be left, changed or
+confirmed.
+
+https://hl7.org/fhir/uv/sdc/STU3/populate.html
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ehr_ingestion.intake.answers import in_words
+from ehr_ingestion.intake.form import AS_OF, FOCUS, ID, Section, coding_of, layout, reference_of
+from isodose.clinical import facts
+from isodose.clinical.facts import current
+from isodose.clinical.record import Fact, PatientRecord, Subject
+from isodose.fhir.conformance import RELEASED
+
+Json = dict[str, Any]
+
+
+def populated(record: PatientRecord, on: dt.date, base: str) -> Json:
+    """A QuestionnaireResponse in progress. What is not known has no answer."""
+    items = [item for section in layout().sections for item in _section(section, record, on, base)]
+    return {
+        "resourceType": "QuestionnaireResponse",
+        "questionnaire": f"{base}/Questionnaire/{ID}|{RELEASED}",
+        "status": "in-progress",
+        "subject": {"reference": f"Patient/{record.patient_id}"},
+        "item": [{"linkId": AS_OF, "answer": [{"valueDate": on.isoformat()}]}, *items],
+    }
+
+
+def _section(section: Section, record: PatientRecord, on: dt.date, base: str) -> Iterator[Json]:
+    if section.scope == "patient":
+        held = list(_answers(section.facts, record.facts, on, base))
+        if held:
+            yield {"linkId": section.id, "item": held}
+        return
+    for subject in record.of_scope(section.scope):
+        reference: Json = {"linkId": reference_of(section.scope), "answer": [_reference(subject)]}
+        about = [reference] if subject.ref else []
+        held = [*about, *_answers(section.facts, subject.facts, on, base)]
+        if held:
+            yield {"linkId": FOCUS[section.scope][0], "item": held}
+
+
+def _reference(subject: Subject) -> Json:
+    named = {"display": subject.label} if subject.label else {}
+    return {"valueReference": {"reference": subject.ref} | named}
+
+
+def _answers(names: Iterable[str], given: Iterable[Fact], on: dt.date, base: str) -> Iterator[Json]:
+    """The values that count on the day, each with where it is from."""
+    known = list(given)
+    for name in names:
+        fact = current(known, name, on)
+        if fact is not None:
+            yield {"linkId": name, "answer": [_answer(fact, base)]}
+
+
+def _answer(fact: Fact, base: str) -> Json:
+    value = _value(fact, base)
+    parts: list[Json] = [{"url": "value", "valueString": in_words(value)}]
+    if fact.source.count("/") == 1:
+        parts.append({"url": "source", "valueReference": {"reference": fact.source}})
+    if fact.on:
+        parts.append({"url": "on", "valueDate": fact.on.isoformat()})
+    if fact.certainty != "sure":
+        parts.append({"url": "certainty", "valueCode": fact.certainty})
+    return {"extension": [{"url": f"{base}/StructureDefinition/populated-from", "extension": parts}], **value}
+
+
+def _value(fact: Fact, base: str) -> Json:
+    kind = facts.definition(fact.name).type
+    if kind == "enum":
+        return {"valueCoding": coding_of(str(fact.value), base)}
+    named = {
+        "boolean": "valueBoolean",
+        "integer": "valueInteger",
+        "number": "valueDecimal",
+        "date": "valueDate",
+    }
+    return {named[kind]: fact.value}
