@@ -2,7 +2,7 @@
 
 Patients are synthetic: radiosurgery within the last two years, scans about every twelve weeks, a third of
 them on a checkpoint inhibitor. Records and the days on which they are due are those of real decisions,
-repeated over the clinic; the stored text of earlier decisions is left out, as nothing reads it.
+repeated over the clinic. The log is taken to acknowledge every batch at once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import datetime as dt
 import random
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,19 +21,20 @@ from sqlalchemy import func, insert, select
 
 from are_surveillance.app import decider
 from benchmarks.report import Line
-from isodose.assessment import Decider, on_day_started
+from isodose.assessment import Decider, Renewal, on_day_started
 from isodose.clinical import record as clinical_record
 from isodose.clinical.record import Course, Exposure, Fact, PatientRecord, Scan, Subject
 from isodose.events import contract
 from isodose.settings import Settings
 from isodose.storage.database import Database
 from isodose.storage.tables import guidance, outbox, patient_record
-from isodose.work import work_at
+from isodose.work import Work, work_at
 
 TODAY = dt.date(2026, 11, 23)
 STORED = (1_000, 10_000, 20_000)
 DISTINCT = 500
 WITHIN_S = 60.0
+Opens = Callable[[], AbstractContextManager[Work]]
 
 
 @dataclass(frozen=True)
@@ -72,15 +75,43 @@ def _day(decides: Decider, told: list[Told], stored: int) -> tuple[float, int]:
         database.migrate()
         _store(database, decides, told, stored)
         event = contract.day_started(TODAY + dt.timedelta(days=1))
-        handle, work = on_day_started(decides), work_at("http://127.0.0.1/fhir")
+        writing, reading = _transactions(database)
+        renewal = Renewal(decides, writing, reading)
         begin = time.perf_counter()
-        with database.begin() as conn:
-            handle(work(conn), [event])
+        with writing() as work:
+            on_day_started(decides)(work, [event])
+        while renewal.run_once():
+            _acknowledge(database)
         seconds = time.perf_counter() - begin
         with database.read() as conn:
             decided = conn.execute(select(func.count()).select_from(outbox)).scalar_one()
         database.dispose()
     return seconds, int(decided)
+
+
+def _transactions(database: Database) -> tuple[Opens, Opens]:
+    work = work_at("http://127.0.0.1/fhir")
+
+    @contextmanager
+    def writing() -> Iterator[Work]:
+        with database.begin() as conn:
+            yield work(conn)
+
+    @contextmanager
+    def reading() -> Iterator[Work]:
+        with database.read() as conn:
+            yield work(conn)
+
+    return writing, reading
+
+
+def _acknowledge(database: Database) -> None:
+    with database.begin() as conn:
+        conn.execute(
+            outbox.update()
+            .where(outbox.c.published_at.is_(None))
+            .values(published_at=dt.datetime.now(dt.UTC))
+        )
 
 
 def _store(database: Database, decides: Decider, told: list[Told], stored: int) -> None:
@@ -99,7 +130,7 @@ def _store(database: Database, decides: Decider, told: list[Told], stored: int) 
                 "record_version": 1,
                 "knowledge_version": decides.knowledge.version,
                 "on_date": TODAY,
-                "content": "{}",
+                "digest": "",
                 "due_on": one.due_on,
             }
         )

@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from isodose.assessment import Decider, keep_knowledge
+from isodose.assessment import Decider, Population, Renewal, keep_knowledge
 from isodose.assessment.published import words_of
 from isodose.cds_hooks.ehr import EhrServers
 from isodose.cds_hooks.hook import CdsService
@@ -107,10 +107,13 @@ class Running:
             retries=settings.handler_attempts,
             backoff=settings.handler_backoff_s,
             claims=claims_at(settings.ehr_ingestion_url, lambda: self.gate.authorization(service.name)),
-            committed=self._committed,
+            committed=self._handled,
         )
         handlers = service.jobs(self) if service.jobs is not None else {}
         self.jobs = jobs.JobRunner(self.database, handlers) if handlers else None
+        decider = service.decider
+        self._population = Population(service.name, signals.metrics) if decider else None
+        self.renewal = Renewal(decider, self.transaction, self.reading) if decider else None
 
     def start(self) -> None:
         self.database.check_schema()
@@ -121,6 +124,8 @@ class Running:
             self.consumer.start()
         if self.jobs is not None:
             self.jobs.start()
+        if self.renewal is not None:
+            self.renewal.start()
 
     def _define(self) -> None:
         """Store the definitions of the service; another replica that does it meanwhile does no harm."""
@@ -147,6 +152,8 @@ class Running:
             self.consumer.stop()
         if self.jobs is not None:
             self.jobs.stop()
+        if self.renewal is not None:
+            self.renewal.stop()
         self.relay.stop()
         self.audit.stop()
         self.log.close()
@@ -163,6 +170,12 @@ class Running:
         self.relay.wake()
         if self.jobs is not None:
             self.jobs.wake()
+
+    def _handled(self) -> None:
+        """Besides, a day may have started."""
+        self._committed()
+        if self.renewal is not None:
+            self.renewal.wake()
 
     @contextmanager
     def reading(self) -> Iterator[Work]:
@@ -181,6 +194,8 @@ class Running:
             found += _state("consumer", self.consumer)
         if self.jobs is not None:
             found += _state("jobs", self.jobs)
+        if self.renewal is not None:
+            found += _state("renewal", self.renewal)
         return found
 
     def witness(self, request: Request, deed: Deed) -> None:
@@ -195,6 +210,8 @@ class Running:
             metrics.unpublished.labels(name).set(count)
             metrics.outbox_age.labels(name).set(age.total_seconds())
             metrics.dead_letters.labels(name).set(dead_letters.count(conn))
+            if self._population is not None:
+                self._population.measure(self.work(conn))
             stand = jobs.standing(conn, self.jobs.kinds) if self.jobs is not None else {}
         for kind, one in stand.items():
             metrics.jobs_waiting.labels(name, kind).set(one.waiting)
@@ -410,7 +427,7 @@ def _cds(service: Service, running: Running, trust: CdsTrust | None) -> APIRoute
     )
 
 
-def _state(name: str, worker: Relay | Consumer | jobs.JobRunner) -> list[str]:
+def _state(name: str, worker: Relay | Consumer | Renewal | jobs.JobRunner) -> list[str]:
     if not worker.is_alive():
         return [f"{name} stopped"]
     return [f"{name} failing: {worker.last_error}"] if worker.last_error else []

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from isodose.events.outbox import Outbox
 from isodose.fhir.store import ResourceStore
 from isodose.storage.archive import Archive
+from isodose.storage.day_passes import DayPasses
 from isodose.storage.records import GuidanceStore, Records
 
 
@@ -23,6 +24,7 @@ class Work:
     guidance: GuidanceStore
     archive: Archive
     outbox: Outbox
+    passes: DayPasses
 
 
 def work_at(base: str) -> Callable[[Connection], Work]:
@@ -36,6 +38,7 @@ def work_at(base: str) -> Callable[[Connection], Work]:
             guidance=GuidanceStore(conn),
             archive=Archive(conn),
             outbox=Outbox(conn),
+            passes=DayPasses(conn),
         )
 
     return work

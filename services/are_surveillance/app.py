@@ -6,6 +6,7 @@ from functools import partial
 
 from are_surveillance import api, decision, knowledge, outputs
 from are_surveillance.site_calendar import calendar
+from are_surveillance.standing import state
 from are_surveillance.turning_days import next_change
 from isodose.assessment import Decider, handlers, without_options
 from isodose.service import Service
@@ -25,6 +26,7 @@ def decider(settings: Settings) -> Decider:
         decide=decision.decide,
         conclude=without_options(outputs.resources),
         next_change=partial(next_change, known),
+        state=partial(state, known),
         today=settings.today,
         base=settings.canonical_base,
     )

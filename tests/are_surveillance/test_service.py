@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from fastapi import FastAPI
 from icalendar import Calendar
@@ -51,9 +53,26 @@ class Clinic:
     def begins(self, day: dt.date) -> int:
         """A new day; how many patients were decided on."""
         with self.running.transaction() as work:
-            due = len(list(work.guidance.due("are_surveillance", day)))
             on_day_started(self._decides)(work, [contract.day_started(day)])
-        return due
+        assert self.running.renewal is not None
+        decided = 0
+        while passed := self.running.renewal.run_once():
+            decided += passed
+        return decided
+
+    def counted(self) -> dict[str, float]:
+        """Patients by state, as Prometheus reads them."""
+        lines = self.get("/metrics").text.splitlines()
+        series = (
+            re.fullmatch(r'isodose_patients{service="are_surveillance",state="(\w+)"} (.+)', line)
+            for line in lines
+        )
+        return {found[1]: float(found[2]) for found in series if found}
+
+    def waits_a_minute(self) -> None:
+        population = self.running._population
+        assert population is not None
+        population._counted_at -= 61
 
     def of(self, kind: str, patient: str) -> list[dict[str, Any]]:
         entries = self.get(f"/fhir/{kind}?patient={patient}&_count=50").json().get("entry", [])
@@ -98,6 +117,23 @@ def test_due_overdue_and_lost_come_with_the_day(clinic: Clinic) -> None:
         "2026-04-07": ["overdue"],
         "2026-06-30": ["lost"],
     }
+
+
+def test_patients_are_counted_by_how_they_stand_and_nobody_is_named(clinic: Clinic) -> None:
+    paused = Fact(name="surveillance_pause", value="hospice", source="Observation/pause")
+    clinic.learns(
+        treated("p1"),
+        treated("p2"),
+        treated("p3", dt.date(2026, 3, 30)),
+        msgspec.structs.replace(treated("p4"), facts=(paused,)),
+        PatientRecord(patient_id="p5", version=1),
+    )
+    clinic.begins(dt.date(2026, 4, 7))
+    assert clinic.counted() == {"overdue": 2.0, "planned": 1.0, "paused": 1.0}
+    clinic.begins(dt.date(2026, 6, 30))
+    assert clinic.counted() == {"overdue": 2.0, "planned": 1.0, "paused": 1.0}
+    clinic.waits_a_minute()
+    assert clinic.counted() == {"lost": 2.0, "overdue": 1.0, "planned": 0.0, "paused": 1.0}
 
 
 def test_one_task_goes_from_booking_to_lost_and_is_never_doubled(clinic: Clinic) -> None:

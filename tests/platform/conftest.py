@@ -51,8 +51,7 @@ def resources(
     ]
 
 
-@pytest.fixture
-def decider() -> Decider:
+def make_decider() -> Decider:
     evidence = (Citation(cite="A source"),)
     entries = {"FIT": Entry(statement="KPS 70 or more", strength="conditional", evidence=evidence)}
     return Decider(
@@ -64,6 +63,11 @@ def decider() -> Decider:
         today=lambda: TODAY,
         next_change=lambda _record, _findings, on: on + dt.timedelta(days=7),
     )
+
+
+@pytest.fixture
+def decider() -> Decider:
+    return make_decider()
 
 
 def record(version: int, kps: int | None, patient_id: str = "p1") -> PatientRecord:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from isodose.assessment import Decider, Due, decide, digest, on_day_started, on_record_changed, reassess
+from isodose.assessment import Decider, Due, decide, digest, on_record_changed, reassess
 from isodose.clinical import finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.events import contract
@@ -103,32 +103,6 @@ def test_events_taken_together_end_as_they_do_one_by_one(work: Work, decider: De
     assert {patient: one["recordVersion"] for patient, one in published.items()} == {"p1": 3, "p2": 3}
     assert {s.patient_id for s in work.resources.results_of("p1", "p2")} == {"p1", "p2"}
     assert work.records.versions(["p1", "p2"]) == {"p1": 3, "p2": 3}
-
-
-def test_a_new_day_decides_for_those_who_are_due_and_for_nobody_else(
-    work: Work, decider: Decider, a_record: Any
-) -> None:
-    handle = on_record_changed(decider)
-    handle(work, [contract.record_changed(a_record(1, 80, "p1"))])
-    handle(work, [contract.record_changed(a_record(1, 80, "p2"))])
-    later = replace(decider, today=lambda: TODAY + timedelta(days=3))
-    on_record_changed(later)(work, [contract.record_changed(a_record(2, 80, "p2"))])
-    on_day_started(decider)(work, [contract.day_started(TODAY + timedelta(days=7))])
-    days = {told["patientId"]: told["on"] for told in _published(work)}
-    assert days == {"p1": "2026-11-30", "p2": "2026-11-26"}
-
-
-def test_a_new_day_renews_what_was_decided_with_other_knowledge(
-    work: Work, decider: Decider, a_record: Any
-) -> None:
-    on_record_changed(decider)(work, [contract.record_changed(a_record(1, 80))])
-    entry = msgspec.structs.replace(decider.knowledge.entries["FIT"], statement="KPS of 70 or more")
-    changed = replace(decider, knowledge=Knowledge({"FIT": entry}))
-    on_day_started(changed)(work, [contract.day_started(TODAY)])
-    assert [told["knowledgeVersion"] for told in _published(work)] == [
-        decider.knowledge.version,
-        changed.knowledge.version,
-    ]
 
 
 def test_a_stored_decision_can_be_proved_from_its_record_knowledge_and_day(

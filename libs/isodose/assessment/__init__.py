@@ -10,11 +10,15 @@ from isodose.assessment.handlers import (
     reassess,
 )
 from isodose.assessment.operation import assess, assess_operation, stored_record
+from isodose.assessment.population import Population
+from isodose.assessment.renewal import Renewal
 
 __all__ = [
     "Decider",
     "Decision",
     "Due",
+    "Population",
+    "Renewal",
     "assess",
     "assess_operation",
     "decide",

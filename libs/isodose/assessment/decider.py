@@ -24,6 +24,10 @@ def _never(_record: PatientRecord, _findings: list[Finding], _on: dt.date) -> dt
     return None
 
 
+def _no_state(_record: PatientRecord, _findings: list[Finding], _on: dt.date) -> str:
+    return ""
+
+
 Concluded = tuple[list[Option], list[Resource]]
 Conclude = Callable[[PatientRecord, list[Finding], Knowledge, dt.date, str], Concluded]
 
@@ -52,7 +56,7 @@ class Decider:
     `conclude(record, findings, knowledge, on, base)` gives the options, and R4 resources as dicts, each with
     an identifier of system `{base}/NamingSystem/result`; their Provenance is added here. `next_change` is the
     next day on which the answer may differ although the record does not. `today` is the decision day where
-    none is told.
+    none is told. `state` is a word for how the patient stands, by which patients are counted; empty for none.
     `carry(work, resources, on)` adds to the resources what is kept beside the record, such as what clinicians
     answered, before they are stored; it only reads.
     """
@@ -64,6 +68,7 @@ class Decider:
     conclude: Conclude
     today: Callable[[], dt.date]
     next_change: Callable[[PatientRecord, list[Finding], dt.date], dt.date | None] = _never
+    state: Callable[[PatientRecord, list[Finding], dt.date], str] = _no_state
     carry: Callable[[Work, list[Resource], dt.date], list[Resource]] = _as_decided
     base: str = CANONICAL_BASE
 

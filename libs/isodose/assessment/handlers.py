@@ -36,10 +36,6 @@ WITHDRAWN = {
 """The status of a result that is no longer concluded, by type; other types stay as they are."""
 
 
-AT_ONCE = 200
-"""Patients decided on and written together on a new day: decisions in memory are bounded, statements few."""
-
-
 @dataclass(frozen=True, slots=True)
 class Due:
     """A record to decide on, for which day, and the trace that led here.
@@ -140,24 +136,18 @@ def on_record_changed(decider: Decider) -> Handler:
 
 
 def on_day_started(decider: Decider) -> Handler:
-    """Handle `isodose.day.started`: decide again where the answer may differ on that day.
+    """Handle `isodose.day.started`: begin a pass over those whose answer may differ on that day.
 
-    That is where it depends on the day, and where it was given with knowledge that has changed since.
+    That is where it depends on the day, and where it was given with knowledge that has changed since. The
+    `Renewal` goes through them.
     """
 
-    def reassess_due(work: Work, events: Sequence[contract.Event]) -> None:
+    def begin_pass(work: Work, events: Sequence[contract.Event]) -> None:
         for event in events:
             day = msgspec.json.decode(bytes(event.data), type=contract.DayStarted).on
-            due = set(work.guidance.due(decider.service, day))
-            due |= set(work.guidance.decided_otherwise(decider.service, decider.knowledge.version))
-            work.records.lock(*due)
-            waiting = sorted(due)
-            for begin in range(0, len(waiting), AT_ONCE):
-                records = work.records.get_many(waiting[begin : begin + AT_ONCE])
-                ready = [Due(records[patient], day, event.traceparent) for patient in sorted(records)]
-                reassess(work, decider, ready)
+            work.passes.begin(decider.service, day, decider.knowledge.version, event.traceparent)
 
-    return reassess_due
+    return begin_pass
 
 
 def _withdrawn(work: Work, decisions: Sequence[Decision]) -> dict[str, list[Resource]]:
@@ -188,6 +178,7 @@ def _guidance(decider: Decider, decision: Decision) -> Guidance:
         on=decision.on,
         digest=digest(decision),
         due_on=decider.next_change(decision.record, decision.findings, decision.on),
+        state=decider.state(decision.record, decision.findings, decision.on),
     )
 
 

@@ -56,6 +56,11 @@ class Outbox:
         if rows:
             self.conn.execute(outbox.insert(), rows)
 
+    def is_behind(self, many: int) -> bool:
+        """Whether more than `many` rows wait for the log."""
+        unsent = select(outbox.c.seq).where(outbox.c.published_at.is_(None)).order_by(outbox.c.seq)
+        return self.conn.execute(unsent.offset(many).limit(1)).first() is not None
+
 
 def _row(topic: str, key: str | None, event: Event) -> dict[str, Any]:
     value = contract.encode(event)

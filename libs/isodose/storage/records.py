@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, Row, func, select, text, union
 
 from isodose.clinical import record as clinical_record
 from isodose.clinical.record import PatientRecord
@@ -25,7 +25,7 @@ _NEWER_RECORD = (
     " WHERE excluded.version > patient_record.version"
 )
 _GUIDANCE = (
-    "service", "patient_id", "record_version", "knowledge_version", "on_date", "digest", "due_on",
+    "service", "patient_id", "record_version", "knowledge_version", "on_date", "digest", "due_on", "state",
 )  # fmt: skip
 _NEWER_GUIDANCE = (
     "ON CONFLICT (service, patient_id) DO UPDATE SET "
@@ -96,7 +96,8 @@ class Guidance:
     """What one service last decided on one patient. `digest` is that of the findings and options.
 
     `due_on` is the next day on which the answer may change although the record does not; None when never.
-    A service that only keeps the results of another's decision leaves `digest` empty.
+    A service that only keeps the results of another's decision leaves `digest` empty. `state` is a word for
+    how the patient stands, where the service has one.
     """
 
     service: str
@@ -106,6 +107,7 @@ class Guidance:
     on: dt.date
     digest: str
     due_on: dt.date | None = None
+    state: str = ""
 
 
 class GuidanceStore:
@@ -143,14 +145,19 @@ class GuidanceStore:
         insert_rows(self.conn, guidance, _GUIDANCE, [_as_row(one) for one in new], _NEWER_GUIDANCE)
         return new
 
-    def decided_otherwise(self, service: str, knowledge_version: str) -> Iterator[str]:
-        """Patients whose last decision rests on other knowledge, in order of id."""
-        query = (
-            select(guidance.c.patient_id)
-            .where(guidance.c.service == service, guidance.c.knowledge_version != knowledge_version)
-            .order_by(guidance.c.patient_id)
+    def to_renew(
+        self, service: str, on: dt.date, knowledge_version: str, *, after: str, limit: int
+    ) -> list[str]:
+        """The first patients after `after`, in order of id, whose answer may have changed by `on` although
+        their record did not, or rests on other knowledge.
+        """
+        at = guidance.c
+        due, otherwise = (
+            select(at.patient_id).where(at.service == service, differs, at.patient_id > after)
+            for differs in (at.due_on <= on, at.knowledge_version != knowledge_version)
         )
-        yield from self.conn.execute(query).scalars().all()
+        found = union(due, otherwise).order_by("patient_id").limit(limit)
+        return list(self.conn.execute(found).scalars())
 
     def decided_since(self, service: str, on: dt.date) -> list[str]:
         """Patients whose last decision is of that day or a later one, in order of id."""
@@ -161,14 +168,11 @@ class GuidanceStore:
         )
         return list(self.conn.execute(query).scalars())
 
-    def due(self, service: str, on: dt.date) -> Iterator[str]:
-        """Patients whose answer may have changed by `on` although their record did not, in order of id."""
-        query = (
-            select(guidance.c.patient_id)
-            .where(guidance.c.service == service, guidance.c.due_on <= on)
-            .order_by(guidance.c.patient_id)
-        )
-        yield from self.conn.execute(query).scalars().all()
+    def count_by_state(self, service: str) -> dict[str, int]:
+        """How many patients of the service stand how; those of whom it says nothing are left out."""
+        at = guidance.c
+        counted = select(at.state, func.count()).where(at.service == service, at.state != "")
+        return {row[0]: row[1] for row in self.conn.execute(counted.group_by(at.state))}
 
 
 def _as_guidance(row: Row[Any]) -> Guidance:
@@ -180,6 +184,7 @@ def _as_guidance(row: Row[Any]) -> Guidance:
         on=row.on_date,
         digest=row.digest,
         due_on=row.due_on,
+        state=row.state,
     )
 
 
@@ -187,5 +192,5 @@ def _as_row(one: Guidance) -> tuple[Any, ...]:
     due_on = one.due_on.isoformat() if one.due_on else None
     return (
         one.service, one.patient_id, one.record_version, one.knowledge_version, one.on.isoformat(),
-        one.digest, due_on,
+        one.digest, due_on, one.state,
     )  # fmt: skip

@@ -114,8 +114,10 @@ guidance = Table(
     Column("on_date", Date, nullable=False),
     Column("digest", Text, nullable=False),
     Column("due_on", Date),
+    Column("state", String(32), nullable=False, server_default=""),
     Index(None, "service", "due_on"),
     Index(None, "service", "knowledge_version"),
+    Index(None, "service", "state"),
 )
 
 decision = Table(
@@ -148,6 +150,20 @@ knowledge_version = Table(
     Column("content", Text, nullable=False),
 )
 """The knowledge that decisions were made with; `content` is that of `Knowledge.text`."""
+
+day_pass = Table(
+    "day_pass",
+    metadata,
+    Column("service", String(64), primary_key=True),
+    Column("on_date", Date, nullable=False),
+    Column("knowledge_version", String(64), nullable=False),
+    Column("after_patient", String(64), nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("begun_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("traceparent", String(64)),
+)
+"""How far each service has come with the patients that a day or new knowledge asks for."""
 
 outbox = Table(
     "outbox",

@@ -95,6 +95,24 @@ class Metrics:
         self.jobs_failed = Gauge(
             "isodose_jobs_failed", "Things to do that were set aside", ("service", "kind"), registry=r
         )
+        self.patients = Gauge(
+            "isodose_patients",
+            "Patients by how they stand, as last decided; of a service that says so",
+            ("service", "state"),
+            registry=r,
+        )
+        self.pass_seconds = Gauge(
+            "isodose_day_pass_seconds",
+            "How long the patients whom a day or new knowledge asks for have been gone through; 0 when done",
+            ("service",),
+            registry=r,
+        )
+        self.pass_failed = Gauge(
+            "isodose_day_pass_failed",
+            "Patients of the last pass on whom no decision could be made",
+            ("service",),
+            registry=r,
+        )
         self.decisions = Counter(
             "isodose_decisions",
             "Decisions on stored or given records: complete, data-required or failed",
