@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from all_in_one.commands import data, over_time, starting, subscriptions, upkeep
+from all_in_one.commands import data, from_ehr, over_time, starting, subscriptions, upkeep
 
 app = typer.Typer(
     help="Isodose: decision support for stereotactic radiosurgery of brain metastases.",
@@ -13,7 +13,8 @@ app = typer.Typer(
 )
 app.command("assess")(data.assess_bundle)
 app.command("load")(data.load)
-app.command("pull")(data.pull_patients)
+app.command("pull")(from_ehr.pull_patients)
+app.command("bulk-pull")(from_ehr.bulk_pull)
 app.command("up")(starting.up)
 app.command("demo")(starting.demo)
 app.command("serve")(starting.serve)

@@ -1,15 +1,20 @@
-"""`isodose pull`: the records of patients from the EHR's FHIR server into the one record."""
+"""`isodose pull` and `isodose bulk-pull`: patients from the EHR's FHIR server into the one record."""
 
 from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import httpx
 import orjson
 
+from ehr_ingestion.bulk.exporting import Exporter, Report
+from ehr_ingestion.bulk.request import ExportRequest
+from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
 from ehr_ingestion.pull import EhrReader, Summary, pull
+from isodose.events.lease import lease_of
 from isodose.settings import Settings
 from isodose.storage.database import Database
 from isodose.work import work_at
@@ -58,3 +63,45 @@ def pull_all(
     finally:
         database.dispose()
     return done
+
+
+def host(base: str, authorization: Callable[[], Mapping[str, str]]) -> EhrClient:
+    """The client for an export: its state and its files may lie beside the FHIR base, on the same host."""
+    address = httpx.URL(base)
+    if not address.host:
+        raise ValueError(f"{base} is no address of a FHIR server")
+    return EhrClient(f"{address.scheme}://{address.netloc.decode()}", authorization)
+
+
+def bulk_pull(
+    server: EhrClient,
+    base: str,
+    request: ExportRequest,
+    settings: Settings,
+    *,
+    since: str | None = None,
+    whole: bool = False,
+    anew: bool = False,
+    told: Callable[[str], None] = lambda _said: None,
+) -> Report:
+    """Export what `request` names from the FHIR server at `base`; with `anew`, what was begun is given up.
+
+    Raises `EhrAwayError`; what was read stays. One process at a time reads exports into a database.
+    """
+    own = settings.for_service("ehr_ingestion", 8001)
+    database = Database(own.database_url)
+    try:
+        database.check_schema()
+        lease = lease_of(database, "bulk")
+        if not lease.acquire():
+            raise EhrAwayError("another export is being read into this database; wait for its end")
+        try:
+            work = work_at(f"{own.public_url}/fhir")
+            exporter = Exporter(base, server, database, work, told, own.max_body_bytes)
+            if anew:
+                exporter.drop(request)
+            return exporter.run(request, since, whole=whole)
+        finally:
+            lease.release()
+    finally:
+        database.dispose()

@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from all_in_one.loading import Summary
+from ehr_ingestion.bulk.exporting import Report
 
 Json = dict[str, Any]
+_COUNTED = ("lines", "accepted", "changed", "unchanged", "refused")
 _STANDING_STYLE = {"standard": "green", "conditional": "yellow", "not-advised": "red", "unknown": "dim"}
 
 
@@ -48,6 +50,24 @@ def show_summaries(out: Console, summaries: Sequence[Summary]) -> None:
     for one in summaries:
         for refusal in one.refused:
             out.print(f"refused {refusal.place}: {refusal.reason}", markup=False, soft_wrap=True)
+
+
+def show_export(out: Console, report: Report) -> None:
+    """What became of the files of an export by type, then each line that was not kept, with its reason."""
+    table = Table("what", "files", *_COUNTED, box=None)
+    for kind, name in dict.fromkeys((file.kind, file.type) for file in report.files):
+        files = [file for file in report.files if (file.kind, file.type) == (kind, name)]
+        counts = [sum(getattr(file, column) for file in files) for column in _COUNTED]
+        what = name if kind == "output" else f"{kind} {name}".rstrip()
+        table.add_row(what, *map(str, (len(files), *counts)), style="red" if counts[-1] else None)
+    out.print(table)
+    said = f"{report.records} records changed; this is the state of {report.export.transaction_time}"
+    out.print(said, style="dim", soft_wrap=True)
+    for one in report.aside:
+        where = f"{one.place} (file {one.file + 1}, line {one.line})".lstrip()
+        out.print(f"refused {where}: {one.reason}", markup=False, soft_wrap=True)
+    if not report.ended:
+        out.print("the EHR took no note that its files are no longer needed", style="dim")
 
 
 def _options(options: Sequence[Json]) -> Table:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -51,7 +52,7 @@ class EhrClient:
         self.base = base.rstrip("/")
         self._authorization = authorization
         self._http = httpx.Client(transport=transport, timeout=30, follow_redirects=False)
-        self._sleep = sleep
+        self.sleep = sleep
         self._attempts = attempts
         self._apart_s = 60.0 / per_minute if per_minute else 0.0
         self._next = 0.0
@@ -94,8 +95,27 @@ class EhrClient:
                 told = answer.headers.get("retry-after")
             after_s = pause(attempt, told)
             if attempt + 1 < self._attempts:
-                self._sleep(after_s)
+                self.sleep(after_s)
         raise EhrAwayError(said, after_s=after_s)
+
+    @contextmanager
+    def stream(
+        self, url: str, what: str, headers: Mapping[str, str], *, token: bool
+    ) -> Iterator[httpx.Response]:
+        """The answer to a read while it is still coming. Raises `EhrAwayError`, and httpx.HTTPError when it
+        breaks off.
+
+        Without `token` the address may be another server's, which then gets no token; never one without
+        encryption when the EHR's own has it.
+        """
+        if (token and not self.holds(url)) or (
+            self.base.startswith("https:") and not url.startswith("https:")
+        ):
+            raise EhrAwayError(f"an address for {what} lies outside the EHR's server")
+        self._pace()
+        sent = {**headers, **(self._authorization() if token else {})}
+        with self._http.stream("GET", url, headers=sent) as answer:
+            yield answer
 
     def _headers(self, content: bytes | None, more: Mapping[str, str] | None) -> dict[str, str]:
         sent = {"content-type": FHIR_JSON} if content is not None else {}
@@ -110,7 +130,7 @@ class EhrClient:
             wait = max(self._next - now, 0.0)
             self._next = max(self._next, now) + self._apart_s
         if wait:
-            self._sleep(wait)
+            self.sleep(wait)
 
 
 def pause(attempt: int, told: str | None, longest: float = LONGEST_WAIT_S) -> float:

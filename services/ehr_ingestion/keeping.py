@@ -12,7 +12,7 @@ from ehr_ingestion.outcomes import Outcome, outcome_of, reason_of, refused
 from ehr_ingestion.stated_facts import unreadable
 from isodose.fhir import bundle as bundles
 from isodose.fhir import errors
-from isodose.fhir.errors import FhirError
+from isodose.fhir.errors import FhirError, OvertakenError
 from isodose.fhir.interactions import Answer
 from isodose.fhir.resources import MAX_BODY, Resource, parse, result_key
 from isodose.fhir.stored import Stored
@@ -35,8 +35,29 @@ def keep(work: Work, texts: Sequence[bytes], max_bytes: int = MAX_BODY) -> tuple
     return outcomes, [stored for stored in answer.written if stored.changed]
 
 
+def remove(work: Work, places: Sequence[str]) -> tuple[list[Outcome], list[Stored]]:
+    """As `keep`, for what was deleted at the EHR: each `Type/id`."""
+    kept = {
+        one.reference for one in work.resources.get_many(_keys(places)).values() if one.origin == "result"
+    }
+    requests = [{"request": {"method": "DELETE", "url": place}} for place in places if place not in kept]
+    answer = bundles.process(work.resources, _bundle("batch", requests, requests))
+    responses = iter(msgspec.json.decode(answer.body).get("entry", []))
+    outcomes = [
+        refused(place, "A result of Isodose is not deleted by an EHR.")
+        if place in kept
+        else outcome_of(place, next(responses)["response"])
+        for place in places
+    ]
+    return outcomes, [stored for stored in answer.written if stored.changed]
+
+
+def _keys(places: Sequence[str]) -> set[tuple[str, str]]:
+    return {(kind, id) for kind, _, id in (place.partition("/") for place in places)}
+
+
 def _judged(text: bytes, max_bytes: int) -> Resource | Outcome:
-    """The resource in this text, unless it can be no resource of an EHR."""
+    """The resource in this text, unless it can be none of an EHR, or is its copy of a result of ours."""
     try:
         resource = parse(text, max_bytes)
     except FhirError as error:
@@ -53,23 +74,26 @@ def _judged(text: bytes, max_bytes: int) -> Resource | Outcome:
 
 def _sent(work: Work, resources: Sequence[Resource]) -> Answer:
     """All at once where that goes, which takes a fraction of the time; else each on its own."""
+    requests = [{"method": "PUT", "url": _place(one)} for one in resources]
+    paired = list(zip(resources, requests, strict=True))
+    read = [{"resource": one.data, "request": request} for one, request in paired]
+    written = [{"resource": msgspec.Raw(one.raw), "request": request} for one, request in paired]
     try:
         with work.conn.begin_nested():
-            return bundles.process(work.resources, _bundle("transaction", resources))
+            return bundles.process(work.resources, _bundle("transaction", read, written))
+    except OvertakenError:
+        raise
     except FhirError:
-        return bundles.process(work.resources, _bundle("batch", resources))
+        return bundles.process(work.resources, _bundle("batch", read, written))
 
 
-def _bundle(kind: str, resources: Sequence[Resource]) -> Resource:
-    requests = [{"method": "PUT", "url": _place(one)} for one in resources]
+def _bundle(kind: str, read: Sequence[Any], written: Sequence[Any]) -> Resource:
+    """A Bundle of entries, which are given as they are read and as they are written."""
     shell: dict[str, Any] = {"resourceType": "Bundle", "type": kind}
-    if not resources:
+    if not read:
         return Resource("Bundle", None, shell, orjson.dumps(shell))
-    read = [{"resource": one.data, "request": r} for one, r in zip(resources, requests, strict=True)]
-    raw = [
-        {"resource": msgspec.Raw(one.raw), "request": r} for one, r in zip(resources, requests, strict=True)
-    ]
-    return Resource("Bundle", None, {**shell, "entry": read}, msgspec.json.encode({**shell, "entry": raw}))
+    raw = msgspec.json.encode({**shell, "entry": written})
+    return Resource("Bundle", None, {**shell, "entry": read}, raw)
 
 
 def _place(resource: Resource) -> str:

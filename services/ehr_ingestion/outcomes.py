@@ -12,14 +12,14 @@ _IN_BUNDLE = re.compile(r"Bundle\.entry\[\d+\]\.resource")
 
 
 class Outcome(NamedTuple):
-    """What became of one resource. `dangling` tells that it was refused only because what it refers to is
-    not here.
+    """What became of one resource. `is_passing` tells that it was refused only for what is here now: it
+    refers to what is not here yet, or somebody else wrote it at the same time.
     """
 
     place: str
     became: Became
     reason: str = ""
-    dangling: bool = False
+    is_passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +58,15 @@ def outcome_of(place: str, response: Mapping[str, Any]) -> Outcome:
     status, told = str(response.get("status", ""))[:3], response.get("outcome", {})
     if status == "201":
         return Outcome(place, "accepted")
-    if status == "200":
+    if status in ("200", "204"):
         return Outcome(place, "unchanged" if told else "changed")
-    if status == "204":
-        return Outcome(place, "changed")
     codes = {issue.get("code") for issue in told.get("issue", [])}
     reason = _IN_BUNDLE.sub(place.partition("/")[0], reason_of(told)) or f"HTTP {status}"
-    return refused(place, reason, dangling=codes == {"not-found"})
+    return refused(place, reason, is_passing=codes <= {"not-found", "conflict"} and status in ("409", "422"))
 
 
-def refused(place: str, reason: str, *, dangling: bool = False) -> Outcome:
-    return Outcome(place, "refused", reason, dangling)
+def refused(place: str, reason: str, *, is_passing: bool = False) -> Outcome:
+    return Outcome(place, "refused", reason, is_passing)
 
 
 def reason_of(outcome: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ Reading again does no harm: what is here already makes no new version. https://h
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -18,6 +17,7 @@ from ehr_ingestion import keeping
 from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
 from ehr_ingestion.outcomes import Tally
 from ehr_ingestion.patient_records import rebuild, touched
+from isodose.fhir.references import relative_to
 from isodose.service import Work
 from isodose.storage.database import Database
 
@@ -27,6 +27,7 @@ TYPES = (
     "Observation", "MedicationRequest", "MedicationAdministration", "MedicationStatement", "Appointment",
     "AllergyIntolerance", "Device", "Encounter", "EpisodeOfCare", "Consent",
 )  # fmt: skip
+EXPORTED = ("Patient", "Medication", *TYPES)
 _ALONG = {kind: f"{kind}:medication" for kind in TYPES if kind.startswith("Medication")}
 PAGE = 100
 MOST_PAGES = 200
@@ -97,12 +98,6 @@ class EhrReader:
             if not self._client.holds(url):
                 raise EhrAwayError(f"a next page of {kind} lies outside the EHR's FHIR server")
         raise EhrAwayError(f"the EHR has more than {MOST_PAGES} pages of {kind} for one patient")
-
-
-def relative_to(base: str) -> Callable[[bytes], bytes]:
-    """Makes references to this server relative: what they name by type and id has the same id here."""
-    own = re.compile(rb'("reference"\s*:\s*")' + re.escape(base.encode()) + b"/")
-    return lambda resource: own.sub(rb"\1", resource)
 
 
 class WithheldError(Exception):

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from isodose.storage.database import Database
 
-_LOCKS = {"relay": 0x0CB0, "jobs": 0x0CB1}
+_LOCKS = {"relay": 0x0CB0, "jobs": 0x0CB1, "bulk": 0x0CB2}
 
 
 class PostgresLease:
@@ -90,5 +90,5 @@ class FileLease:
             self._file = None
 
 
-def lease_of(database: Database, work: Literal["relay", "jobs"]) -> PostgresLease | FileLease:
+def lease_of(database: Database, work: Literal["relay", "jobs", "bulk"]) -> PostgresLease | FileLease:
     return PostgresLease(database, work) if database.dialect == "postgresql" else FileLease(database, work)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,17 +26,16 @@ from isodose.fhir.negotiation import (
     check_content_type,
     returned,
 )
+from isodose.fhir.races import run_again
 from isodose.fhir.resources import Resource, is_id, parse
 from isodose.fhir.search_query import Pairs
 from isodose.fhir.store import ResourceStore
 from isodose.fhir.stored import Stored
-from isodose.storage.database import is_transient
 
 Opener = Callable[[], AbstractContextManager[Any]]
 OnWritten = Callable[[Any, Sequence[Stored]], None]
 Run = Callable[[Any, ResourceStore], Answer]
 ACCESS = "isodose.access"
-ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +95,15 @@ class Exchange:
         start.
         """
 
-        def attempt() -> Answer:
-            for number in range(1, ATTEMPTS + 1):
-                try:
-                    with self.open_work() as work:
-                        answer = run(work, self._store(request, work))
-                        changed = [stored for stored in answer.written if stored.changed]
-                        if changed and self.on_written is not None:
-                            self.on_written(work, changed)
-                        return answer
-                except (DBAPIError, errors.OvertakenError) as error:
-                    if number == ATTEMPTS or not _lost_race(error):
-                        raise
-            raise AssertionError("unreachable")
+        def once() -> Answer:
+            with self.open_work() as work:
+                answer = run(work, self._store(request, work))
+                changed = [stored for stored in answer.written if stored.changed]
+                if changed and self.on_written is not None:
+                    self.on_written(work, changed)
+                return answer
 
-        return self._answered(request, interaction, attempt, also)
+        return self._answered(request, interaction, lambda: run_again(once), also)
 
     def access(self, request: Request) -> Access | None:
         """What the request may do; None where everything is open."""
@@ -224,7 +216,3 @@ def _deed(request: Request, interaction: str, status: int, patients: dict[str, N
         patients[id] = None
     query = request.scope["query_string"].decode("latin-1")
     return Deed(interaction, kind, id, query, status, tuple(patients))
-
-
-def _lost_race(error: Exception) -> bool:
-    return isinstance(error, IntegrityError | errors.OvertakenError) or is_transient(error)

@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/references.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -34,6 +34,13 @@ def located(node: Any, path: str) -> Iterator[tuple[str, str]]:
     elif isinstance(node, list):
         for index, value in enumerate(node):
             yield from located(value, f"{path}[{index}]")
+
+
+def relative_to(*bases: str) -> Callable[[bytes], bytes]:
+    """Writes references to the servers at `bases` by type and id: what they name has that id here."""
+    named = b"|".join(re.escape(base.rstrip("/").encode()) for base in bases)
+    pattern = re.compile(rb'("reference"\s*:\s*")(?:' + named + b")/") if bases else None
+    return lambda text: pattern.sub(rb"\1", text) if pattern else text
 
 
 def target(reference: str, base: str | None = None) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData(
@@ -277,3 +278,57 @@ patient_read = Table(
     Column("since", String(32), nullable=False),
 )
 """From when on a patient's record is to be read at the EHR the next time."""
+
+bulk_export = Table(
+    "bulk_export",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("feed", Text, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("status_url", Text, nullable=False),
+    Column("since", String(40)),
+    Column("transaction_time", String(40)),
+    Column("needs_token", Boolean, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    sqlite_autoincrement=True,
+)
+"""Each Bulk Data export that was asked for; `feed` is what it was asked for, the same for every run."""
+
+bulk_file = Table(
+    "bulk_file",
+    metadata,
+    Column("export", BigInteger, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("etag", Text, nullable=False, server_default=""),
+    Column("offset", BigInteger, nullable=False, server_default="0"),
+    Column("lines", BigInteger, nullable=False, server_default="0"),
+    Column("accepted", BigInteger, nullable=False, server_default="0"),
+    Column("changed", BigInteger, nullable=False, server_default="0"),
+    Column("unchanged", BigInteger, nullable=False, server_default="0"),
+    Column("done", Boolean, nullable=False, server_default=false()),
+)
+"""The files of an export, how far each is read in bytes and lines, and what became of its lines."""
+
+bulk_line = Table(
+    "bulk_line",
+    metadata,
+    Column("export", BigInteger, primary_key=True),
+    Column("file", Integer, primary_key=True),
+    Column("line", BigInteger, primary_key=True),
+    Column("place", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("text", Text),
+)
+"""Lines that were not kept, with the reason; `text` while a line waits for what it refers to."""
+
+bulk_patient = Table(
+    "bulk_patient",
+    metadata,
+    Column("export", BigInteger, primary_key=True),
+    Column("patient_id", String(64), primary_key=True),
+)
+"""Patients whose records have yet to follow what was read of them."""

@@ -1,4 +1,4 @@
-"""Commands about patients' data: decide on a file, bring files to a server, read patients from the EHR."""
+"""Commands about patients' data in files: decide on one, bring several to a server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import orjson
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from all_in_one import loading, pulling, terminal
+from all_in_one import loading, terminal
 from all_in_one.commands.speaking import (
     Day,
     ServerUrl,
@@ -18,18 +18,13 @@ from all_in_one.commands.speaking import (
     err,
     fail,
     out,
-    say,
     service_or_fail,
     settings_or_fail,
 )
 from all_in_one.composition import DECIDING
-from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
-from ehr_ingestion.pull import EhrReader
 from isodose.assessment import Decider, assess
 from isodose.fhir.errors import FhirError
 from isodose.fhir.resources import parse
-from isodose.security.backend_auth import BackendToken, private_key
-from isodose.storage.database import SchemaMismatch
 
 
 def assess_bundle(
@@ -89,36 +84,6 @@ def load(
         fail(str(error))
     terminal.show_summaries(out, summaries)
     if any(summary.refused for summary in summaries):
-        raise typer.Exit(1)
-
-
-def pull_patients(
-    patients: Annotated[list[str], typer.Argument(help="ids of patients at the EHR")],
-    *,
-    ehr: Annotated[str, typer.Option("--from", help="FHIR base of the EHR")],
-    token_url: Annotated[str, typer.Option(help="the EHR's token endpoint; empty: no token")] = "",
-    client_id: Annotated[str, typer.Option(help="as which Isodose is registered there")] = "",
-    key: Annotated[Path | None, typer.Option(help="a file with the private JWK of that client")] = None,
-    scope: Annotated[str, typer.Option(help="what to ask for")] = "system/*.rs",
-    state: Annotated[Path | None, typer.Option(help="a file that keeps when each patient was read")] = None,
-) -> None:
-    """Read patients from the EHR's FHIR server; with --state only what changed since the last time."""
-    settings = settings_or_fail()
-    try:
-        signed = (
-            BackendToken(token_url, client_id=client_id, key=private_key(key), scope=scope) if key else None
-        )
-        reader = EhrReader(EhrClient(ehr, signed.header if signed else dict))
-        done = pulling.pull_all(reader, ehr.rstrip("/"), patients, state, settings)
-    except (ValueError, EhrAwayError, SchemaMismatch) as error:
-        fail(str(error))
-    for patient_id, summary in done.items():
-        withheld = f", not given: {', '.join(summary.withheld)}" if summary.withheld else ""
-        refused = len(summary.refused)
-        say(f"{patient_id}: {summary.kept} kept, {summary.unchanged} as before, {refused} refused{withheld}")
-        for refusal in summary.refused:
-            say(f"refused {refusal.place}: {refusal.reason}")
-    if any(summary.refused for summary in done.values()):
         raise typer.Exit(1)
 
 

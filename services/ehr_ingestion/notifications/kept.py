@@ -43,7 +43,7 @@ def _together(work: Work, texts: Sequence[bytes]) -> Kept:
     outcomes, changed = keep(work, texts)
     rebuild(work, touched(changed))
     refused = [(text, one) for text, one in zip(texts, outcomes, strict=True) if one.became == "refused"]
-    strangers = [_stranger(work, text) for text, one in refused if one.dangling]
+    strangers = [_stranger(work, text) for text, one in refused if one.is_passing]
     waiting = [one for one in strangers if one is not None]
     patients = frozenset(stored.patient_id for stored in changed if stored.patient_id)
     return Kept(patients, frozenset(waiting), len(refused) - len(waiting))

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from ehr_ingestion.notifications.intake import take
 from ehr_ingestion.notifications.reading import Notification, read
 from ehr_ingestion.notifications.senders import Senders
-from ehr_ingestion.pull import relative_to
 from isodose.fhir.errors import FhirError, Issue, outcome_of
 from isodose.fhir.exchange import Deed, id_of, kind_of
 from isodose.fhir.negotiation import FHIR_JSON, body_of
+from isodose.fhir.references import relative_to
 from isodose.security.guard import CALLER
 from isodose.service import Running
 

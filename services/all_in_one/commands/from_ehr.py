@@ -1,0 +1,113 @@
+"""Commands that read from an EHR's FHIR server: single patients, or all of a group by a Bulk Data export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from all_in_one import pulling, terminal
+from all_in_one.commands.speaking import err, fail, out, say, settings_or_fail
+from ehr_ingestion.bulk.request import ExportRequest
+from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
+from ehr_ingestion.pull import EXPORTED, EhrReader
+from isodose.security.backend_auth import BackendToken, private_key
+from isodose.storage.database import SchemaMismatch
+
+FromEhr = Annotated[str, typer.Option("--from", help="FHIR base of the EHR")]
+TokenUrl = Annotated[str, typer.Option(help="the EHR's token endpoint; empty: no token")]
+ClientId = Annotated[str, typer.Option(help="as which Isodose is registered there")]
+KeyFile = Annotated[Path | None, typer.Option("--key", help="a file with the private JWK of that client")]
+Scope = Annotated[str, typer.Option(help="what to ask for")]
+
+
+def pull_patients(
+    patients: Annotated[list[str], typer.Argument(help="ids of patients at the EHR")],
+    *,
+    ehr: FromEhr,
+    token_url: TokenUrl = "",
+    client_id: ClientId = "",
+    key: KeyFile = None,
+    scope: Scope = "system/*.rs",
+    state: Annotated[Path | None, typer.Option(help="a file that keeps when each patient was read")] = None,
+) -> None:
+    """Read patients from the EHR's FHIR server; with --state only what changed since the last time."""
+    settings = settings_or_fail()
+    try:
+        reader = EhrReader(EhrClient(ehr, _authorization(token_url, client_id, key, scope)))
+        done = pulling.pull_all(reader, ehr.rstrip("/"), patients, state, settings)
+    except (ValueError, EhrAwayError, SchemaMismatch) as error:
+        fail(str(error))
+    for patient_id, summary in done.items():
+        withheld = f", not given: {', '.join(summary.withheld)}" if summary.withheld else ""
+        refused = len(summary.refused)
+        say(f"{patient_id}: {summary.kept} kept, {summary.unchanged} as before, {refused} refused{withheld}")
+        for refusal in summary.refused:
+            say(f"refused {refusal.place}: {refusal.reason}")
+    if any(summary.refused for summary in done.values()):
+        raise typer.Exit(1)
+
+
+def bulk_pull(
+    *,
+    ehr: FromEhr,
+    group: Annotated[str, typer.Option(help="id of the Group at the EHR whose members are read")] = "",
+    system: Annotated[
+        bool, typer.Option("--system", help="all that the server holds, not patients alone")
+    ] = False,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="a type to ask for; by default those read")
+    ] = None,
+    filters: Annotated[
+        list[str] | None, typer.Option("--type-filter", help="such as Observation?status=final")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="by default the last export's instant")
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="everything, although an export went before")
+    ] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="give up the export that was begun, and begin another")
+    ] = False,
+    token_url: TokenUrl = "",
+    client_id: ClientId = "",
+    key: KeyFile = None,
+    scope: Scope = "system/*.rs",
+) -> None:
+    """Read all patients, or those of a group, by a Bulk Data export; one that was begun is gone on with."""
+    settings = settings_or_fail()
+    request = ExportRequest(
+        level="system" if system else "patients",
+        group=group,
+        types=tuple(types or EXPORTED),
+        filters=tuple(filters or ()),
+    )
+    try:
+        with err.status("asking the EHR") as status:
+            report = pulling.bulk_pull(
+                pulling.host(ehr, _authorization(token_url, client_id, key, scope)),
+                ehr.rstrip("/"),
+                request,
+                settings,
+                since=since,
+                whole=whole,
+                anew=anew,
+                told=status.update,
+            )
+    except (ValueError, EhrAwayError, SchemaMismatch) as error:
+        fail(str(error))
+    terminal.show_export(out, report)
+    if report.aside:
+        raise typer.Exit(1)
+
+
+def _authorization(
+    token_url: str, client_id: str, key: Path | None, scope: str
+) -> Callable[[], Mapping[str, str]]:
+    """The headers of each request. Raises `ValueError` for a key that cannot be read."""
+    if key is None:
+        return dict
+    return BackendToken(token_url, client_id=client_id, key=private_key(key), scope=scope).header
