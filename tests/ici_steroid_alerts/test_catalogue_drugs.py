@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from alert_scenarios import SYSTEMS
 from isodose.clinical.terminology import DRUG_SETS, coding, drugs, value_set, words_of
+from isodose.mcode import build_record
 
 CLASSES = {
     "immune-checkpoint inhibitors": ("nivolumab", "pembrolizumab", "ipilimumab", "durvalumab"),
@@ -65,3 +67,61 @@ def test_a_product_without_a_code_is_recognised_by_its_name_as_likely(concept_id
     assert concept.caution
     (found,) = drugs([], words_of(concept.names[0]))
     assert (found.concept.id, found.certainty) == (concept_id, "likely")
+
+
+PRODUCTS = {
+    "immune_checkpoint_inhibitors": (
+        "pembrolizumab", "nivolumab", "ipilimumab", "atezolizumab", "durvalumab",
+    ),
+    "antibody_drug_conjugates": ("trastuzumab_emtansine", "trastuzumab_deruxtecan", "sacituzumab_govitecan"),
+    "bevacizumab": ("bevacizumab",),
+    "braf_mek_inhibitors": ("dabrafenib", "trametinib", "vemurafenib", "encorafenib"),
+    "tyrosine_kinase_inhibitors": (
+        "osimertinib", "alectinib", "brigatinib", "lorlatinib", "crizotinib", "entrectinib", "selpercatinib",
+        "tucatinib",
+    ),
+    "corticosteroids": ("dexamethasone", "prednisone", "methylprednisolone", "hydrocortisone"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "concept_id"), [(name, one) for name, members in PRODUCTS.items() for one in members]
+)
+def test_a_drug_is_recognised_as_a_product_and_not_as_an_ingredient_alone(
+    values: str, concept_id: str
+) -> None:
+    codes = [c for c in value_set(values).concepts[concept_id].codes if c.match and c.system == "rxnorm"]
+    assert len(codes) >= 2, "orders of an EHR name clinical drugs and brands"
+    assert " MG" not in codes[0].says, "a proposal is coded with the first, which tells no strength"
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "count", "unit", "milligrams"),
+    [
+        ("rxnorm", "197580", 2, "{tbl}", 3.0),
+        ("rxnorm", "197583", 1, "TABLET", 6.0),
+        ("rxnorm", "205712", 2, "tablet", 8.0),
+        ("rxnorm", "309684", 4, "mL", 4.0),
+        ("rxnorm", "1116927", 2, "mL", 8.0),
+        ("rxnorm", "198145", 3, "{tbl}", 30.0),
+        ("rxnorm", "207138", 2, "{tbl}", 32.0),
+        ("rxnorm", "197787", 3, "{tbl}", 15.0),
+        ("ndc", "0054-4184-25", 2, "{tbl}", 8.0),
+    ],
+)
+def test_the_code_of_a_steroid_product_alone_tells_its_strength(
+    system: str, code: str, count: int, unit: str, milligrams: float
+) -> None:
+    once = {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}}
+    order = {
+        "resourceType": "MedicationRequest",
+        "id": "o",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/p"},
+        "authoredOn": "2026-11-20",
+        "medicationCodeableConcept": {"coding": [{"system": SYSTEMS[system], "code": code}]},
+        "dosageInstruction": [once | {"doseAndRate": [{"doseQuantity": {"value": count, "unit": unit}}]}],
+    }
+    (exposure,) = build_record("p", [order]).exposures
+    assert (exposure.drug_class, exposure.daily_dose_mg) == ("corticosteroid", milligrams)
