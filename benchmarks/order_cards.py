@@ -75,6 +75,7 @@ def request(draft: str) -> Resource:
             "medicationAdministrations": searchset(
                 [k for k in known if k["resourceType"] == "MedicationAdministration"]
             ),
+            "medicationDispenses": None,
             "medicationStatements": None,
             "procedures": None,
             "serviceRequests": None,

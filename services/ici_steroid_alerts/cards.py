@@ -37,6 +37,7 @@ PREFETCH = {
         f"MedicationRequest?patient={_PATIENT}&_include=MedicationRequest:medication", required=True
     ),
     "medicationAdministrations": Prefetch(f"MedicationAdministration?patient={_PATIENT}"),
+    "medicationDispenses": Prefetch(f"MedicationDispense?patient={_PATIENT}"),
     "medicationStatements": Prefetch(f"MedicationStatement?patient={_PATIENT}"),
     "procedures": Prefetch(f"Procedure?patient={_PATIENT}"),
     "serviceRequests": Prefetch(f"ServiceRequest?patient={_PATIENT}"),

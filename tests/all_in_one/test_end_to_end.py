@@ -51,6 +51,14 @@ def test_results_are_the_same_where_they_were_made_and_where_they_are_gathered(
     serving.eventually(all_here)
 
 
+def test_a_fhir_server_can_run_every_prefetch_template(platform: Any) -> None:
+    for service in platform.get("/cds-services").json()["services"]:
+        for key, template in service["prefetch"].items():
+            query = template.replace("{{context.patientId}}", "demo-12")
+            answer = platform.get(f"/fhir/{query}", headers={"Prefer": "handling=strict"})
+            assert answer.status_code == 200, (service["id"], key, answer.text)
+
+
 def test_a_corrected_fact_corrects_the_answers(
     platform: Any, patients: list[Path], serving: ModuleType
 ) -> None:

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from ici_steroid_alerts.app import service
+from ici_steroid_alerts.cards import PREFETCH
 from isodose.clinical.record import Exposure, PatientRecord
 from isodose.events import contract
 from isodose.service import Running, build_app
@@ -22,6 +23,7 @@ from isodose.settings import Settings
 from isodose.storage.tables import outbox
 
 TODAY = dt.date(2026, 11, 23)
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 PATIENTS = Path(__file__).parents[2] / "samples" / "patients"
 
 
@@ -75,8 +77,64 @@ def test_assess_answers_with_findings_and_issues(call: Caller) -> None:
 
 
 def test_both_cds_services_are_listed(call: Caller) -> None:
-    listed = {s["id"]: s["hook"] for s in call("GET", "/cds-services").json()["services"]}
+    services = call("GET", "/cds-services").json()["services"]
+    listed = {s["id"]: s["hook"] for s in services}
     assert listed == {"ici-steroid-select": "order-select", "ici-steroid-sign": "order-sign"}
+    for one in services:
+        assert one["prefetch"]["medicationDispenses"] == "MedicationDispense?patient={{context.patientId}}"
+
+
+def signing(code: str, more: dict[str, Any]) -> dict[str, Any]:
+    """A call at signing an order of one drug, with nothing else on record but `more` in prefetch."""
+    draft = {
+        "resourceType": "MedicationRequest",
+        "id": "d",
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": "Patient/p"},
+        "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": code}]},
+    }
+    return {
+        "hook": "order-sign",
+        "hookInstance": "6bc883b2-b795-4dcb-b661-34884a31d472",
+        "context": {
+            "userId": "Practitioner/1",
+            "patientId": "p",
+            "draftOrders": {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": draft}]},
+        },
+        "prefetch": {
+            "patient": {"resourceType": "Patient", "id": "p"},
+            **dict.fromkeys(set(PREFETCH) - {"patient"}),
+            **more,
+        },
+    }
+
+
+@pytest.mark.parametrize(("ago", "cards"), [(5, 1), (60, 0)])
+def test_what_the_pharmacy_handed_over_counts_while_its_supply_lasts(
+    call: Caller, ago: int, cards: int
+) -> None:
+    drug = {"coding": [{"system": RXNORM, "code": "312615"}]}
+    dispense = {
+        "resourceType": "MedicationDispense",
+        "id": "d1",
+        "status": "completed",
+        "subject": {"reference": "Patient/p"},
+        "medicationCodeableConcept": drug,
+        "whenHandedOver": (TODAY - dt.timedelta(days=ago)).isoformat(),
+        "daysSupply": {"value": 30, "system": "http://unitsofmeasure.org", "code": "d"},
+        "dosageInstruction": [
+            {
+                "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
+                "doseAndRate": [{"doseQuantity": {"value": 2, "unit": "tablet"}}],
+            }
+        ],
+    }
+    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": dispense}]}
+    asked = signing("1547545", {"medicationDispenses": bundle})
+    answered = call("POST", "/cds-services/ici-steroid-sign", asked).json()["cards"]
+    assert len(answered) == cards
+    assert all("40 mg prednisone" in card["summary"] for card in answered)
 
 
 def test_a_call_without_the_medication_list_is_refused_by_name(call: Caller) -> None:
