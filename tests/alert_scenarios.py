@@ -27,6 +27,7 @@ SYSTEMS = {
     "snomed": "http://snomed.info/sct",
     "ndc": "http://hl7.org/fhir/sid/ndc",
 }
+STATUS_CHANGED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.statusChanged"
 ROLE = {c.id: c.role for name in DRUG_SETS for c in value_set(name).concepts.values()}
 
 
@@ -36,7 +37,7 @@ def rows(*names: str) -> list[dict[str, Any]]:
     ]
 
 
-SCENARIOS = rows("scenarios", "thresholds", "orders")
+SCENARIOS = rows("scenarios", "thresholds", "orders", "holds")
 
 
 def day(offset: int | None) -> dt.date | None:
@@ -108,7 +109,10 @@ def record_of(row: dict[str, Any]) -> PatientRecord:
 
 
 def order(index: int, row: dict[str, Any]) -> dict[str, Any]:
-    """An order as FHIR: `code: system code` or `name`, `from` in days, `dosage` as FHIR Dosage, `why`."""
+    """An order as FHIR: `code: system code` or `name`, `from` in days, `dosage` as FHIR Dosage, `why`.
+
+    `changed` is the day on which it was held or stopped, `because` the reason.
+    """
     concept: dict[str, Any] = {}
     if "code" in row:
         system, code = row["code"].split()
@@ -126,6 +130,12 @@ def order(index: int, row: dict[str, Any]) -> dict[str, Any]:
     }
     if "why" in row:
         resource["reasonCode"] = [{"text": row["why"]}]
+    if "because" in row:
+        reason = {"text": row["because"]}
+        resource["statusReason"] = reason if kind == "MedicationRequest" else [reason]
+    if "changed" in row:
+        held = (day(row["changed"]) or TODAY).isoformat()
+        resource["extension"] = [{"url": STATUS_CHANGED, "valueDateTime": held}]
     if kind == "MedicationRequest":
         resource |= {"intent": "order", "authoredOn": when, "dosageInstruction": row.get("dosage", [])}
     elif kind == "MedicationAdministration":
@@ -134,7 +144,8 @@ def order(index: int, row: dict[str, Any]) -> dict[str, Any]:
         resource |= {"whenHandedOver": when, "dosageInstruction": row.get("dosage", [])}
         resource |= {"daysSupply": row["supply"]} if "supply" in row else {}
     else:
-        resource |= {"effectivePeriod": {"start": when}, "dosage": row.get("dosage", [])}
+        until = {"end": (day(row["to"]) or TODAY).isoformat()} if "to" in row else {}
+        resource |= {"effectivePeriod": {"start": when} | until, "dosage": row.get("dosage", [])}
     return resource
 
 

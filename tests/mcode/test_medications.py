@@ -175,3 +175,56 @@ def test_any_antineoplastic_agent_counts_though_no_value_set_names_it() -> None:
 def test_the_indication_is_a_concept_where_it_is_known() -> None:
     oedema = [{"coding": [{"system": "http://snomed.info/sct", "code": "2032001"}]}]
     assert only(request(reasonCode=oedema)).indication == "cerebral_oedema"
+
+
+CHANGED = "http://hl7.org/fhir/5.0/StructureDefinition/extension-MedicationRequest.statusChanged"
+
+
+def changed(on: str) -> dict[str, Any]:
+    return {"extension": [{"url": CHANGED, "valueDateTime": on}]}
+
+
+@pytest.mark.parametrize(
+    ("more", "end"),
+    [
+        ({"status": "on-hold", **changed("2026-03-09T08:00:00+01:00")}, "2026-03-09"),
+        ({"status": "stopped", **changed("2026-03-09")}, "2026-03-09"),
+        ({"status": "stopped", **changed("2026-03")}, "2026-03-31"),
+        ({"status": "on-hold"}, "None"),
+        ({"status": "active", **changed("2026-03-09")}, "None"),
+    ],
+)
+def test_a_held_or_stopped_order_ends_on_the_day_of_its_status(more: Any, end: str) -> None:
+    assert str(only(request(**more)).end) == end
+
+
+def test_the_bounds_of_the_dose_end_it_where_they_come_first() -> None:
+    bounds = [{"timing": {"repeat": {"boundsPeriod": {"start": "2026-03-01", "end": "2026-03-05"}}}}]
+    held = request(status="on-hold", dosageInstruction=bounds, **changed("2026-03-09"))
+    assert str(only(held).end) == "2026-03-05"
+
+
+def test_the_steps_of_a_taper_that_was_stopped_before_them_are_left_out() -> None:
+    def step(number: int, mg: float) -> dict[str, Any]:
+        repeat = {"frequency": 1, "period": 1, "periodUnit": "d", "boundsDuration": {"value": 4, "code": "d"}}
+        given = {"doseAndRate": [{"doseQuantity": {"value": mg, "code": "mg"}}]}
+        return {"sequence": number, "timing": {"repeat": repeat}, **given}
+
+    taper = [step(1, 8), step(2, 4), step(3, 2)]
+    stopped = request(status="stopped", dosageInstruction=taper, **changed("2026-03-06"))
+    told = [(e.daily_dose_mg, str(e.start), str(e.end)) for e in exposures(stopped)]
+    assert told == [(8, "2026-03-01", "2026-03-04"), (4, "2026-03-05", "2026-03-06")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("MedicationRequest", {"statusReason": {"text": "SRS on Friday"}}),
+        ("MedicationStatement", {"statusReason": [{"text": "SRS on Friday"}]}),
+        ("MedicationAdministration", {"statusReason": [{"coding": [{"display": "SRS on Friday"}]}]}),
+    ],
+)
+def test_why_a_drug_was_held_is_kept_in_words(kind: str, more: Any) -> None:
+    held = request(resourceType=kind, status="on-hold", **more)
+    assert only(held).status_reason == "SRS on Friday"
+    assert only(held | {"status": "completed"}).status_reason == ""

@@ -100,6 +100,7 @@ class Exposure(Struct, frozen=True):
     taken at the least where it leaves a range. `cycle_days` are the days from dose to dose of a drug that is
     not taken every day; the dose is then that of its day. An order in steps is one exposure per step, all of
     one `ref`. `text` is the order's own words; `dose_in_words` tells that the dose was read from them.
+    `status_reason` says in words why an order was held or stopped.
     """
 
     ref: str
@@ -119,6 +120,7 @@ class Exposure(Struct, frozen=True):
     indication: str = ""
     text: str = ""
     draft: bool = False
+    status_reason: str = ""
 
 
 class Scan(Struct, frozen=True):

@@ -13,8 +13,9 @@ import msgspec
 import orjson
 
 from isodose.clinical.record import DrugStatus
-from isodose.mcode.chart import Resource, day, items
+from isodose.mcode.chart import Resource, day, extensions, items
 from isodose.mcode.dosage import first_day_of
+from isodose.mcode.drug_named import text_of
 from isodose.mcode.timings import whole_days
 
 
@@ -28,6 +29,7 @@ class Use(msgspec.Struct, frozen=True):
     given_on: tuple[dt.date, ...] = ()
     draft: bool = False
     administered: bool = False
+    reason: str = ""
 
 
 def _dosages(value: Any) -> list[bytes]:
@@ -61,7 +63,25 @@ def _request(resource: Resource) -> Use | None:
     dosages = _dosages(resource.get("dosageInstruction"))
     start = _first_day(dosages) or day(resource.get("authoredOn"))
     end = _supplied_until(resource, start, status) if start is not None else None
-    return Use(status, dosages, start, end, draft=draft)
+    if status in _BROKEN_OFF:
+        end = _changed_on(resource)
+    return Use(status, dosages, start, end, draft=draft, reason=_reason(resource, status))
+
+
+_BROKEN_OFF = ("on-hold", "stopped")
+
+
+def _changed_on(resource: Resource) -> dt.date | None:
+    """The day an order was held or stopped, as R5 tells it: http://hl7.org/fhir/R5/versions.html#extensions"""
+    told = [day(one.get("valueDateTime"), last=True) for one in extensions(resource, ".statusChanged")]
+    return max(filter(None, told), default=None)
+
+
+def _reason(resource: Resource, status: DrugStatus) -> str:
+    """Why a drug was held or stopped, in words."""
+    if status not in _BROKEN_OFF:
+        return ""
+    return "; ".join(filter(None, (text_of([one]) for one in items(resource.get("statusReason")))))
 
 
 def _supplied_until(resource: Resource, start: dt.date, status: DrugStatus) -> dt.date | None:
@@ -91,9 +111,10 @@ def _administration(resource: Resource) -> Use | None:
     if isinstance(period, dict):
         start, end = day(period.get("start")), day(period.get("end"), last=True)
         given = (start,) if start and start == end else ()
-        return Use(status, dosages, start, end, given, administered=True)
+        return Use(status, dosages, start, end, given, administered=True, reason=_reason(resource, status))
     on = day(resource.get("effectiveDateTime"))
-    return Use(status, dosages, on, on, (on,) if on else (), administered=True)
+    given = (on,) if on else ()
+    return Use(status, dosages, on, on, given, administered=True, reason=_reason(resource, status))
 
 
 _STATED: dict[str, DrugStatus] = {
@@ -114,9 +135,11 @@ def _statement(resource: Resource) -> Use | None:
     dosages = _dosages(resource.get("dosage"))
     period = resource.get("effectivePeriod")
     if isinstance(period, dict):
-        return Use(status, dosages, day(period.get("start")), day(period.get("end"), last=True))
+        start, end = day(period.get("start")), day(period.get("end"), last=True)
+        return Use(status, dosages, start, end, reason=_reason(resource, status))
     on = day(resource.get("effectiveDateTime"))
-    return Use(status, dosages, on, on if status in ("completed", "stopped") else None)
+    end = on if status in ("completed", "stopped") else None
+    return Use(status, dosages, on, end, reason=_reason(resource, status))
 
 
 _DISPENSED: dict[str, DrugStatus] = {

@@ -71,6 +71,7 @@ def _write(chart: Chart, reading: Reading, resource: Resource, medication: Medic
                 indication=indication,
                 text=text,
                 draft=use.draft,
+                status_reason=use.reason,
             )
             for step in steps
         ]
@@ -83,14 +84,15 @@ def _write(chart: Chart, reading: Reading, resource: Resource, medication: Medic
 
 
 def _steps(strength: Strength, use: Use) -> list[Step]:
-    """The stretches of one order; of moments listed one by one, a day each."""
+    """The stretches of one order, those it was broken off before left out; of moments a day each."""
     if use.administered:
         return [administered(use.dosages, strength, use.start, use.end)]
     found: list[Step] = []
     for step in steps_of(use.dosages, strength, use.start, use.end):
         days = step.given_on[:_MOST_MOMENTS]
         found += [replace(step, start=day, end=day, given_on=()) for day in days] or [step]
-    return found
+    begun = [s for s in found if use.end is None or s.start is None or s.start <= use.end]
+    return begun or found[:1]
 
 
 def _own_words(drug: str, dosages: list[bytes]) -> str:

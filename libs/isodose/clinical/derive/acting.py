@@ -100,6 +100,8 @@ def _acting_in_its_cycle(exposure: Exposure, on: dt.date, days_of_action: float)
 
 
 def _runs_on(exposure: Exposure, on: dt.date) -> bool:
+    if exposure.status == "on-hold":
+        return False
     if exposure.start is not None and exposure.start > on:
         return False
     if exposure.end is not None:
@@ -188,6 +190,17 @@ def derived(
         certainty=least(best.certainty, certainty),
         stated=False,
         reasons=tuple(dict.fromkeys(reasons or [a.reason for a in evidence])),
+    )
+
+
+def is_anticancer(exposure: Exposure) -> bool:
+    """Systemic therapy of the cancer; bevacizumab is not counted, it may treat a radiation effect."""
+    role = exposure.drug_class
+    known = figures()
+    return (
+        role.startswith(("ici_", "adc_", "tki_", "braf_", "mek_"))
+        or role in known.infused_anticancer_classes
+        or role in known.oral_anticancer_classes
     )
 
 

@@ -13,7 +13,16 @@ from functools import cache
 from msgspec.structs import replace
 
 from isodose.clinical import facts
-from isodose.clinical.derive.acting import Acting, derived, evidence_of, figures, is_long_over, planned_from
+from isodose.clinical.derive.acting import (
+    Acting,
+    derived,
+    evidence_of,
+    figures,
+    is_anticancer,
+    is_long_over,
+    planned_from,
+)
+from isodose.clinical.derive.drug_holds import hold_facts
 from isodose.clinical.derive.drug_intervals import interval_facts
 from isodose.clinical.derive.steroids import steroid_facts
 from isodose.clinical.derive.subjects import Derived, Key, attach
@@ -40,7 +49,7 @@ def drug_facts(record: PatientRecord, on: dt.date) -> PatientRecord:
         *_systemic_therapy(now, on),
         *_company(now, on),
     ]
-    intervals = interval_facts(record, on)
+    intervals = [*interval_facts(record, on), *hold_facts(record, on)]
     if not found and not intervals:
         return record
     links = {c.ref: tuple(filter(None, (*c.target_lesions, c.planned_by, c.ref))) for c in record.courses}
@@ -208,7 +217,7 @@ def _kinase_inhibitors(record: PatientRecord, on: dt.date) -> Iterable[Fact]:
 
 def _systemic_therapy(record: PatientRecord, on: dt.date) -> Iterable[Fact]:
     """Anticancer drugs; bevacizumab alone does not count, it may treat an adverse radiation effect."""
-    if active := acting(record, on, _is_anticancer):
+    if active := acting(record, on, is_anticancer):
         yield derived("systemic_therapy_active", True, active)
 
 
@@ -220,13 +229,3 @@ def _company(record: PatientRecord, on: dt.date) -> Iterable[Fact]:
         yield derived("pjp_prophylaxis_active", True, prophylaxis, "likely", why)
     if boswellia := acting(record, on, lambda e: e.concept == "boswellia_serrata"):
         yield derived("otc_boswellia_use", True, boswellia)
-
-
-def _is_anticancer(exposure: Exposure) -> bool:
-    role = exposure.drug_class
-    known = figures()
-    return (
-        role.startswith(("ici_", "adc_", "tki_", "braf_", "mek_"))
-        or role in known.infused_anticancer_classes
-        or role in known.oral_anticancer_classes
-    )
