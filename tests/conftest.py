@@ -16,6 +16,7 @@ from types import ModuleType
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+import broker_certificate
 import served
 from isodose.events.log import EventLog, open_log
 from isodose.storage.database import Database
@@ -83,15 +84,18 @@ def postgresql_url(server_dir: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kafka_url(server_dir: Path) -> Iterator[str]:
-    """An Apache Kafka of this session's own, as `kafka://host:port`."""
+def kafka_listeners(server_dir: Path) -> Iterator[tuple[str, str]]:
+    """An Apache Kafka of this session's own: `kafka://host:port`, and the one that wants TLS and SASL."""
     kafka = _script("kafka")
+    keystore = server_dir / "broker.pem"
+    broker_certificate.made(keystore, server_dir / "ca.pem")
+    secured = kafka.Secured(kafka.free_port(), keystore)
     try:
-        port = kafka.start(server_dir / "kafka")
+        port = kafka.start(server_dir / "kafka", secured=secured)
     except kafka.CannotStart as reason:
         _not_here(reason)
         return
-    yield f"kafka://127.0.0.1:{port}"
+    yield f"kafka://127.0.0.1:{port}", f"kafka://localhost:{secured.port}"
     kafka.stop(server_dir / "kafka")
 
 
@@ -114,6 +118,17 @@ def npm_clients() -> Path:
     except packages.CannotFetch as reason:
         _not_here(reason)
         raise
+
+
+@pytest.fixture(scope="session")
+def kafka_url(kafka_listeners: tuple[str, str]) -> str:
+    return kafka_listeners[0]
+
+
+@pytest.fixture(scope="session")
+def secured_kafka_url(kafka_listeners: tuple[str, str]) -> str:
+    """Its certificate is vouched for by `ca.pem` in `server_dir`."""
+    return kafka_listeners[1]
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 LIBRARIES = HERE / "target" / "dependency"
@@ -31,10 +32,10 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{secured}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{secured}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL
 log.dirs={logs}
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -48,6 +49,25 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=16777216
 """
+
+SECURED = """\
+listener.name.secured.ssl.keystore.type=PEM
+listener.name.secured.ssl.keystore.location={keystore}
+listener.name.secured.sasl.enabled.mechanisms=SCRAM-SHA-512,OAUTHBEARER
+listener.name.secured.scram-sha-512.sasl.jaas.config={modules}.scram.ScramLoginModule required;
+listener.name.secured.oauthbearer.sasl.jaas.config={modules}.oauthbearer.OAuthBearerLoginModule required \
+unsecuredLoginStringClaim_sub="broker";
+"""
+
+
+class Secured(NamedTuple):
+    """A second listener with TLS and SASL; it takes unsigned OAUTHBEARER tokens, so it is for tests only.
+
+    `keystore` is a PEM file with the broker's key and certificate, for the host name `localhost`.
+    """
+
+    port: int
+    keystore: Path
 
 
 class CannotStart(Exception):  # noqa: N818
@@ -93,11 +113,14 @@ def free_port() -> int:
         return port
 
 
-def format_storage(data_dir: Path, port: int) -> None:
+def format_storage(data_dir: Path, port: int, secured: Secured | None = None) -> None:
     """Write `server.properties` and format the log directory unless that was done before."""
     data_dir.mkdir(parents=True, exist_ok=True)
     logs = data_dir / "logs"
-    settings = PROPERTIES.format(port=port, controller_port=free_port(), logs=logs)
+    also = f",SECURED://localhost:{secured.port}" if secured else ""
+    settings = PROPERTIES.format(port=port, controller_port=free_port(), logs=logs, secured=also)
+    if secured:
+        settings += SECURED.format(keystore=secured.keystore, modules="org.apache.kafka.common.security")
     (data_dir / "server.properties").write_text(settings)
     if (logs / "meta.properties").exists():
         return
@@ -110,11 +133,13 @@ def format_storage(data_dir: Path, port: int) -> None:
         raise CannotStart(f"formatting {logs} failed:\n{done.stdout}{done.stderr}")
 
 
-def start(data_dir: Path, port: int | None = None, wait_s: float = 60.0) -> int:
+def start(
+    data_dir: Path, port: int | None = None, wait_s: float = 60.0, secured: Secured | None = None
+) -> int:
     """Start Kafka, wait until it takes connections, and return its port."""
     fetch_libraries()
     port = port or free_port()
-    format_storage(data_dir, port)
+    format_storage(data_dir, port, secured)
     with (data_dir / "kafka.log").open("ab") as log:
         process = subprocess.Popen(
             [*_command("kafka.Kafka"), str(data_dir / "server.properties")],

@@ -31,7 +31,7 @@ from isodose.cds_hooks.trust import CdsTrust, clients_in
 from isodose.events import contract, dead_letters, jobs
 from isodose.events.consumer import Claims, Consumer, Handler
 from isodose.events.contract import Event
-from isodose.events.log import LogUnavailable, open_log
+from isodose.events.log import LogUnavailable, log_of
 from isodose.events.outbox import Relay, waiting
 from isodose.fhir.conformance import operation_definitions, search_parameters
 from isodose.fhir.errors import OvertakenError
@@ -87,7 +87,7 @@ class Service:
 class Running:
     """Database, log and threads of one service between start and stop."""
 
-    def __init__(self, service: Service, settings: Settings, signals: Signals) -> None:
+    def __init__(self, service: Service, settings: Settings, signals: Signals, member_of: str = "") -> None:
         self.service = service
         self.settings = settings
         self.signals = signals
@@ -95,7 +95,7 @@ class Running:
         self.work = work_at(f"{settings.public_url}/fhir")
         self.gate = Gate(settings)
         self.audit = AuditLog(self.database, service.name, audit_key(settings))
-        self.log = open_log(settings.event_log_url)
+        self.log = log_of(settings)
         signals.begin(service.handlers)
         self.relay = Relay(self.database, self.log, settings.relay_interval_s, signals.published)
         self.consumer = Consumer(
@@ -108,6 +108,7 @@ class Running:
             backoff=settings.handler_backoff_s,
             claims=claims_at(settings.ehr_ingestion_url, lambda: self.gate.authorization(service.name)),
             committed=self._handled,
+            member_of=member_of,
         )
         handlers = service.jobs(self) if service.jobs is not None else {}
         self.jobs = jobs.JobRunner(self.database, handlers) if handlers else None
@@ -115,9 +116,13 @@ class Running:
         self._population = Population(service.name, signals.metrics) if decider else None
         self.renewal = Renewal(decider, self.transaction, self.reading) if decider else None
 
-    def start(self) -> None:
+    def open(self) -> None:
+        """Make sure of the schema, and store what the service defines. Raises `SchemaMismatch`."""
         self.database.check_schema()
         self._define()
+
+    def start(self) -> None:
+        self.open()
         self.audit.start()
         self.relay.start()
         if self.service.handlers:

@@ -32,6 +32,33 @@ class Settings(BaseSettings):
         default="",
         description="sqlite:///FILE or kafka://HOST:PORT[,HOST:PORT]; empty: events.db",
     )
+    kafka_tls: bool = Field(default=False, description="speak TLS with Kafka")
+    kafka_ca_file: Path | None = Field(
+        default=None,
+        description="a PEM file with who may vouch for Kafka's certificates; empty: the system's",
+    )
+    kafka_cert_file: Path | None = Field(
+        default=None, description="a PEM file with the certificate to show to Kafka; empty: none"
+    )
+    kafka_key_file: Path | None = Field(
+        default=None, description="a PEM file with the key of that certificate"
+    )
+    kafka_sasl: Literal["", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
+        default="",
+        description="how to sign in at Kafka: SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER; empty: not",
+    )
+    kafka_user: str = Field(default="", description="name for SCRAM, client id for OAUTHBEARER")
+    kafka_secret_file: Path | None = Field(
+        default=None, description="a file with the password for SCRAM, the client secret for OAUTHBEARER"
+    )
+    kafka_token_url: str = Field(default="", description="where tokens for OAUTHBEARER are given")
+    kafka_scope: str = Field(default="", description="scope to ask for with OAUTHBEARER; empty: none")
+    kafka_replication: int | None = Field(
+        default=None,
+        ge=1,
+        description="copies of each topic; empty: the brokers' default. From three on, two must have "
+        "an event before it counts",
+    )
     data_dir: Path = Field(
         default=Path("var/isodose"), description="where SQLite files are kept when no URL is given"
     )

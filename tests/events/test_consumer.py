@@ -105,6 +105,9 @@ class Repeating:
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Delivered]:
         return self.delivered
 
+    def at_end(self) -> bool:
+        return False
+
     def close(self) -> None:
         """Nothing is held."""
 

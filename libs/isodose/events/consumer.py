@@ -41,7 +41,8 @@ class Consumer:
     `work` makes of a connection what the handlers are given. A handler that fails is tried `retries` times,
     `backoff` seconds apart and doubling; then the message becomes a dead letter and the next one is taken.
     While the database or the log is away nothing is given up: the same message waits. `committed` is called
-    when effects have been committed.
+    when effects have been committed. `member_of` is the log's group where it is another one than that of the
+    positions. `at_end` tells whether all that the topics held at the last look was passed.
     """
 
     def __init__(  # noqa: PLR0917
@@ -55,8 +56,11 @@ class Consumer:
         backoff: float = 0.1,
         claims: Claims | None = None,
         committed: Callable[[], None] = lambda: None,
+        member_of: str = "",
     ) -> None:
+        self.at_end = False
         self._group = group
+        self._member_of = member_of or group
         self._database = database
         self._log = log
         self._handlers = handlers
@@ -74,11 +78,15 @@ class Consumer:
         """Take what has come, or wait for it; how many messages were passed. What fails stays first."""
         if not self._pending:
             if self._subscription is None:
-                self._subscription = self._log.subscribe(self._group, list(self._handlers), self._position)
+                self._subscription = self._log.subscribe(
+                    self._member_of, list(self._handlers), self._position
+                )
             self._pending.extend(self._subscription.poll(timeout_s))
         passed = 0
         while self._pending and not self._worker.stopping.is_set():
             passed += self._next()
+        there = self._subscription is not None and self._subscription.at_end()
+        self.at_end = there and not passed and not self._pending
         return passed
 
     def start(self) -> None:

@@ -21,20 +21,44 @@ CLAIM_OVER_BYTES = 900_000
 """Data over this goes by claim check; Kafka refuses messages over 1 MiB by default."""
 
 
+COMPACTED_WITHIN = dt.timedelta(days=7)
+"""What was superseded or erased is gone from a compacted topic after so long."""
+
+
 @dataclass(frozen=True)
 class Topic:
-    """`cleanup` is Kafka's `cleanup.policy`."""
+    """`cleanup` is Kafka's `cleanup.policy`. A topic that is compacted alone is so within `COMPACTED_WITHIN`,
+    and keeps a tombstone for `retention`: a reader that was away for less still learns of it.
+    """
 
     name: str
     cleanup: Literal["compact", "delete", "compact,delete"]
     partitions: int = 6
     retention: dt.timedelta = dt.timedelta(days=7)
 
+    def settings(self, replication: int | None = None) -> dict[str, str]:
+        """The topic's configuration in Kafka's words; three replicas or more outlive the loss of one."""
+        told: dict[str, str] = {"cleanup.policy": self.cleanup}
+        if self.cleanup == "compact":
+            told["delete.retention.ms"] = _ms(self.retention)
+            told["max.compaction.lag.ms"] = _ms(COMPACTED_WITHIN)
+        else:
+            told["retention.ms"] = _ms(self.retention)
+        if self.cleanup == "compact,delete":
+            told["min.compaction.lag.ms"] = _ms(self.retention)
+        if replication is not None and replication > 2:
+            told["min.insync.replicas"] = "2"
+        return told
+
+
+def _ms(time: dt.timedelta) -> str:
+    return str(int(time.total_seconds() * 1000))
+
 
 TOPICS: Mapping[str, Topic] = {
     topic.name: topic
     for topic in (
-        Topic("isodose.patient-record.v1", "compact"),
+        Topic("isodose.patient-record.v1", "compact", retention=dt.timedelta(days=30)),
         Topic("isodose.guidance.v1", "compact,delete", retention=dt.timedelta(days=30)),
         Topic("isodose.day-started.v1", "delete", partitions=1),
         Topic("isodose.card-feedback.v1", "delete", partitions=1, retention=dt.timedelta(days=30)),

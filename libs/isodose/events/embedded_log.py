@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from isodose.events.contract import Topic
-from isodose.events.log import Delivered, LogUnavailable, PositionBeyondEnd, Record, Start
+from isodose.events.log import Applied, Delivered, LogUnavailable, PositionBeyondEnd, Record, Start
 
 POLL_S = 0.01
 MEMBER_LIVES_S = 3.0
@@ -73,6 +73,10 @@ class EmbeddedLog:
                     (topic.name, part) for topic in self.topics.values() for part in range(topic.partitions)
                 ]
                 conn.executemany("INSERT INTO part VALUES (?, ?, 0) ON CONFLICT DO NOTHING", rows)
+
+    def apply_topics(self, replication: int | None = None) -> list[Applied]:
+        self.ensure_topics()
+        return [Applied(name, "as declared") for name in self.topics]
 
     def clean(self) -> None:
         """Remove what the topics' cleanup policies allow: superseded records, and expired ones."""
@@ -142,6 +146,7 @@ class EmbeddedSubscription:
         self._next: dict[tuple[str, int], int] = {}
         self._seen = 0.0
         self._closed = False
+        self._reached = False
         self._conn = log.connect()
 
     def poll(self, timeout_s: float, max_records: int = 500) -> list[Delivered]:
@@ -154,7 +159,9 @@ class EmbeddedSubscription:
                 [(seen,)] = self._conn.execute("PRAGMA data_version").fetchall()
                 if seen != version:
                     version = seen
-                    if found := self._read(max_records):
+                    found = self._read(max_records)
+                    self._reached = not found
+                    if found:
                         return found
                 left = until - time.monotonic()
                 if left <= 0:
@@ -164,6 +171,9 @@ class EmbeddedSubscription:
     def ends(self) -> dict[tuple[str, int], int]:
         mine = set(self._next)
         return {place: end for place, end in self._log.ends().items() if place in mine}
+
+    def at_end(self) -> bool:
+        return self._reached and len(self._next) == len(self._parts)
 
     def close(self) -> None:
         if self._closed:

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError
 
+from isodose.events import kafka_topics
 from isodose.events.contract import Topic
-from isodose.events.log import Delivered, LogUnavailable, PositionBeyondEnd, Record, Start
+from isodose.events.kafka_access import KafkaAccess
+from isodose.events.log import Applied, Delivered, LogUnavailable, PositionBeyondEnd, Record, Start
 
 REQUEST_MS = 10_000
 DELIVERY_MS = 20_000
@@ -27,10 +28,17 @@ CHECK_EVERY_S = 5.0
 class KafkaLog:
     """The topics of one platform on one cluster, under `prefix`."""
 
-    def __init__(self, servers: Sequence[str], topics: Iterable[Topic], prefix: str = "") -> None:
+    def __init__(
+        self,
+        servers: Sequence[str],
+        topics: Iterable[Topic],
+        prefix: str = "",
+        access: KafkaAccess | None = None,
+    ) -> None:
         self.servers = list(servers)
         self.topics = {topic.name: topic for topic in topics}
         self.prefix = prefix
+        self.access = access or KafkaAccess()
         self._lock = threading.Lock()
         self._producer: Any = None
         self._ensured = False
@@ -55,32 +63,22 @@ class KafkaLog:
     def ensure_topics(self) -> None:
         if self._ensured:
             return
-        with _as_unavailable():
-            admin = KafkaAdminClient(bootstrap_servers=self.servers, request_timeout_ms=REQUEST_MS)
-            try:
-                missing = self._missing(admin)
-                for topic in missing:
-                    with contextlib.suppress(TopicAlreadyExistsError):
-                        admin.create_topics([self._new(topic)])
-                until = time.monotonic() + REQUEST_MS / 1000
-                while missing and time.monotonic() < until:
-                    time.sleep(0.05)
-                    missing = self._missing(admin)
-            finally:
-                admin.close()
+        with self._admin() as admin:
+            new = kafka_topics.missing(admin, self.topics.values(), self.prefix)
+            kafka_topics.make(admin, new, self.prefix)
         self._ensured = True
+
+    def apply_topics(self, replication: int | None = None) -> list[Applied]:
+        with self._admin() as admin:
+            applied = kafka_topics.apply(admin, self.topics.values(), self.prefix, replication)
+        self._ensured = True
+        return applied
 
     def check(self) -> None:
         if time.monotonic() - self._checked < CHECK_EVERY_S:
             return
-        with _as_unavailable():
-            admin = KafkaAdminClient(
-                bootstrap_servers=self.servers, request_timeout_ms=3000, bootstrap_timeout_ms=3000
-            )
-            try:
-                admin.list_topics()
-            finally:
-                admin.close()
+        with self._admin(request_timeout_ms=3000, bootstrap_timeout_ms=3000) as admin:
+            admin.list_topics()
         self._checked = time.monotonic()
 
     def close(self) -> None:
@@ -99,6 +97,7 @@ class KafkaLog:
                 request_timeout_ms=REQUEST_MS,
                 delivery_timeout_ms=DELIVERY_MS,
                 max_block_ms=REQUEST_MS,
+                **self.access.options(),
             )
         sent = [
             self._producer.send(
@@ -119,17 +118,15 @@ class KafkaLog:
             with contextlib.suppress(KafkaError):
                 producer.close(timeout=2)
 
-    def _missing(self, admin: KafkaAdminClient) -> list[Topic]:
-        there = set(admin.list_topics())
-        return [topic for topic in self.topics.values() if self.prefix + topic.name not in there]
-
-    def _new(self, topic: Topic) -> NewTopic:
-        settings: dict[str, str] = {"cleanup.policy": topic.cleanup}
-        if "delete" in topic.cleanup:
-            settings["retention.ms"] = str(int(topic.retention.total_seconds() * 1000))
-            if "compact" in topic.cleanup:
-                settings["min.compaction.lag.ms"] = settings["retention.ms"]
-        return NewTopic(self.prefix + topic.name, topic.partitions, -1, topic_configs=settings)
+    @contextmanager
+    def _admin(self, **times: int) -> Iterator[KafkaAdminClient]:
+        with _as_unavailable():
+            told = {"request_timeout_ms": REQUEST_MS, **times, **self.access.options()}
+            admin = KafkaAdminClient(bootstrap_servers=self.servers, **told)
+            try:
+                yield admin
+            finally:
+                admin.close()
 
 
 class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -140,6 +137,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._start = start
         self._fresh: set[TopicPartition] = set()
         self._ends: dict[tuple[str, int], int] = {}
+        self._at_end = False
         self._consumer = KafkaConsumer(
             bootstrap_servers=log.servers,
             group_id=log.prefix + group,
@@ -151,10 +149,11 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=1000,
             metadata_max_age_ms=5_000,
             allow_auto_create_topics=False,
+            **log.access.options(),
         )
-        names = [log.prefix + name for name in topics]
-        self._consumer.subscribe(names, listener=self)
-        for name in names:  # known before joining: a leader shares out only what it knows of
+        self._names = [log.prefix + name for name in topics]
+        self._consumer.subscribe(self._names, listener=self)
+        for name in self._names:  # known before joining: a leader shares out only what it knows of
             self._consumer.partitions_for_topic(name)
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -179,14 +178,26 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
                 for where in self._consumer.assignment()
                 if (end := self._consumer.highwater(where)) is not None
             }
+            self._at_end = self._reached()
         return [self._delivered(message) for batch in batches.values() for message in batch]
 
     def ends(self) -> dict[tuple[str, int], int]:
         return self._ends
 
+    def at_end(self) -> bool:
+        return self._at_end
+
     def close(self) -> None:
         with contextlib.suppress(KafkaError):
             self._consumer.close(autocommit=False)
+
+    def _reached(self) -> bool:
+        mine = self._consumer.assignment()
+        every = sum(len(self._consumer.partitions_for_topic(name) or ()) for name in self._names)
+        ends = {where: self._consumer.highwater(where) for where in mine}
+        return len(mine) == every and all(
+            end is not None and self._consumer.position(where) >= end for where, end in ends.items()
+        )
 
     def _seek(self) -> None:
         for where in list(self._fresh):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import make_url
 
 from isodose.events.contract import TOPICS, Topic
+from isodose.settings import Settings
+
+if TYPE_CHECKING:
+    from isodose.events.kafka_access import KafkaAccess
 
 Start = Callable[[str, int], int | None]
 """Of a topic and partition: the offset to read next; None for the beginning."""
@@ -41,6 +45,15 @@ class Delivered(Record):
     offset: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done to one topic; `differs` is what still is not as declared, each with what to do."""
+
+    topic: str
+    done: str
+    differs: tuple[str, ...] = ()
+
+
 class Subscription(Protocol):
     """One member of a consumer group. Used by one thread."""
 
@@ -49,6 +62,9 @@ class Subscription(Protocol):
 
     def ends(self) -> dict[tuple[str, int], int]:
         """The ends of the partitions assigned here, as last seen. Safe from any thread; asks no broker."""
+
+    def at_end(self) -> bool:
+        """Whether this member holds every partition and was given all that stood there at the last poll."""
 
     def close(self) -> None: ...
 
@@ -65,13 +81,25 @@ class EventLog(Protocol):
     def ensure_topics(self) -> None:
         """Make the topics that are not there yet."""
 
+    def apply_topics(self, replication: int | None = None) -> list[Applied]:
+        """Make the topics, or bring them to what is declared; what was done to each."""
+
     def check(self) -> None:
         """Raise `LogUnavailable` when the log does not answer."""
 
     def close(self) -> None: ...
 
 
-def open_log(url: str, topics: Iterable[Topic] = tuple(TOPICS.values())) -> EventLog:
+def log_of(settings: Settings) -> EventLog:
+    """The log that the settings name, with the access that they give."""
+    from isodose.events.kafka_access import access_of  # noqa: PLC0415
+
+    return open_log(settings.event_log_url, access=access_of(settings))
+
+
+def open_log(
+    url: str, topics: Iterable[Topic] = tuple(TOPICS.values()), access: KafkaAccess | None = None
+) -> EventLog:
     """The log at `sqlite:///file` (embedded) or `kafka://host:port[,host:port]`.
 
     `?prefix=name.` on a Kafka URL is put before every topic and group, so that several platforms share one.
@@ -85,5 +113,5 @@ def open_log(url: str, topics: Iterable[Topic] = tuple(TOPICS.values())) -> Even
 
         parts = urlsplit(url)
         prefix = parse_qs(parts.query).get("prefix", [""])[0]
-        return KafkaLog(parts.netloc.split(","), topics, prefix)
+        return KafkaLog(parts.netloc.split(","), topics, prefix, access)
     raise ValueError(f"event log URL {url.split(':', 1)[0]!r}: use sqlite:///file or kafka://host:port")

@@ -5,6 +5,7 @@ https://microservices.io/patterns/data/transactional-outbox.html
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import threading
@@ -13,11 +14,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from isodose.events import contract
 from isodose.events.contract import CONTENT_TYPE, Event
 from isodose.events.lease import lease_of
-from isodose.events.log import EventLog, Record
+from isodose.events.log import EventLog, LogUnavailable, Record
 from isodose.events.worker import Worker
 from isodose.storage.database import Database
 from isodose.storage.tables import outbox
@@ -26,6 +28,8 @@ BATCH = 500
 LARGEST_BYTES = 1_000_000
 KEEP_PUBLISHED = dt.timedelta(days=1)
 PRUNE_EVERY_S = 600.0
+DRAIN_S = 5.0
+"""A relay that is stopped goes on for at most so long with what was committed before."""
 
 
 Published = Callable[[Sequence[Record], Sequence[dt.datetime], int], None]
@@ -145,10 +149,19 @@ class Relay:
         self._worker.start()
 
     def stop(self) -> None:
+        """Publish what waits, unless the log is away, and end; what is not published stays in the outbox."""
         self._worker.stopping.set()
         self._woken.set()
         self._worker.stop()
+        if not self._worker.alive and self._worker.last_error is None:
+            self._drain()
         self._lease.release()
+
+    def _drain(self) -> None:
+        until = time.monotonic() + DRAIN_S
+        with contextlib.suppress(LogUnavailable, SQLAlchemyError):
+            while time.monotonic() < until and self.run_once():
+                pass
 
     def wake(self) -> None:
         """Something was committed: look now instead of at the next interval."""

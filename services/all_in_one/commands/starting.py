@@ -23,6 +23,9 @@ from isodose.service import RefusalError, build_app, refuse
 from isodose.settings import Settings
 from isodose.telemetry import configure_logging
 
+STOP_WITHIN_S = 15
+"""Requests that are being answered have so long to end once the process is told to stop."""
+
 
 def up(port: Annotated[int | None, typer.Option(help="port to listen on; 8000 by default")] = None) -> None:
     """Start every service in one process, on SQLite files in ISODOSE_DATA_DIR."""
@@ -87,7 +90,14 @@ def _listen(application: ASGIApp, host: str, port: int) -> None:
         except OSError as error:
             fail(f"cannot listen on {host}:{port}: {error.strerror}")
     settle()
-    uvicorn.run(application, host=host, port=port, log_config=None, access_log=False)
+    uvicorn.run(
+        application,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+    )
 
 
 def settle() -> None:

@@ -20,10 +20,11 @@ from all_in_one.commands.speaking import (
     settings_or_fail,
     shown,
 )
-from all_in_one.composition import SERVICES
+from all_in_one.composition import DECIDING, SERVICES
+from all_in_one.rebuilding import NotEmptyError, rebuild
 from isodose.events import contract
 from isodose.events import dead_letters as events_set_aside
-from isodose.events.log import LogUnavailable, Record, open_log
+from isodose.events.log import LogUnavailable, Record, log_of
 from isodose.security.audit import chain, verified
 from isodose.security.gate import Gate, GateError
 from isodose.service import audit_key, claims_at
@@ -37,7 +38,7 @@ def day(on: Day = None) -> None:
     started = day_or_fail(on) or settings.today()
     record = Record("isodose.day-started.v1", None, contract.encode(contract.day_started(started)), {})
     try:
-        log = open_log(settings.for_service("ehr_ingestion", 0).event_log_url)
+        log = log_of(settings.for_service("ehr_ingestion", 0))
         try:
             log.publish([record])
         finally:
@@ -64,18 +65,40 @@ def migrate(service: Which = "all") -> None:
         out.print(f"{shown(url)}: at the schema of this version")
 
 
-def topics() -> None:
-    """List the topics of the contract, after making those that the log does not have yet."""
+def apply_topics() -> None:
+    """Make the topics, or set them as the contract declares; tell what cannot be changed in place."""
+    settings = settings_or_fail().for_service("ehr_ingestion", 0)
     try:
-        log = open_log(settings_or_fail().for_service("ehr_ingestion", 0).event_log_url)
+        log = log_of(settings)
         try:
-            log.ensure_topics()
+            applied = log.apply_topics(settings.kafka_replication)
         finally:
             log.close()
     except LogUnavailable as error:
         fail(f"the topics were not made: {error}")
-    for topic in contract.TOPICS.values():
-        out.print(f"{topic.name}: {topic.partitions} partitions, {topic.cleanup}")
+    for one in applied:
+        topic = contract.TOPICS[one.topic]
+        say(f"{one.topic}: {one.done}; {topic.partitions} partitions, {topic.cleanup}")
+    if differing := [f"{one.topic} {what}" for one in applied for what in one.differs]:
+        fail(*differing)
+
+
+def rebuild_service(service: Which) -> None:
+    """Make a decision service anew from the topics, into the empty database that the settings name."""
+    settings = settings_or_fail()
+    if known(service) not in DECIDING:
+        fail(f"{service} cannot be made from topics: restore its backup; can be: {', '.join(DECIDING)}")
+    made = service_or_fail(service, settings)
+    own = settings.for_service(made.name, made.port)
+    try:
+        handled = rebuild(made, own)
+    except NotEmptyError:
+        fail(f"{shown(own.database_url)} holds what {service} concluded; name an empty database")
+    except LogUnavailable as error:
+        fail(f"{service} was not rebuilt: {error}")
+    except SQLAlchemyError as error:
+        fail(f"{service} was not rebuilt: {type(error).__name__}")
+    say(f"{service}: rebuilt from {handled} events")
 
 
 def list_dead_letters(service: Which = "all") -> None:
