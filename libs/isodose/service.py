@@ -28,6 +28,7 @@ from isodose.cds_hooks.hook import CdsService
 from isodose.cds_hooks.models import Feedback
 from isodose.cds_hooks.router import cds_router
 from isodose.cds_hooks.trust import CdsTrust, clients_in
+from isodose.erasure import AlsoErased, Eraser
 from isodose.events import contract, dead_letters, jobs
 from isodose.events.consumer import Claims, Consumer, Handler
 from isodose.events.contract import Event
@@ -81,6 +82,7 @@ class Service:
     routers: Sequence[APIRouter] = ()
     own_routes: Callable[[Running], APIRouter] | None = None
     jobs: Callable[[Running], Mapping[str, jobs.Handler]] | None = None
+    also_erased: AlsoErased | None = None
     keeps_state: bool = True
 
 
@@ -95,6 +97,7 @@ class Running:
         self.work = work_at(f"{settings.public_url}/fhir")
         self.gate = Gate(settings)
         self.audit = AuditLog(self.database, service.name, audit_key(settings))
+        self.eraser = Eraser(service.name, audit_key(settings), service.also_erased)
         self.log = log_of(settings)
         signals.begin(service.handlers)
         self.relay = Relay(self.database, self.log, settings.relay_interval_s, signals.published)
@@ -109,6 +112,7 @@ class Running:
             claims=claims_at(settings.ehr_ingestion_url, lambda: self.gate.authorization(service.name)),
             committed=self._handled,
             member_of=member_of,
+            buried=self.eraser.on_tombstone() if service.decider else {},
         )
         handlers = service.jobs(self) if service.jobs is not None else {}
         self.jobs = jobs.JobRunner(self.database, handlers) if handlers else None

@@ -23,6 +23,7 @@ app.command("migrate")(upkeep.migrate)
 app.command("rebuild")(upkeep.rebuild_service)
 app.command("replay")(over_time.replay_knowledge)
 app.command("explain")(over_time.explain_result)
+app.command("erase")(upkeep.erase_patient)
 app.command("audit")(upkeep.verify_audit)
 
 topics = typer.Typer(help="The topics of the event log.", no_args_is_help=True)

@@ -29,15 +29,20 @@ _told = msgspec.json.Decoder(_Told)
 
 
 def fold_guidance(work: Work, events: Sequence[Event]) -> None:
-    """Store the results of decisions, unless decisions on newer records or later days are here."""
+    """Store the results of decisions, unless decisions on newer records or later days are here.
+
+    What was decided on a patient who was erased meanwhile is not taken up again.
+    """
     newest: dict[tuple[str, str], _Told] = {}
     for event in events:
         told = _told.decode(event.data)
         before = newest.get((told.service, told.patient_id))
         if before is None or (before.record_version, before.on) <= (told.record_version, told.on):
             newest[told.service, told.patient_id] = told
-    work.records.lock(*(told.patient_id for told in newest.values()))
-    counting = work.guidance.put(*map(_guidance, newest.values()))
+    patients = {told.patient_id for told in newest.values()}
+    work.records.lock(*patients)
+    there = work.records.versions(patients)
+    counting = work.guidance.put(*(_guidance(told) for told in newest.values() if told.patient_id in there))
     results: dict[str, list[dict[str, Any]]] = {}
     for one in counting:
         results.setdefault(one.patient_id, []).extend(newest[one.service, one.patient_id].resources)

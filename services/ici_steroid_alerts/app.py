@@ -35,4 +35,5 @@ def service(settings: Settings) -> Service:
         operations=api.operations(decides),
         handlers=handlers.handlers(decides),
         definitions=definitions.definitions(decides.base),
+        also_erased=life.answers_kept,
     )

@@ -14,6 +14,7 @@ from ici_steroid_alerts.answers import Answer, answers_of, basic_id, basic_of, i
 from ici_steroid_alerts.names import CardName, name_in, rule_mark
 from isodose.assessment import Decider, Due, reassess
 from isodose.fhir.search import matching_ids
+from isodose.storage.erasure import Related
 from isodose.work import Work
 
 Resource = dict[str, Any]
@@ -66,6 +67,15 @@ def name_of(issue: Mapping[str, Any]) -> CardName | None:
         if identifier["system"].endswith("/NamingSystem/alert-card"):
             return name_in(identifier["value"])
     return None
+
+
+def answers_kept(work: Work, patient_id: str) -> Related:
+    """What is kept of answers to this patient's alerts; it does not name the patient."""
+    issues = [s.resource() for s in work.resources.results_of(patient_id) if s.type == "DetectedIssue"]
+    names = [name for issue in issues if (name := name_of(issue)) is not None]
+    kept = work.resources.get_many([("Basic", basic_id(name)) for name in names])
+    cards = [answer.card for one in kept.values() if one.body for answer in answers_of(one.resource())]
+    return Related(resources=list(kept), events=cards)
 
 
 def keep_answer(work: Work, decider: Decider, answer: Answer) -> bool:

@@ -21,7 +21,13 @@ TYPED = sorted(
     }
     | set(re.findall(r"`(isodose [a-z][^`]*)`", GUIDE))
 )
-STANDS_FOR = {"SERVICE": "are_surveillance", "DATE": "2026-11-23", "N": "3", "RESULT": "Task/1"}
+STANDS_FOR = {
+    "SERVICE": "are_surveillance",
+    "DATE": "2026-11-23",
+    "N": "3",
+    "RESULT": "Task/1",
+    "PATIENT": "p1",
+}
 
 
 def understood(typed: str) -> bool:

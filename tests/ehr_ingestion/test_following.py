@@ -159,9 +159,19 @@ def test_an_older_decision_never_replaces_a_newer_one(
     database: Database, late: tuple[int, str, str], expected: str, together: bool
 ) -> None:
     events = [_event(version, on, status) for version, on, status in ((2, "2026-11-23", "final"), late)]
+    with database.begin() as conn:
+        Records(conn).put(PatientRecord(patient_id="p1", version=3))
     for taken in [events] if together else [[event] for event in events]:
         with database.begin() as conn:
             fold_guidance(work_at("http://127.0.0.1/fhir")(conn), taken)
     with database.read() as conn:
         results = work_at("http://127.0.0.1/fhir")(conn).resources.results_of("p1")
     assert [result.resource()["status"] for result in results] == [expected]
+
+
+def test_a_decision_on_a_patient_who_was_erased_meanwhile_is_not_taken_up(database: Database) -> None:
+    with database.begin() as conn:
+        work = work_at("http://127.0.0.1/fhir")(conn)
+        fold_guidance(work, [_event(2, "2026-11-23", "final")])
+        assert work.resources.results_of("p1") == []
+        assert work.guidance.get("ici_steroid_alerts", "p1") is None

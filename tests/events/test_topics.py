@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 
 from all_in_one.command import app
 from isodose.events.contract import TOPICS
-from isodose.events.log import open_log
+from isodose.events.log import Record, open_log
 
 RECORD = "isodose.patient-record.v1"
 
@@ -58,3 +60,29 @@ def test_what_cannot_be_changed_in_place_is_told(kafka_url, topic_prefix):
 def test_the_embedded_log_has_its_topics_at_once(tmp_path):
     done = CliRunner().invoke(app, ["topics", "apply"], env={"ISODOSE_DATA_DIR": str(tmp_path)})
     assert (done.exit_code, len(done.stdout.splitlines())) == (0, len(TOPICS))
+
+
+@pytest.mark.kafka
+def test_a_tombstone_takes_what_its_key_held_out_of_the_topic(kafka_url, topic_prefix, admin):
+    log = open_log(f"{kafka_url}?prefix={topic_prefix}")
+    log.apply_topics()
+    at_once = {"segment.ms": "200", "min.cleanable.dirty.ratio": "0.001", "max.compaction.lag.ms": "200"}
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic_prefix + RECORD, at_once)])
+    log.publish([Record(RECORD, "p1", b"of p1"), Record(RECORD, "p1", None)])
+    until, held = time.monotonic() + 40, True
+    while held and time.monotonic() < until:
+        time.sleep(0.3)
+        log.publish([Record(RECORD, f"k{n}", b"of another") for n in range(40)])
+        held = b"of p1" in values(log)
+    log.close()
+    assert not held
+
+
+def values(log):
+    """Everything that the topic holds."""
+    subscription = log.subscribe(secrets.token_hex(4), [RECORD], lambda topic, partition: None)
+    found = []
+    while not subscription.at_end():
+        found += [one.value for one in subscription.poll(0.3)]
+    subscription.close()
+    return found

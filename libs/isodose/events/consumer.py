@@ -25,6 +25,8 @@ from isodose.telemetry import trace_id
 
 Handler = Callable[[Any, Sequence[Event]], None]
 """Takes events of one topic in their order, all in one transaction: each is handled, or none."""
+Buried = Callable[[Any, Sequence[str]], None]
+"""Takes the keys of tombstones of one topic, in the transaction in which they are passed."""
 Claims = Callable[[str], bytes]
 """Of a `dataref`: the data as JSON. Raises `LogUnavailable` when they cannot be had now."""
 
@@ -57,10 +59,12 @@ class Consumer:
         claims: Claims | None = None,
         committed: Callable[[], None] = lambda: None,
         member_of: str = "",
+        buried: Mapping[str, Buried] | None = None,
     ) -> None:
         self.at_end = False
         self._group = group
         self._member_of = member_of or group
+        self._buried = buried or {}
         self._database = database
         self._log = log
         self._handlers = handlers
@@ -148,7 +152,7 @@ class Consumer:
                 Records(conn).lock(*(one.key for one in messages if one.key is not None))
                 fresh = advance(conn, self._group, messages)
                 for topic, of_topic in groupby(fresh, key=lambda one: one.topic):
-                    handle(conn, list(of_topic), self._handlers[topic], self._work, self._claims)
+                    self._handle(conn, topic, list(of_topic))
         except Exception as error:
             if _passes(error):
                 raise
@@ -163,8 +167,7 @@ class Consumer:
             try:
                 with self._database.begin() as conn:
                     if advance(conn, self._group, [message]):
-                        handler = self._handlers[message.topic]
-                        handle(conn, [message], handler, self._work, self._claims)
+                        self._handle(conn, message.topic, [message])
                 self._committed()
                 return
             except Exception as error:
@@ -177,6 +180,11 @@ class Consumer:
                 if self._worker.stopping.wait(self._backoff * 2 ** (attempt - 1)):
                     raise
                 attempt += 1
+
+    def _handle(self, conn: Connection, topic: str, messages: Sequence[Delivered]) -> None:
+        handle(
+            conn, messages, self._handlers[topic], self._work, self._claims, buried=self._buried.get(topic)
+        )
 
     def _set_aside(self, message: Delivered, error: Exception, attempts: int) -> None:
         with self._database.begin() as conn:
@@ -220,11 +228,15 @@ def handle(
     handler: Handler,
     work: Callable[[Connection], Any],
     claims: Claims | None = None,
+    *,
+    buried: Buried | None = None,
 ) -> None:
-    """Give the messages' events to the handler of their topic; a tombstone holds none, and none is needed."""
-    events = [_event(message.value, claims) for message in messages if message.value is not None]
-    if events:
-        handler(work(conn), events)
+    """Give the messages' events to the handler of their topic, and the keys of tombstones to `buried`."""
+    for is_tombstone, some in groupby(messages, key=lambda one: one.value is None):
+        if not is_tombstone:
+            handler(work(conn), [_event(one.value, claims) for one in some if one.value is not None])
+        elif buried is not None:
+            buried(work(conn), [one.key for one in some if one.key is not None])
 
 
 def _event(value: bytes, claims: Claims | None) -> Event:

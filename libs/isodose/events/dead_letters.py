@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from isodose.events.consumer import Claims, Handler, handle
+from isodose.events.consumer import Buried, Claims, Handler, handle
 from isodose.events.log import Delivered
 from isodose.storage.database import Database
 from isodose.storage.tables import dead_letter
@@ -55,6 +55,8 @@ def replay(
     handlers: Mapping[str, Handler],
     work: Callable[[Connection], Any],
     claims: Claims | None = None,
+    *,
+    buried: Mapping[str, Buried] | None = None,
 ) -> bool:
     """Handle a dead letter again and mark it, in one transaction; False when there is none to replay.
 
@@ -70,5 +72,5 @@ def replay(
             return False
         row = conn.execute(select(dead_letter).where(dead_letter.c.id == letter_id)).one()
         message = Delivered(row.topic, row.key, row.value, json.loads(row.headers), row.partition, row.offset)
-        handle(conn, [message], handlers[row.topic], work, claims)
+        handle(conn, [message], handlers[row.topic], work, claims, buried=(buried or {}).get(row.topic))
     return True

@@ -128,6 +128,8 @@ class EmbeddedLog:
             " DO UPDATE SET next_offset = next_offset + 1 RETURNING next_offset - 1"
         )
         [(offset,)] = conn.execute(statement, (record.topic, part)).fetchall()
+        if record.value is None and "compact" in self.topics[record.topic].cleanup:
+            conn.execute("DELETE FROM record WHERE topic = ? AND key = ?", (record.topic, record.key))
         conn.execute(
             "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)",
             (record.topic, part, offset, record.key, record.value, json.dumps(dict(record.headers)), now),

@@ -65,6 +65,17 @@ class Outbox:
         unsent = select(outbox.c.seq).where(outbox.c.published_at.is_(None)).order_by(outbox.c.seq)
         return self.conn.execute(unsent.offset(many).limit(1)).first() is not None
 
+    def bury(self, topic: str, key: str) -> None:
+        """Leave a tombstone: a compacted topic forgets what it holds under this key."""
+        row = {
+            "topic": topic,
+            "key": key,
+            "value": None,
+            "headers": "{}",
+            "created_at": dt.datetime.now(dt.UTC),
+        }
+        self.conn.execute(outbox.insert(), row)
+
 
 def _row(topic: str, key: str | None, event: Event) -> dict[str, Any]:
     value = contract.encode(event)

@@ -36,9 +36,9 @@ _GATHER_S = 0.25
 _RETRY_S = 2.0
 _LOCK = 0x150D05F
 _FIRST = "0" * 64
-_ACTIONS = {"create": "C", "update": "U", "patch": "U", "delete": "D"}
+_ACTIONS = {"create": "C", "update": "U", "patch": "U", "delete": "D", "erase": "D"}
 _READS = ("read", "vread", "search-type", "history-instance", "history-type", "history-system")
-_OUR_OWN = ("cds-call", "notification")
+_OUR_OWN = ("cds-call", "erase", "notification")
 _RESTFUL = "http://hl7.org/fhir/restful-interaction"
 _log = logging.getLogger("isodose.audit")
 
@@ -101,9 +101,7 @@ class AuditLog:
         while accesses:
             try:
                 with self._database.begin() as conn:
-                    _append(
-                        conn, [(_event(one, self._site), one.deed.patients) for one in accesses], self._key
-                    )
+                    write(conn, accesses, self._site, self._key)
             except SQLAlchemyError as error:
                 _log.warning("audit events wait for the database", extra={"error": type(error).__name__})
                 if give_up:
@@ -115,6 +113,11 @@ class AuditLog:
         if self._lost:
             _log.error(f"{self._lost} audit events were lost: too many waited")
             self._lost = 0
+
+
+def write(conn: Connection, accesses: Iterable[Access], site: str, key: bytes | None = None) -> None:
+    """Take accesses down in the transaction of `conn`, that of what they tell of."""
+    _append(conn, [(_event(one, site), one.deed.patients) for one in accesses], key)
 
 
 class Verdict(NamedTuple):

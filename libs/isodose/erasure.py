@@ -1,0 +1,52 @@
+"""One patient erased on request: in the one record first, then by tombstones in every service and topic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from isodose.fhir.access import Access as Granted
+from isodose.fhir.exchange import Deed
+from isodose.security.audit import Access, write
+from isodose.security.callers import Caller
+from isodose.storage import erasure
+from isodose.storage.erasure import Related
+from isodose.work import Work
+
+RECORDS = "isodose.patient-record.v1"
+GUIDANCE = "isodose.guidance.v1"
+AlsoErased = Callable[[Work, str], Related]
+
+
+@dataclass(frozen=True, slots=True)
+class Eraser:
+    """How one service erases. `also` tells what is about a patient and does not name the patient."""
+
+    site: str
+    audit_key: bytes | None
+    also: AlsoErased | None = None
+
+    def erase(self, work: Work, patient_id: str, who: str, topics: Sequence[str]) -> int:
+        """Delete what is kept here, leave tombstones in `topics`, and audit it; how many rows.
+
+        All in the transaction of `work`. A second time finds nothing, and does no harm.
+        """
+        work.records.lock(patient_id)
+        also = self.also(work, patient_id) if self.also else Related()
+        rows = erasure.erase(work.conn, patient_id, also)
+        for topic in topics:
+            work.outbox.bury(topic, patient_id)
+        deed = Deed("erase", "Patient", patient_id, "", 200, (patient_id,))
+        operator = Caller(client="isodose", subject=who, user="", access=Granted(()), until=0)
+        write(work.conn, [Access(deed, operator, "", datetime.now(UTC))], self.site, self.audit_key)
+        return rows
+
+    def on_tombstone(self) -> Mapping[str, Callable[[Work, Sequence[str]], None]]:
+        """By topic, what follows a tombstone: the record is gone, so is all that was concluded on it."""
+
+        def bury(work: Work, patient_ids: Sequence[str]) -> None:
+            for patient_id in patient_ids:
+                self.erase(work, patient_id, "tombstone", [GUIDANCE])
+
+        return {RECORDS: bury}
