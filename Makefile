@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help setup demo run test check bench format lock clean
+.PHONY: help setup demo run test check chaos bench format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -36,6 +36,9 @@ check: setup ## style, types, dependency rule, data files
 
 test: setup ## all tests; Kafka and PostgreSQL are started by the tests (CI=true: they must run)
 	$(BIN)/pytest $(ARGS)
+
+chaos: setup ## kill services, Kafka and PostgreSQL at random under load, and compare the end with a run without (ARGS="--faults 200 --seed 1")
+	$(BIN)/pytest tests/chaos -s $(or $(ARGS),--faults 200)
 
 bench: setup ## measure against named references in the same run, and print ratios
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -48,6 +48,18 @@ def _script(name: str) -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="session")
+def patients() -> list[Path]:
+    """The synthetic patients of the demonstration."""
+    return sorted((DEPLOY.parent / "samples" / "patients").glob("*.json"))
+
+
+@pytest.fixture(scope="session")
+def deploy_script() -> Callable[[str], ModuleType]:
+    """What starts and stops Kafka (`kafka`) and PostgreSQL (`postgres`) on this machine."""
+    return _script
+
+
 def _not_here(reason: object) -> None:
     """Skip, saying how to run the test; in CI nothing may be skipped."""
     if os.environ.get("CI") == "true":

@@ -19,12 +19,6 @@ SHARED = Path(os.environ.get("ISODOSE_SHARED", ROOT.parent / "shared"))
 
 
 @pytest.fixture(scope="session")
-def patients() -> list[Path]:
-    """The synthetic patients of the demonstration."""
-    return sorted((ROOT / "samples" / "patients").glob("*.json"))
-
-
-@pytest.fixture(scope="session")
 def shared() -> Path:
     if not (SHARED / "samples").is_dir():
         pytest.skip("the published samples are not here; set ISODOSE_SHARED to the folder that has samples/")

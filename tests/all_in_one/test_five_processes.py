@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +11,8 @@ import httpx
 import orjson
 import pytest
 
-NAMES = ("ehr_ingestion", "eligibility_scoring", "are_surveillance", "ici_steroid_alerts", "worklist")
+from processes import NAMES, Services, environments
+
 RESULTS = {
     "eligibility_scoring": "RequestGroup",
     "are_surveillance": "CarePlan",
@@ -26,79 +21,13 @@ RESULTS = {
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.processes, pytest.mark.timeout(480)]
 
 
-class Services:
-    """The processes by name; each can be killed and started again."""
-
-    def __init__(self, environments: dict[str, dict[str, str]], logs: Path) -> None:
-        self._environments = environments
-        self._logs = logs
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, name: str) -> None:
-        command = [str(Path(sys.executable).parent / "isodose"), "serve", name]
-        with (self._logs / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                command, env=os.environ | self._environments[name], stdout=log, stderr=log
-            )
-
-    def kill(self, name: str) -> None:
-        """As the machine would: no chance to finish anything."""
-        self._running[name].send_signal(signal.SIGKILL)
-        self._running[name].wait()
-
-    def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self._environments[name]['ISODOSE_PORT']}"
-
-    def wait_until_ready(self, name: str, seconds: float = 120) -> None:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if self._running[name].poll() is not None:
-                break
-            try:
-                if httpx.get(f"{self.url(name)}/readyz", timeout=10).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        pytest.fail(f"{name} is not ready: {(self._logs / f'{name}.log').read_text()[-2000:]}")
-
-    def stop(self) -> None:
-        for process in self._running.values():
-            process.terminate()
-        for process in self._running.values():
-            process.wait(30)
-
-    def log(self) -> str:
-        return "".join((self._logs / f"{name}.log").read_text() for name in self._running)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @pytest.fixture
 def services(
     new_postgresql: Callable[[], str], kafka_url: str, topic_prefix: str, tmp_path: Path
 ) -> Iterator[Services]:
-    ports = {name: str(_free_port()) for name in NAMES}
-    common = {
-        "ISODOSE_EVENT_LOG_URL": f"{kafka_url}?prefix={topic_prefix}",
-        "ISODOSE_DEMONSTRATION_DAY": "2026-11-23",
-        **{f"ISODOSE_{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()},
-        "ISODOSE_WORKLIST_URL": f"http://127.0.0.1:{ports['worklist']}/worklist",
-    }
-    environments = {
-        name: common
-        | {"ISODOSE_PORT": port, "ISODOSE_DATABASE_URL": "" if name == "worklist" else new_postgresql()}
-        for name, port in ports.items()
-    }
-    running = Services(environments, tmp_path)
+    running = Services(environments(f"{kafka_url}?prefix={topic_prefix}", new_postgresql), tmp_path)
     try:
-        for name in NAMES:
-            running.start(name)
-        for name in NAMES:
-            running.wait_until_ready(name)
+        running.start_all()
         yield running
     finally:
         running.stop()

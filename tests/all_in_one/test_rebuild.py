@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
-from sqlalchemy import select
 from typer.testing import CliRunner
 
 from all_in_one.command import app
 from all_in_one.composition import SERVICES
+from concluded import concluded
 from isodose.clinical.record import PatientRecord
 from isodose.events import contract
 from isodose.events.log import Record, open_log
@@ -23,23 +23,16 @@ from isodose.mcode import build_record
 from isodose.service import build_app
 from isodose.settings import Settings
 from isodose.storage.database import Database
-from isodose.storage.tables import resource
 
 TOPIC = "isodose.patient-record.v1"
 TODAY = dt.date(2026, 11, 23)
 
 
-def concluded(database_url: str) -> dict[str, Any]:
-    """The results about patients that stand, without the stamps of their storage."""
+def stands(database_url: str) -> dict[str, Any]:
     database = Database(database_url)
-    about = resource.c.patient_id.is_not(None)
-    with database.read() as conn:
-        rows = conn.execute(select(resource.c["type", "id", "body"]).where(about)).all()
+    found = concluded(database)
     database.dispose()
-    found = {f"{row.type}/{row.id}": orjson.loads(row.body) for row in rows}
-    for one in found.values():
-        one.pop("meta")
-    return {name: one for name, one in found.items() if one.get("status") not in ("cancelled", "revoked")}
+    return found
 
 
 def records(patients: list[Path]) -> list[PatientRecord]:
@@ -79,8 +72,8 @@ def test_the_same_results_come_from_the_compacted_topic(
         settings = Settings(event_log_url=every, database_url=before, demonstration_day=TODAY)
         service = build_app(SERVICES[name](settings), settings)
         with serving.served(service):
-            stands = service.state.running.consumer
-            serving.eventually(lambda stands=stands: stands.at_end, 60)
+            consumer = service.state.running.consumer
+            serving.eventually(lambda consumer=consumer: consumer.at_end, 60)
         place = {
             "ISODOSE_EVENT_LOG_URL": compacted,
             "ISODOSE_DATABASE_URL": anew,
@@ -88,8 +81,8 @@ def test_the_same_results_come_from_the_compacted_topic(
         }
         done = CliRunner().invoke(app, ["rebuild", name], env=place)
         assert (done.exit_code, done.stdout) == (0, f"{name}: rebuilt from 3 events\n"), done.output
-        assert concluded(anew)
-        assert concluded(anew) == concluded(before)
+        assert stands(anew)
+        assert stands(anew) == stands(before)
         again = CliRunner().invoke(app, ["rebuild", name], env=place)
         assert (again.exit_code, "name an empty database" in again.stderr) == (1, True)
 
