@@ -26,6 +26,13 @@ def supportive_care(j: Judged) -> Standings:
 
 def radiosurgery(j: Judged, lesion: str) -> Standings:
     """Radiosurgery of one lesion without resection, in whatever number of fractions."""
+    if lesion not in j.walked:
+        j.walked[lesion] = _radiosurgery(j, lesion)
+    walked: Standings = j.walked[lesion]
+    return walked
+
+
+def _radiosurgery(j: Judged, lesion: str) -> Standings:
     oligo, banded = j("F1-burden"), j("F1-poly")
     return first_of(
         (j("F1-status"), NOT_ADVISED),

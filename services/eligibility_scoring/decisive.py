@@ -101,6 +101,15 @@ def missing_facts(
     return _Supposing(judged, appraised, findings, record=record, knowledge=knowledge, by=by).ranked()
 
 
+def _by_entry(hanging: Mapping[str, frozenset[str]]) -> dict[str, list[str]]:
+    """By entry, the options that hang on it."""
+    found: dict[str, list[str]] = {}
+    for option, entries in hanging.items():
+        for entry in entries:
+            found.setdefault(entry, []).append(option)
+    return found
+
+
 class _Supposing:
     def __init__(
         self,
@@ -115,11 +124,17 @@ class _Supposing:
         self._lesions = judged.lesions
         self._knowledge = knowledge
         self._by = by
-        wanted = relevant(by)
+        self._hanging = _by_entry(
+            {
+                code: hangs_on(by)[code]
+                for code, one in appraised.items()
+                if one.width or len(one.whole.possible) > 1
+            }
+        )
         self._on: dt.date = findings[0].on or dt.date.min
         self._known = {place: bare(answer.value) for place, answer in judged.items()}
         self._judged = Judged(self._known, judged.lesions, NO)
-        self._open = [f for f in findings if f.verdict == "unknown" and f.code in wanted]
+        self._open = [f for f in findings if f.verdict == "unknown" and f.code in self._hanging]
         self._patient = View(record, self._on)
         self._views = {s.ref: View(record, self._on, s, self._patient) for s in record.subjects}
         self._before = appraised
@@ -161,9 +176,8 @@ class _Supposing:
         return len(after.whole.possible) == 1 < len(self._before[code].whole.possible)
 
     def _appraised(self, changed: Mapping[Place, Bare]) -> dict[str, Appraised]:
-        """The options that hang on what has changed."""
-        codes = {code for code, _ in changed}
-        hanging = [option for option, entries in hangs_on(self._by).items() if not codes.isdisjoint(entries)]
+        """The options that hang on what has changed; one that is settled stays as it is."""
+        hanging = {option for code, _ in changed for option in self._hanging.get(code, ())}
         return appraise(self._judged.changed(changed), self._by, hanging)
 
     def _supposed(self, name: str) -> Iterator[dict[Place, Bare]]:
@@ -200,10 +214,10 @@ class _Supposing:
         if definition.type == "enum":
             return tuple(value for value in definition.values if value != "unknown")
         step = 1 if definition.type == "integer" else 0.01
-        limits = {limit for f in hanging for limit in self._limits(f.code, definition.unit)}
-        return (
-            sorted({near for limit in limits for near in (limit - step, limit, limit + step)}) or _UNBOUNDED
-        )
+        limits = sorted({limit for f in hanging for limit in self._limits(f.code, definition.unit)})
+        if not limits:
+            return _UNBOUNDED
+        return (limits[0] - step, *(near for limit in limits for near in (limit, limit + step)))
 
     def _limits(self, code: str, unit: str) -> Iterator[float]:
         in_force = self._knowledge.values(code, self._on)

@@ -39,7 +39,8 @@ class Answer(Protocol):
 class Judged:
     """The verdicts as three-valued answers, of the patient or of one lesion.
 
-    Lesions of which every verdict is the same stand in one group and are walked once.
+    Lesions of which every verdict is the same stand in one group and are walked once. `walked` holds by lesion
+    what several options share of the walk.
     """
 
     def __init__(self, answers: Mapping[Place, Answer], lesions: Sequence[str], never: Answer) -> None:
@@ -48,6 +49,7 @@ class Judged:
         for place in answers:
             self._codes.setdefault(place[0], []).append(place)
         self.lesions = tuple(lesions)
+        self.walked: dict[str, Any] = {}
         self.never = never
         self.groups = self._alike()
 
@@ -55,6 +57,7 @@ class Judged:
         """The same with some answers changed; no place is new."""
         other = copy(self)
         other._answers = {**self._answers, **answers}
+        other.walked = {}
         if any(about in self.lesions for _, about in answers):
             other.groups = other._alike()
         return other
@@ -67,10 +70,10 @@ class Judged:
 
     def seen_from(self, code: str, lesion: str) -> Any:
         """The verdict of this lesion, else of the patient, else met for some subject."""
-        for place in ((code, lesion), (code, "")):
-            if place in self._answers:
-                return self._answers[place]
-        return self.any(code)
+        found = self._answers.get((code, lesion))
+        if found is None:
+            found = self._answers.get((code, ""))
+        return self.any(code) if found is None else found
 
     def any(self, code: str) -> Any:
         """Met for some lesion or plan."""

@@ -144,10 +144,20 @@ class _Maker:
             against=_speaking(argument.speaks_against, self._said),
             missing=absent,
             possible=whole.in_order if whole.standing == UNKNOWN else (),
-            applies_to=tuple(r for r, one in appraised.each.items() if r and one.possible == whole.possible),
+            applies_to=self._standing_so(appraised),
             on_pathway=ends and whole.standing not in (NOT_ADVISED, UNKNOWN),
             what_would_change=f"Decided once known: {', '.join(absent)}." if absent else argument.change,
         )
+
+    def _standing_so(self, appraised: Appraised) -> tuple[str, ...]:
+        """The lesions for which the option stands as it does on the whole."""
+        alike = {
+            member
+            for first, members in self._judged.groups.items()
+            if first in appraised.walked and appraised.walked[first].possible == appraised.whole.possible
+            for member in members
+        }
+        return tuple(lesion for lesion in self._judged.lesions if lesion and lesion in alike)
 
     def _withheld(self, absent: Sequence[str], parts: Sequence[Criterion]) -> str:
         if absent:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, TypeAlias
 
 from isodose.clinical.finding import Standing
@@ -72,14 +73,13 @@ def first_of(*branches: tuple[Any, Outcome], otherwise: Outcome) -> Standings:
 
 def best(each: Iterable[Standings]) -> Standings:
     """The strongest of several, over all combinations that are possible; not advised where there is none."""
-    found = _ALONE[NOT_ADVISED]
-    for one in each:
-        found = _stronger(found, one)
-    return found
+    return reduce(_stronger, each, _ALONE[NOT_ADVISED])
 
 
 def _stronger(one: Standings, other: Standings) -> Standings:
     """The stronger of two: what is possible for one stays unless the other is surely stronger."""
+    if one is _ALONE[NOT_ADVISED] or one is other:
+        return other
     first, second = _weakest(one), _weakest(other)
     possible = frozenset(s for s in one.possible if _RANK[s] <= second)
     possible |= frozenset(s for s in other.possible if _RANK[s] <= first)
