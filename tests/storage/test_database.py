@@ -33,6 +33,18 @@ def test_migrating_again_changes_nothing(database):
     database.check_schema()
 
 
+@pytest.mark.postgres
+def test_postgresql_compresses_long_texts_with_lz4_where_it_can(new_postgresql):
+    database = Database(new_postgresql())
+    with database.read() as conn:
+        offered = conn.execute(
+            text("SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'")
+        ).scalar()
+        method = "SELECT attcompression FROM pg_attribute WHERE attrelid = 'outbox'::regclass AND attname = 'value'"
+        assert conn.execute(text(method)).scalar() == ("l" if offered else "")
+    database.dispose()
+
+
 def test_a_database_without_schema_is_refused_in_one_line_that_says_what_to_do(tmp_path):
     empty = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     with pytest.raises(SchemaMismatch, match="run `isodose migrate`") as told:
