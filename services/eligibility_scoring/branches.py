@@ -1,4 +1,8 @@
-"""The walk along the pathway: how each option stands, and where the pathway ends."""
+"""The walk along the pathway: how each option stands, and where the pathway ends.
+
+A walk is written once for answers of any algebra (`judged.Algebra`): what it gives is a `Standings`, or a
+`Spread` over many suppositions.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +17,23 @@ from eligibility_scoring.standing import (
     INVESTIGATIONAL,
     NOT_ADVISED,
     STANDARD,
-    Standings,
-    at_most,
-    best,
-    first_of,
 )
 
 
-def supportive_care(j: Judged) -> Standings:
-    return first_of((j("F1-status"), STANDARD), otherwise=NOT_ADVISED)
+def supportive_care(j: Judged) -> Any:
+    return j.first_of((j("F1-status"), STANDARD), otherwise=NOT_ADVISED)
 
 
-def radiosurgery(j: Judged, lesion: str) -> Standings:
+def radiosurgery(j: Judged, lesion: str) -> Any:
     """Radiosurgery of one lesion without resection, in whatever number of fractions."""
     if lesion not in j.walked:
         j.walked[lesion] = _radiosurgery(j, lesion)
-    walked: Standings = j.walked[lesion]
-    return walked
+    return j.walked[lesion]
 
 
-def _radiosurgery(j: Judged, lesion: str) -> Standings:
+def _radiosurgery(j: Judged, lesion: str) -> Any:
     oligo, banded = j("F1-burden"), j("F1-poly")
-    return first_of(
+    return j.first_of(
         (j("F1-status"), NOT_ADVISED),
         (j("ELIG-histology-exceptions"), NOT_ADVISED),
         (j("ELIG-poly-over-10"), NOT_ADVISED),
@@ -50,19 +49,19 @@ def _radiosurgery(j: Judged, lesion: str) -> Standings:
     )
 
 
-def single_fraction(j: Judged, lesion: str) -> Standings:
+def single_fraction(j: Judged, lesion: str) -> Any:
     whole = radiosurgery(j, lesion)
-    return first_of((j("F1-fraction", lesion), at_most(CONDITIONAL, whole)), otherwise=whole)
+    return j.first_of((j("F1-fraction", lesion), j.at_most(CONDITIONAL, whole)), otherwise=whole)
 
 
-def several_fractions(j: Judged, lesion: str) -> Standings:
+def several_fractions(j: Judged, lesion: str) -> Any:
     whole = radiosurgery(j, lesion)
-    return first_of((j("F1-fraction", lesion), at_most(CONDITIONAL, whole)), otherwise=NOT_ADVISED)
+    return j.first_of((j("F1-fraction", lesion), j.at_most(CONDITIONAL, whole)), otherwise=NOT_ADVISED)
 
 
-def resection_first(j: Judged, lesion: str) -> Standings:
+def resection_first(j: Judged, lesion: str) -> Any:
     excepted = j("ELIG-histology-exceptions")
-    return first_of(
+    return j.first_of(
         (j("F1-status"), NOT_ADVISED),
         (j("F1-urgent", lesion) & excepted, CONDITIONAL),
         (excepted, NOT_ADVISED),
@@ -75,8 +74,8 @@ def resection_first(j: Judged, lesion: str) -> Standings:
     )
 
 
-def radiosurgery_before_resection(j: Judged, lesion: str) -> Standings:
-    return first_of(
+def radiosurgery_before_resection(j: Judged, lesion: str) -> Any:
+    return j.first_of(
         (j("F1-status"), NOT_ADVISED),
         (j("ELIG-histology-exceptions"), NOT_ADVISED),
         (j("F1-accessible", lesion) & j("NEOADJ-candidate-profile", lesion), EMERGING),
@@ -84,69 +83,69 @@ def radiosurgery_before_resection(j: Judged, lesion: str) -> Standings:
     )
 
 
-def biopsy(j: Judged, lesion: str) -> Standings:
+def biopsy(j: Judged, lesion: str) -> Any:
     wanted = j("ELIG-tissue-for-molecular-update", lesion) | j("ELIG-local-progression-workup")
-    return first_of((j("F1-status"), NOT_ADVISED), (wanted, CONDITIONAL), otherwise=NOT_ADVISED)
+    return j.first_of((j("F1-status"), NOT_ADVISED), (wanted, CONDITIONAL), otherwise=NOT_ADVISED)
 
 
-def whole_brain(j: Judged) -> Standings:
+def whole_brain(j: Judged) -> Any:
     """Not proposed again after earlier WBRT: how much more is bearable is for the board to say."""
-    return first_of(
+    return j.first_of(
         (j("F1-status"), NOT_ADVISED),
         (_whole_brain_considered(j) & ~j("ELIG-wbrt-toxicity-balance"), CONDITIONAL),
         otherwise=NOT_ADVISED,
     )
 
 
-def hippocampal_avoidance(j: Judged) -> Standings:
+def hippocampal_avoidance(j: Judged) -> Any:
     considered = j("F1-poly") | _whole_brain_considered(j)
-    return first_of(
+    return j.first_of(
         (j("F1-status"), NOT_ADVISED),
         (considered & ~j("ELIG-wbrt-toxicity-balance") & j("SUP-WBRT-ha-criteria"), CONDITIONAL),
         otherwise=NOT_ADVISED,
     )
 
 
-def systemic_first(j: Judged) -> Standings:
+def systemic_first(j: Judged) -> Any:
     """By Fig. 1, by the body text, which names other groups (SUS-21), or by guidelines with many lesions."""
     by_body_text = j("F1-burden") & j("F1-size") & j("SYS-omit-local-not-general")
     many = j("F1-poly") | j("ELIG-poly-over-10")
     by_guideline = many & j("SYS-guideline-conditional") & ~j("SUP-ELIG-astro-symptomatic")
-    return first_of(
+    return j.first_of(
         (j("F1-status"), NOT_ADVISED),
         (j.systemic_first | by_body_text | by_guideline, EMERGING),
         otherwise=NOT_ADVISED,
     )
 
 
-def with_systemic(j: Judged) -> Standings:
+def with_systemic(j: Judged) -> Any:
     """As strong as the radiosurgery itself, where effective systemic therapy goes on."""
-    given = best(single_fraction(j, lesion) for lesion in j.groups)
-    return first_of((j("F1-systemic"), given), otherwise=NOT_ADVISED)
+    given = j.best(single_fraction(j, lesion) for lesion in j.groups)
+    return j.first_of((j("F1-systemic"), given), otherwise=NOT_ADVISED)
 
 
-def downstaging(j: Judged) -> Standings:
-    return first_of(
+def downstaging(j: Judged) -> Any:
+    return j.first_of(
         (j("F1-status"), NOT_ADVISED), (j("SYS-cns-downstaging"), EMERGING), otherwise=NOT_ADVISED
     )
 
 
-def tumour_treating_fields(j: Judged) -> Standings:
-    return first_of(
+def tumour_treating_fields(j: Judged) -> Any:
+    return j.first_of(
         (j("F1-status"), NOT_ADVISED), (j.any("ELIG-ttfields-nsclc"), EMERGING), otherwise=NOT_ADVISED
     )
 
 
-def salvage(j: Judged) -> Standings:
-    return first_of(
+def salvage(j: Judged) -> Any:
+    return j.first_of(
         (j("F1-status"), NOT_ADVISED),
         (j("ELIG-salvage-srs") & ~j.change_unexplained(), EMERGING),
         otherwise=NOT_ADVISED,
     )
 
 
-def trial(j: Judged) -> Standings:
-    return first_of((j("F1-status"), NOT_ADVISED), otherwise=INVESTIGATIONAL)
+def trial(j: Judged) -> Any:
+    return j.first_of((j("F1-status"), NOT_ADVISED), otherwise=INVESTIGATIONAL)
 
 
 def _whole_brain_considered(j: Judged) -> Any:
@@ -246,16 +245,9 @@ class Branch:
     `ends` asks whether the pathway ends at this option, for the patient or for some lesion.
     """
 
-    of_patient: Callable[[Judged], Standings] | None = None
-    of_lesion: Callable[[Judged, str], Standings] | None = None
+    of_patient: Callable[[Judged], Any] | None = None
+    of_lesion: Callable[[Judged, str], Any] | None = None
     ends: Callable[[Judged], Any] = never
-
-    def standings(self, j: Judged) -> dict[str, Standings]:
-        """By lesion; the empty name stands for the patient as a whole."""
-        if self.of_patient is not None:
-            return {"": self.of_patient(j)}
-        assert self.of_lesion is not None
-        return {lesion: self.of_lesion(j, lesion) for lesion in j.lesions}
 
 
 BRANCHES = {

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from isodose.clinical.finding import Finding
@@ -24,45 +23,42 @@ PLANNED = "radiosurgery-planned"
 """Radiosurgery of a lesion is planned or begun. Always known, and used as `QUIET` is."""
 
 
-class Answer(Protocol):
-    """A yes, a no, or open; open names the facts that are missing."""
+class Algebra(Protocol):
+    """How answers are told apart and become standings: the modules `standing` (as it is, with the facts
+    missing) and `answers` (under many suppositions at once).
+    """
 
     @property
-    def value(self) -> Any: ...
+    def NO(self) -> Any: ...  # noqa: N802
     @property
-    def missing(self) -> frozenset[str]: ...
-    def __and__(self, other: Any) -> Any: ...
-    def __or__(self, other: Any) -> Any: ...
-    def __invert__(self) -> Any: ...
+    def alike(self) -> Callable[[Any], Hashable]: ...
+    @property
+    def first_of(self) -> Callable[..., Any]: ...
+    @property
+    def at_most(self) -> Callable[[Any, Any], Any]: ...
+    @property
+    def best(self) -> Callable[[Iterable[Any]], Any]: ...
 
 
 class Judged:
-    """The verdicts as three-valued answers, of the patient or of one lesion.
+    """The verdicts as answers, of the patient or of one lesion; they combine by `&`, `|` and `~`.
 
-    Lesions of which every verdict is the same stand in one group and are walked once. `walked` holds by lesion
-    what several options share of the walk.
+    Lesions of which every verdict is the same stand in one group and are walked once. `walked` holds by
+    lesion what several options share of the walk.
     """
 
-    def __init__(self, answers: Mapping[Place, Answer], lesions: Sequence[str], never: Answer) -> None:
+    def __init__(self, answers: Mapping[Place, Any], lesions: Sequence[str], algebra: Algebra) -> None:
         self._answers = answers
         self._codes: dict[str, list[Place]] = {}
         for place in answers:
             self._codes.setdefault(place[0], []).append(place)
         self.lesions = tuple(lesions)
         self.walked: dict[str, Any] = {}
-        self.never = never
-        self.groups = self._alike()
+        self.never = algebra.NO
+        self.first_of, self.at_most, self.best = algebra.first_of, algebra.at_most, algebra.best
+        self.groups = self._alike(algebra.alike)
 
-    def changed(self, answers: Mapping[Place, Answer]) -> Judged:
-        """The same with some answers changed; no place is new."""
-        other = copy(self)
-        other._answers = {**self._answers, **answers}
-        other.walked = {}
-        if any(about in self.lesions for _, about in answers):
-            other.groups = other._alike()
-        return other
-
-    def items(self) -> Iterable[tuple[Place, Answer]]:
+    def items(self) -> Iterable[tuple[Place, Any]]:
         return self._answers.items()
 
     def __call__(self, code: str, lesion: str = "") -> Any:
@@ -85,7 +81,7 @@ class Judged:
             found = found | answer
         return found
 
-    def _alike(self) -> dict[str, list[str]]:
+    def _alike(self, told: Callable[[Any], Hashable]) -> dict[str, list[str]]:
         """By its first lesion, the lesions judged alike."""
         if len(self.lesions) == 1:
             return {self.lesions[0]: [self.lesions[0]]}
@@ -93,7 +89,7 @@ class Judged:
         by_lesion: dict[str, list[Any]] = {lesion: [] for lesion in self.lesions}
         for (code, about), answer in self._answers.items():
             if about in by_lesion:
-                by_lesion[about].append((code, answer.value, answer.missing))
+                by_lesion[about].append((code, told(answer)))
         for lesion, verdicts in by_lesion.items():
             alike.setdefault(frozenset(verdicts), []).append(lesion)
         return {lesions[0]: lesions for lesions in alike.values()}

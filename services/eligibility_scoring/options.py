@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 
 import msgspec
 
+from eligibility_scoring import standing
 from eligibility_scoring.appraisal import Appraised, appraise
 from eligibility_scoring.arguments import ARGUMENTS, Argument
+from eligibility_scoring.asked import relevant
 from eligibility_scoring.branches import BRANCHES
-from eligibility_scoring.decisive import MissingFact, missing_facts, relevant
-from eligibility_scoring.judged import ARE_EXCLUDED, PLANNED, QUIET, Answer, Judged, Place, as_answer
+from eligibility_scoring.decisive import MissingFact, missing_facts
+from eligibility_scoring.judged import ARE_EXCLUDED, PLANNED, QUIET, Judged, Place, as_answer
 from eligibility_scoring.score import Weights, criteria, weights
 from eligibility_scoring.standing import INVESTIGATIONAL, NOT_ADVISED, ORDER, UNKNOWN
 from isodose.clinical import derive
@@ -58,7 +60,7 @@ class Appraisal:
         seen = derive.as_of(record, on)
         by = weights(knowledge, on)
         answers = _answers(findings, relevant(by), knowledge, seen)
-        judged = Judged(answers, [f.applies_to for f in findings if f.code == "F1-fraction"], Term(False))
+        judged = Judged(answers, [f.applies_to for f in findings if f.code == "F1-fraction"], standing)
         self.names = {s.ref: s.label for s in record.subjects if s.label}
         self.missing: list[MissingFact] = []
         appraised = appraise(judged, by)
@@ -181,11 +183,9 @@ def _speaking(wanted: Sequence[str], said: Set[str]) -> tuple[str, ...]:
 
 def _answers(
     findings: Sequence[Finding], wanted: Set[str], knowledge: Knowledge, record: PatientRecord
-) -> dict[Place, Answer]:
+) -> dict[Place, Term]:
     """The verdicts wanted, and what the walk asks of each lesion beside them."""
-    answers: dict[Place, Answer] = {
-        (f.code, f.applies_to): as_answer(f) for f in findings if f.code in wanted
-    }
+    answers: dict[Place, Term] = {(f.code, f.applies_to): as_answer(f) for f in findings if f.code in wanted}
     progresses = any(f.code == "F1-follow" and f.verdict == "met" for f in findings)
     subjects = {s.ref: s for s in record.of_scope("lesion")}
     for finding in findings:

@@ -6,12 +6,13 @@ on something that is not known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from isodose.clinical.finding import Standing
+from isodose.clinical.logic import Term
 
 STANDARD: Standing = "standard"
 CONDITIONAL: Standing = "conditional"
@@ -42,12 +43,18 @@ class Standings:
 
 Outcome: TypeAlias = Standing | Standings
 
+NO = Term(False)
 _NOTHING: frozenset[str] = frozenset()
-_RANK = {standing: rank for rank, standing in enumerate(ORDER)}
+RANK = {standing: rank for rank, standing in enumerate(ORDER)}
 _ALONE = {standing: Standings(frozenset({standing})) for standing in ORDER}
 
 
-def first_of(*branches: tuple[Any, Outcome], otherwise: Outcome) -> Standings:
+def alike(answer: Term) -> Hashable:
+    """Equal for answers on which nothing can come out differently."""
+    return answer.value, answer.missing
+
+
+def first_of(*branches: tuple[Term, Outcome], otherwise: Outcome) -> Standings:
     """The outcome of the first branch that holds; every branch that may hold stays possible."""
     possible: frozenset[Standing] = frozenset()
     missing = _NOTHING
@@ -81,19 +88,19 @@ def _stronger(one: Standings, other: Standings) -> Standings:
     if one is _ALONE[NOT_ADVISED] or one is other:
         return other
     first, second = _weakest(one), _weakest(other)
-    possible = frozenset(s for s in one.possible if _RANK[s] <= second)
-    possible |= frozenset(s for s in other.possible if _RANK[s] <= first)
+    possible = frozenset(s for s in one.possible if RANK[s] <= second)
+    possible |= frozenset(s for s in other.possible if RANK[s] <= first)
     return _settled(possible, one.missing | other.missing)
 
 
 def _weakest(standings: Standings) -> int:
-    return max(_RANK[standing] for standing in standings.possible)
+    return max(RANK[standing] for standing in standings.possible)
 
 
 def at_most(limit: Standing, outcome: Standings) -> Standings:
     """`outcome`, no stronger than `limit`."""
-    rank = _RANK[limit]
-    possible = frozenset(s if _RANK[s] >= rank else limit for s in outcome.possible)
+    rank = RANK[limit]
+    possible = frozenset(s if RANK[s] >= rank else limit for s in outcome.possible)
     return _settled(possible, outcome.missing)
 
 

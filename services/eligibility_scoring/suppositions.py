@@ -1,0 +1,117 @@
+"""Each missing fact supposed to be each of its values, and the verdicts that are then no longer open.
+
+A number is supposed to be below, at and just above each limit that the open rules hold it against.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from eligibility_scoring.decision import RULES
+from eligibility_scoring.judged import ARE_EXCLUDED, Judged, Place
+from isodose.clinical import facts
+from isodose.clinical.finding import Finding
+from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.record import FactScalar, PatientRecord
+from isodose.clinical.rules import View
+
+_RULES = {rule.code: rule for rule in RULES}
+_UNBOUNDED = (0, 1, 100)
+"""Tried where no rule holds a number against a limit of its unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supposition:
+    """A missing fact with a value, and the open answers that follow from it: yes or no."""
+
+    fact: str
+    answers: Mapping[Place, bool]
+
+
+def suppositions(
+    judged: Judged,
+    findings: Sequence[Finding],
+    *,
+    entries: Set[str],
+    record: PatientRecord,
+    knowledge: Knowledge,
+) -> list[Supposition]:
+    """Every value of each fact that is missing where an entry of `entries` is open, by the names of facts.
+
+    Of the values of a fact from which the same follows, one is kept.
+    """
+    return _Supposing(judged, findings, entries, record, knowledge).all()
+
+
+class _Supposing:
+    def __init__(
+        self,
+        judged: Judged,
+        findings: Sequence[Finding],
+        entries: Set[str],
+        record: PatientRecord,
+        knowledge: Knowledge,
+    ) -> None:
+        self._knowledge = knowledge
+        self._on: dt.date = findings[0].on or dt.date.min
+        self._open: dict[str, list[Finding]] = {}
+        for finding in findings:
+            if finding.verdict == "unknown" and finding.code in entries:
+                for name in finding.missing:
+                    self._open.setdefault(name, []).append(finding)
+        self._effect_open = [
+            lesion for lesion in judged.lesions if judged(ARE_EXCLUDED, lesion).value is None
+        ]
+        if self._effect_open:
+            self._open.setdefault("are_status", [])
+        self._patient = View(record, self._on)
+        self._views = {s.ref: View(record, self._on, s, self._patient) for s in record.subjects}
+
+    def all(self) -> list[Supposition]:
+        return [
+            Supposition(name, answers)
+            for name in sorted(self._open)
+            for answers in _different(self._supposed(name, self._open[name]))
+        ]
+
+    def _supposed(self, name: str, hanging: Sequence[Finding]) -> Iterator[dict[Place, bool]]:
+        for value in self._values(name, hanging):
+            answers: dict[Place, bool] = {}
+            seen: dict[str, View] = {}
+            for finding in hanging:
+                about = finding.applies_to
+                if about not in seen:
+                    seen[about] = self._views.get(about, self._patient).supposing(name, value)
+                values = self._knowledge.values(finding.code, self._on)
+                answer = _RULES[finding.code].logic(seen[about], values).value
+                if answer is not None:
+                    answers[finding.code, about] = answer is not False
+            if name == "are_status":
+                settled = self._knowledge.values("ELIG-salvage-srs", self._on)["are_settled_as"]
+                answers |= {(ARE_EXCLUDED, lesion): value in settled for lesion in self._effect_open}
+            yield answers
+
+    def _values(self, name: str, hanging: Sequence[Finding]) -> Sequence[FactScalar]:
+        definition = facts.definition(name)
+        if definition.type == "boolean":
+            return (True, False)
+        if definition.type == "enum":
+            return tuple(value for value in definition.values if value != "unknown")
+        step = 1 if definition.type == "integer" else 0.01
+        limits = sorted({limit for f in hanging for limit in self._limits(f.code, definition.unit)})
+        if not limits:
+            return _UNBOUNDED
+        return (limits[0] - step, *(near for limit in limits for near in (limit, limit + step)))
+
+    def _limits(self, code: str, unit: str) -> Iterator[float]:
+        in_force = self._knowledge.values(code, self._on)
+        for name, dated in self._knowledge.entry(code).values.items():
+            value = in_force[name]
+            if dated[-1].unit == unit and isinstance(value, int | float) and not isinstance(value, bool):
+                yield value
+
+
+def _different(each: Iterator[dict[Place, bool]]) -> list[dict[Place, bool]]:
+    return list({frozenset(answers.items()): answers for answers in each}.values())
