@@ -104,7 +104,9 @@ class Term:
 
     def is_in(self, values: Any) -> Term:
         """Membership in a code list, any iterable of values."""
-        if self.value is not None and self.value != UNKNOWN_VALUE and type(values) is list:
+        if type(values) is list and self.value != UNKNOWN_VALUE:
+            if self.value is None:
+                return self if values else Term(False, self.used)
             return Term(self.value in values, self.used)
         if self.value is not None and self.value != UNKNOWN_VALUE:
             return Term(any(self.value == value for value in values), self.used)

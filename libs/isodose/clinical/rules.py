@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,10 +46,22 @@ class View:
         self._near: dict[Scope, tuple[Subject, ...]] = {}
         self._shown: dict[int, tuple[Fact, FactUsed]] = patient._shown if patient else {}
         self._held: dict[int, tuple[object, dict[str, Fact | None]]] = patient._held if patient else {}
+        self._of: dict[str, View] = {}
 
     @property
     def applies_to(self) -> str:
         return self.subject.ref if self.subject else ""
+
+    def of(self, subject: Subject) -> View:
+        """The facts as seen from a subject; asked of the patient's view, which keeps it."""
+        found = self._of.get(subject.ref)
+        if found is None:
+            found = self._of[subject.ref] = View(self.record, self.on, subject, self)
+        return found
+
+    def of_scope(self, scope: Scope) -> list[View]:
+        """As seen from each subject of a scope; from the patient where there is none, or for that scope."""
+        return [self.of(subject) for subject in self.record.of_scope(scope)] or [self]
 
     def __getitem__(self, name: str) -> Term:
         found = self._cache.get(name)
@@ -108,6 +121,18 @@ class View:
         return self._shown[id(fact)][1]
 
 
+_last = threading.local()
+"""The patient's view asked for last in this thread: one decision asks for it from several places."""
+
+
+def seen(record: PatientRecord, on: dt.date) -> View:
+    """The facts of `record` as seen from the patient on a day. Pure; same input, same answers."""
+    view: View | None = getattr(_last, "view", None)
+    if view is None or view.record is not record or view.on != on:
+        _last.view = view = View(record, on)
+    return view
+
+
 def _single(name: str, found: Sequence[Fact | None]) -> Term:
     if len(found) == 1 and found[0] is not None:
         return logic.known(found[0])
@@ -123,15 +148,14 @@ def judge(rules: Iterable[Rule], record: PatientRecord, knowledge: Knowledge, on
     `record` must already carry what can be derived for the day (`derive.as_of`). A rule whose scope has no
     subject in the record is judged once, with `applies_to` empty.
     """
-    patient = View(record, on)
+    patient = seen(record, on)
     views: dict[str, list[View]] = {}
     findings: list[Finding] = []
     for rule in rules:
         if not knowledge.is_enabled(rule.code):
             continue
         if rule.scope not in views:
-            subjects: tuple[Subject | None, ...] = record.of_scope(rule.scope)
-            views[rule.scope] = [View(record, on, subject, patient) for subject in subjects or (None,)]
+            views[rule.scope] = patient.of_scope(rule.scope)
         values = knowledge.values(rule.code, on)
         for view in views[rule.scope]:
             result = rule.logic(view, values)

@@ -27,7 +27,7 @@ from isodose.clinical import derive
 from isodose.clinical.finding import Citation, Option
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
-from isodose.clinical.rules import View
+from isodose.clinical.rules import View, seen
 
 Resource = dict[str, Any]
 
@@ -90,10 +90,10 @@ class Doses:
         self._knowledge, self._on = knowledge, on
         self._open = {option.code: option.applies_to for option in judged if option.standing != "not-advised"}
         known = derive.as_of(record, on)
-        patient = View(known, on)
-        subjects = known.of_scope("lesion")[:SHOWN]
-        views = (View(known, on, subject, patient) for subject in subjects)
-        self._lesions = [_Lesion(view, knowledge, on) for view in views]
+        patient = seen(known, on)
+        self._lesions = [
+            _Lesion(patient.of(subject), knowledge, on) for subject in known.of_scope("lesion")[:SHOWN]
+        ]
 
     def actions(self, option: str, resource: Resource) -> list[Resource]:
         """One action per lesion for which `option` is open and a usual dose can be read."""

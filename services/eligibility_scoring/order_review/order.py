@@ -12,7 +12,7 @@ from isodose.clinical.finding import FactUsed, Finding
 from isodose.clinical.knowledge import Knowledge, Values
 from isodose.clinical.logic import Term
 from isodose.clinical.record import Course, PatientRecord, Scope, Subject
-from isodose.clinical.rules import View
+from isodose.clinical.rules import View, seen
 
 RADIOSURGERY = ("single_srs", "fsrs")
 CRANIAL = (*RADIOSURGERY, "wbrt", "ha_wbrt")
@@ -85,7 +85,7 @@ def orders(
 ) -> list[Order]:
     """The draft courses as orders. `record` carries what can be derived for the day."""
     found = tuple(findings)
-    return [_order(course, View(record, on), found, knowledge) for course in courses]
+    return [_order(course, seen(record, on), found, knowledge) for course in courses]
 
 
 def _order(course: Course, patient: View, findings: tuple[Finding, ...], knowledge: Knowledge) -> Order:
@@ -94,7 +94,7 @@ def _order(course: Course, patient: View, findings: tuple[Finding, ...], knowled
     when = View(record, on, _subject(record, "course", (course.ref,)), patient)
     lesions = record.of_scope("lesion")
     targeted = lesions_of(course, record)[0] if course.kind in RADIOSURGERY else ()
-    views = [View(record, on, lesion, patient) for lesion in lesions if lesion.ref in targeted]
+    views = [patient.of(lesion) for lesion in lesions if lesion.ref in targeted]
     targets = tuple(
         Target(view, advise(view, knowledge, on), *_ordered(course, plan, view.applies_to)) for view in views
     )

@@ -17,7 +17,7 @@ from eligibility_scoring.trials.criteria import Criterion, Level, Nearness, crit
 from isodose.clinical import logic
 from isodose.clinical.logic import Term
 from isodose.clinical.record import Fact, PatientRecord
-from isodose.clinical.rules import View
+from isodose.clinical.rules import View, seen
 
 Standing = Literal["eligible", "possible", "excluded", "blocked"]
 
@@ -116,12 +116,12 @@ class _Judged:
     """Each criterion judged once for one patient."""
 
     def __init__(self, record: PatientRecord, on: dt.date) -> None:
-        lesions = record.of_scope("lesion")
-        self.lesions = tuple(s.ref for s in lesions)
+        self.lesions = tuple(s.ref for s in record.of_scope("lesion"))
+        patient = seen(record, on)
         self._views: dict[Level, list[View]] = {
-            "patient": [View(record, on)],
-            "lesion": [View(record, on, s) for s in lesions or (None,)],
-            "plan": [View(record, on, s) for s in record.of_scope("plan") or (None,)],
+            "patient": [patient],
+            "lesion": patient.of_scope("lesion"),
+            "plan": patient.of_scope("plan"),
         }
         self.had_wbrt = self._views["patient"][0]["prior_wbrt"].value is True
         self._outcomes: dict[Criterion, Outcome] = {}
