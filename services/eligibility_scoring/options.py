@@ -21,7 +21,7 @@ from isodose.clinical.finding import Criterion, Finding, Option
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.logic import Term
 from isodose.clinical.record import PatientRecord
-from isodose.clinical.rules import seen
+from isodose.clinical.rules import views
 
 _LEADS = (
     "best-supportive-care",
@@ -192,7 +192,7 @@ def _answers(
         if finding.code == "ARE-DX-trigger":
             lesion, on = finding.applies_to, finding.on
             assert on is not None
-            view = seen(record, on).of(subjects[lesion]) if lesion in subjects else seen(record, on)
+            view = views(record, on).of(subjects.get(lesion))
             settled = knowledge.values("ELIG-salvage-srs", on)["are_settled_as"]
             answers[ARE_EXCLUDED, lesion] = view["are_status"].is_in(settled)
             irradiated = lesion in subjects and view["months_since_srs"].known

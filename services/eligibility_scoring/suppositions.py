@@ -15,7 +15,7 @@ from isodose.clinical import facts
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import FactScalar, PatientRecord
-from isodose.clinical.rules import View, seen
+from isodose.clinical.rules import View, views
 
 _RULES = {rule.code: rule for rule in RULES}
 _UNBOUNDED = (0, 1, 100)
@@ -66,7 +66,7 @@ class _Supposing:
         ]
         if self._effect_open:
             self._open.setdefault("are_status", [])
-        self._patient = seen(record, self._on)
+        self._views = views(record, self._on)
         self._subjects = {subject.ref: subject for subject in record.subjects}
 
     def all(self) -> list[Supposition]:
@@ -79,22 +79,19 @@ class _Supposing:
     def _supposed(self, name: str, hanging: Sequence[Finding]) -> Iterator[dict[Place, bool]]:
         for value in self._values(name, hanging):
             answers: dict[Place, bool] = {}
-            views: dict[str, View] = {}
+            seen: dict[str, View] = {}
             for finding in hanging:
                 about = finding.applies_to
-                if about not in views:
-                    views[about] = self._view(about).supposing(name, value)
+                if about not in seen:
+                    seen[about] = self._views.of(self._subjects.get(about)).supposing(name, value)
                 values = self._knowledge.values(finding.code, self._on)
-                answer = _RULES[finding.code].logic(views[about], values).value
+                answer = _RULES[finding.code].logic(seen[about], values).value
                 if answer is not None:
                     answers[finding.code, about] = answer is not False
             if name == "are_status":
                 settled = self._knowledge.values("ELIG-salvage-srs", self._on)["are_settled_as"]
                 answers |= {(ARE_EXCLUDED, lesion): value in settled for lesion in self._effect_open}
             yield answers
-
-    def _view(self, about: str) -> View:
-        return self._patient.of(self._subjects[about]) if about in self._subjects else self._patient
 
     def _values(self, name: str, hanging: Sequence[Finding]) -> Sequence[FactScalar]:
         definition = facts.definition(name)

@@ -13,7 +13,7 @@ from isodose.clinical.derive.steroids import active_steroids
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import Course, Exposure, PatientRecord
-from isodose.clinical.rules import View, seen
+from isodose.clinical.rules import View, views
 
 SRS = ("single_srs", "fsrs")
 WHOLE_BRAIN = ("wbrt", "ha_wbrt")
@@ -84,7 +84,7 @@ class Situation:
     @cached_property
     def view(self) -> View:
         """The facts as seen from the patient."""
-        return seen(self.record, self.on)
+        return views(self.record, self.on).patient
 
     def courses_around(self, kinds: Sequence[str]) -> list[Course]:
         """Courses of these kinds that are planned, under way, or ended within four weeks."""

@@ -40,7 +40,8 @@ def test_postgresql_compresses_long_texts_with_lz4_where_it_can(new_postgresql):
         offered = conn.execute(
             text("SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'")
         ).scalar()
-        method = "SELECT attcompression FROM pg_attribute WHERE attrelid = 'outbox'::regclass AND attname = 'value'"
+        of_value = "attrelid = 'outbox'::regclass AND attname = 'value'"
+        method = f"SELECT attcompression FROM pg_attribute WHERE {of_value}"
         assert conn.execute(text(method)).scalar() == ("l" if offered else "")
     database.dispose()
 

@@ -46,22 +46,10 @@ class View:
         self._near: dict[Scope, tuple[Subject, ...]] = {}
         self._shown: dict[int, tuple[Fact, FactUsed]] = patient._shown if patient else {}
         self._held: dict[int, tuple[object, dict[str, Fact | None]]] = patient._held if patient else {}
-        self._of: dict[str, View] = {}
 
     @property
     def applies_to(self) -> str:
         return self.subject.ref if self.subject else ""
-
-    def of(self, subject: Subject) -> View:
-        """The facts as seen from a subject; asked of the patient's view, which keeps it."""
-        found = self._of.get(subject.ref)
-        if found is None:
-            found = self._of[subject.ref] = View(self.record, self.on, subject, self)
-        return found
-
-    def of_scope(self, scope: Scope) -> list[View]:
-        """As seen from each subject of a scope; from the patient where there is none, or for that scope."""
-        return [self.of(subject) for subject in self.record.of_scope(scope)] or [self]
 
     def __getitem__(self, name: str) -> Term:
         found = self._cache.get(name)
@@ -121,16 +109,41 @@ class View:
         return self._shown[id(fact)][1]
 
 
+class Views:
+    """The facts of one record on one day as seen from the patient and from each subject, each made once."""
+
+    def __init__(self, record: PatientRecord, on: dt.date) -> None:
+        self.patient = View(record, on)
+        self._of: dict[tuple[Scope, str], View] = {}
+        self._of_scope: dict[Scope, list[View]] = {}
+
+    def of(self, subject: Subject | None) -> View:
+        """As seen from a subject; None stands for the patient."""
+        if subject is None:
+            return self.patient
+        place = (subject.scope, subject.ref)
+        if place not in self._of:
+            self._of[place] = View(self.patient.record, self.patient.on, subject, self.patient)
+        return self._of[place]
+
+    def of_scope(self, scope: Scope) -> list[View]:
+        """As seen from each subject of a scope; from the patient where there is none, or for that scope."""
+        if scope not in self._of_scope:
+            subjects = self.patient.record.of_scope(scope)
+            self._of_scope[scope] = [self.of(subject) for subject in subjects] or [self.patient]
+        return self._of_scope[scope]
+
+
 _last = threading.local()
-"""The patient's view asked for last in this thread: one decision asks for it from several places."""
+"""The views asked for last in this thread: one decision asks for the same ones from several places."""
 
 
-def seen(record: PatientRecord, on: dt.date) -> View:
-    """The facts of `record` as seen from the patient on a day. Pure; same input, same answers."""
-    view: View | None = getattr(_last, "view", None)
-    if view is None or view.record is not record or view.on != on:
-        _last.view = view = View(record, on)
-    return view
+def views(record: PatientRecord, on: dt.date) -> Views:
+    """The views of `record` on a day. Pure; same input, same answers."""
+    found: Views | None = getattr(_last, "views", None)
+    if found is None or found.patient.record is not record or found.patient.on != on:
+        _last.views = found = Views(record, on)
+    return found
 
 
 def _single(name: str, found: Sequence[Fact | None]) -> Term:
@@ -148,16 +161,13 @@ def judge(rules: Iterable[Rule], record: PatientRecord, knowledge: Knowledge, on
     `record` must already carry what can be derived for the day (`derive.as_of`). A rule whose scope has no
     subject in the record is judged once, with `applies_to` empty.
     """
-    patient = seen(record, on)
-    views: dict[str, list[View]] = {}
+    seen = views(record, on)
     findings: list[Finding] = []
     for rule in rules:
         if not knowledge.is_enabled(rule.code):
             continue
-        if rule.scope not in views:
-            views[rule.scope] = patient.of_scope(rule.scope)
         values = knowledge.values(rule.code, on)
-        for view in views[rule.scope]:
+        for view in seen.of_scope(rule.scope):
             result = rule.logic(view, values)
             findings.append(finding(rule.code, result, view, knowledge))
     return findings

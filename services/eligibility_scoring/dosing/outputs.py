@@ -27,7 +27,7 @@ from isodose.clinical import derive
 from isodose.clinical.finding import Citation, Option
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
-from isodose.clinical.rules import View, seen
+from isodose.clinical.rules import View, views
 
 Resource = dict[str, Any]
 
@@ -90,9 +90,9 @@ class Doses:
         self._knowledge, self._on = knowledge, on
         self._open = {option.code: option.applies_to for option in judged if option.standing != "not-advised"}
         known = derive.as_of(record, on)
-        patient = seen(known, on)
+        seen = views(known, on)
         self._lesions = [
-            _Lesion(patient.of(subject), knowledge, on) for subject in known.of_scope("lesion")[:SHOWN]
+            _Lesion(seen.of(subject), knowledge, on) for subject in known.of_scope("lesion")[:SHOWN]
         ]
 
     def actions(self, option: str, resource: Resource) -> list[Resource]:

@@ -12,7 +12,7 @@ from isodose.clinical.finding import FactUsed, Finding
 from isodose.clinical.knowledge import Knowledge, Values
 from isodose.clinical.logic import Term
 from isodose.clinical.record import Course, PatientRecord, Scope, Subject
-from isodose.clinical.rules import View, seen
+from isodose.clinical.rules import View, Views, views
 
 RADIOSURGERY = ("single_srs", "fsrs")
 CRANIAL = (*RADIOSURGERY, "wbrt", "ha_wbrt")
@@ -85,18 +85,19 @@ def orders(
 ) -> list[Order]:
     """The draft courses as orders. `record` carries what can be derived for the day."""
     found = tuple(findings)
-    return [_order(course, seen(record, on), found, knowledge) for course in courses]
+    return [_order(course, views(record, on), found, knowledge) for course in courses]
 
 
-def _order(course: Course, patient: View, findings: tuple[Finding, ...], knowledge: Knowledge) -> Order:
-    record, on = patient.record, patient.on
-    plan = View(record, on, _subject(record, "plan", (course.ref, course.planned_by)), patient)
-    when = View(record, on, _subject(record, "course", (course.ref,)), patient)
+def _order(course: Course, seen: Views, findings: tuple[Finding, ...], knowledge: Knowledge) -> Order:
+    record, on = seen.patient.record, seen.patient.on
+    plan = seen.of(_subject(record, "plan", (course.ref, course.planned_by)))
+    when = seen.of(_subject(record, "course", (course.ref,)))
     lesions = record.of_scope("lesion")
     targeted = lesions_of(course, record)[0] if course.kind in RADIOSURGERY else ()
-    views = [patient.of(lesion) for lesion in lesions if lesion.ref in targeted]
+    aimed_at = [seen.of(lesion) for lesion in lesions if lesion.ref in targeted]
     targets = tuple(
-        Target(view, advise(view, knowledge, on), *_ordered(course, plan, view.applies_to)) for view in views
+        Target(view, advise(view, knowledge, on), *_ordered(course, plan, view.applies_to))
+        for view in aimed_at
     )
     concerned = {t.ref for t in targets} or {lesion.ref for lesion in lesions}
     about = frozenset(("", course.ref, course.planned_by, *concerned))

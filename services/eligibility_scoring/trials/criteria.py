@@ -223,7 +223,7 @@ class _Maker:
             few = count <= most
             if few.value is not False:
                 return few
-            settings = [f.of(lesion)["lesion_setting"] for lesion in f.record.of_scope("lesion")]
+            settings = [View(f.record, f.on, s)["lesion_setting"] for s in f.record.of_scope("lesion")]
             resected = [s.is_in(cavity) for s in settings]
             many = count - sum(one.value is not False for one in resected) > most
             if many.value:

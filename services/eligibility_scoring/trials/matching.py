@@ -17,7 +17,7 @@ from eligibility_scoring.trials.criteria import Criterion, Level, Nearness, crit
 from isodose.clinical import logic
 from isodose.clinical.logic import Term
 from isodose.clinical.record import Fact, PatientRecord
-from isodose.clinical.rules import View, seen
+from isodose.clinical.rules import View, views
 
 Standing = Literal["eligible", "possible", "excluded", "blocked"]
 
@@ -93,16 +93,24 @@ class Matcher:
         self.criteria = criteria_of(known)
         self._open = {trial_id: trial for trial_id, trial in known.trials.items() if not trial.closed}
 
-    def matches(self, record: PatientRecord, on: dt.date, *, blocked: bool = True) -> list[Match]:
-        """Every trial judged, the most relevant first; those that are blocked only where they are wanted.
-
-        `record` carries what is derived for the day.
-        """
+    def matches(self, record: PatientRecord, on: dt.date) -> list[Match]:
+        """Every trial judged, the most relevant first. `record` carries what is derived for the day."""
         judged = _Judged(record, on)
         found = [
             _match(trial_id, trial, [judged[c] for c in self.criteria[trial_id]], judged)
-            for trial_id, trial in (self.known.trials if blocked else self._open).items()
+            for trial_id, trial in self.known.trials.items()
         ]
+        return sorted(found, key=_relevance)
+
+    def open_to(self, record: PatientRecord, on: dt.date) -> list[Match]:
+        """Those of `matches` eligible or possible; a trial is left at its first criterion not met."""
+        judged = _Judged(record, on)
+        found = []
+        for trial_id, trial in self._open.items():
+            outcomes = judged.unless_excluded(self.criteria[trial_id])
+            if outcomes is not None:
+                found.append(_match(trial_id, trial, outcomes, judged))
+        found = [match for match in found if match.standing != "excluded"]
         return sorted(found, key=_relevance)
 
 
@@ -117,11 +125,11 @@ class _Judged:
 
     def __init__(self, record: PatientRecord, on: dt.date) -> None:
         self.lesions = tuple(s.ref for s in record.of_scope("lesion"))
-        patient = seen(record, on)
+        seen = views(record, on)
         self._views: dict[Level, list[View]] = {
-            "patient": [patient],
-            "lesion": patient.of_scope("lesion"),
-            "plan": patient.of_scope("plan"),
+            "patient": [seen.patient],
+            "lesion": seen.of_scope("lesion"),
+            "plan": seen.of_scope("plan"),
         }
         self.had_wbrt = self._views["patient"][0]["prior_wbrt"].value is True
         self._outcomes: dict[Criterion, Outcome] = {}
@@ -132,6 +140,16 @@ class _Judged:
             whole = each[0] if len(each) == 1 else logic.some(each)
             self._outcomes[criterion] = Outcome(criterion, whole, each)
         return self._outcomes[criterion]
+
+    def unless_excluded(self, criteria: Sequence[Criterion]) -> list[Outcome] | None:
+        """The outcome of each criterion; None as soon as one is not met."""
+        outcomes = []
+        for criterion in criteria:
+            outcome = self[criterion]
+            if outcome.met is False:
+                return None
+            outcomes.append(outcome)
+        return outcomes
 
 
 def _match(trial_id: str, trial: Trial, outcomes: Sequence[Outcome], judged: _Judged) -> Match:

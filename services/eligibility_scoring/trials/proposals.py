@@ -48,9 +48,8 @@ def proposals(
     None is shown where a trial is not advised, or where no lesion waits for treatment.
     """
     known = derive.as_of(record, on)
-    found = matcher().matches(known, on, blocked=False)
-    counted = [m.standing for m in found]
-    open_to_patient = [m for m in found if m.standing in ("eligible", "possible")]
+    open_to_patient = matcher().open_to(known, on)
+    counted = [match.standing for match in open_to_patient]
     return Proposals(
         shown=tuple(open_to_patient[:SHOWN]) if _advised(judged) and not nothing_waits else (),
         eligible=counted.count("eligible"),
