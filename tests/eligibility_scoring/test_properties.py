@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from eligibility_scoring import decision, knowledge
 from eligibility_scoring.decision import decide
 from eligibility_scoring.options import Appraisal, options
-from isodose.clinical import facts
+from isodose.clinical import derive, facts
 from isodose.clinical.finding import Finding, encode
 from isodose.clinical.record import Fact, PatientRecord, Scope, Subject
 
@@ -111,10 +111,11 @@ def test_what_is_withheld_names_the_facts_that_withhold_it(record: PatientRecord
 
 
 def one_more_fact(record: PatientRecord, data: st.DataObject) -> tuple[Fact, PatientRecord]:
-    """`record` and one fact that it does not have, on the patient or on one subject."""
+    """`record` and one fact that it neither has nor gives by derivation, on the patient or on one subject."""
     places = [("patient", -1), *((s.scope, i) for i, s in enumerate(record.subjects))]
     scope, index = data.draw(st.sampled_from(places))
-    there = {f.name for f in (record.facts if index < 0 else record.subjects[index].facts)}
+    known = derive.as_of(record, ON)
+    there = {f.name for f in (known.facts if index < 0 else known.subjects[index].facts)}
     names = [n for n in NAMES if facts.definition(n).scope == scope and n not in there]
     if not names:
         return Fact(name="kps", value=0), record

@@ -1,4 +1,4 @@
-"""What soundly follows from a record on a given day: facts derived from lesions, courses, scans and drugs.
+"""What soundly follows from a record on a day: facts derived from lesions, courses, scans, drugs, markers.
 
 A derived fact never overrides a stated one, and says from which resources and why it follows.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 
+from isodose.clinical.derive.cns_active import cns_active_facts
 from isodose.clinical.derive.courses import course_facts
 from isodose.clinical.derive.drugs import drug_facts
 from isodose.clinical.derive.lesions import lesion_facts
@@ -28,6 +29,6 @@ def as_of(record: PatientRecord, on: dt.date) -> PatientRecord:
 
 
 def _derived(record: PatientRecord, on: dt.date) -> PatientRecord:
-    for step in (new_lesion_facts, lesion_facts, course_facts, drug_facts):
+    for step in (new_lesion_facts, lesion_facts, course_facts, drug_facts, cns_active_facts):
         record = step(record, on)
     return record
