@@ -60,10 +60,12 @@ def test_every_study_is_valid_r4_and_says_how_old_its_status_is(study: Json) -> 
     assert [i for i in study["identifier"] if i["system"] == f"{BASE}/NamingSystem/result"]
 
 
-def test_a_status_that_does_not_show_recruitment_is_left_unknown() -> None:
+def test_a_status_says_no_more_of_recruitment_than_the_review() -> None:
     assert BY_NUMBER["NCT02953717"]["status"] == "active"
-    assert "status" not in BY_NUMBER["NCT03497767"]
-    assert BY_NUMBER["NCT03497767"]["_status"]["extension"][0]["valueCode"] == "unknown"
+    unpublished = BY_NUMBER["NCT03497767"]
+    assert unpublished["status"] == "approved"
+    assert any("nothing of recruitment" in note["text"] for note in unpublished["note"])
+    assert all(study["status"] for study in BY_NUMBER.values())
     assert BY_NUMBER["NCT04588246"]["status"] == "closed-to-accrual"
     assert BY_NUMBER["NCT01703507"]["status"] == "completed"
 

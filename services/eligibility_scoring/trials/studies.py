@@ -22,15 +22,19 @@ Resource = dict[str, Any]
 
 REGISTRY = "http://clinicaltrials.gov"
 _PHASES = {"I": "phase-1", "II": "phase-2", "III": "phase-3", "early phase": "early-phase-1"}
-_STATUS = {"ongoing": "active", "published": "completed", "terminated": "closed-to-accrual"}
+_STATUS = {
+    "ongoing": "active",
+    "published": "completed",
+    "terminated": "closed-to-accrual",
+    "unpublished": "approved",
+}
+_APPROVED_ONLY = (
+    'R4 has no status for a trial that is ongoing or unpublished: "approved" says that its protocol was '
+    "approved, and nothing of recruitment."
+)
 _BRAIN_METASTASES = {
     "coding": [{"system": "http://snomed.info/sct", "code": "94225005"}],
     "text": "Brain metastases",
-}
-_UNKNOWN = {
-    "extension": [
-        {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
-    ]
 }
 
 
@@ -50,7 +54,7 @@ def study(trial_id: str, base: str) -> Resource:
         "contained": [group(trial, matcher().criteria[trial_id], base)],
         "identifier": list(_identifiers(trial_id, base)),
         "title": trial.name,
-        **_status(trial),
+        "status": _STATUS[trial.status],
         "category": [{"text": trial.design}] if trial.design else None,
         "phase": _phase(trial),
         "condition": [_BRAIN_METASTASES],
@@ -83,12 +87,6 @@ def _registry(trial_id: str) -> Iterator[Resource]:
         yield {"type": "documentation", "label": "Registry", "display": "Recruitment status", "url": page}
 
 
-def _status(trial: Trial) -> Resource:
-    """R4 has no status for "ongoing or unpublished": it is left out, with the reason that it is unknown."""
-    code = _STATUS.get(trial.status)
-    return {"status": code} if code else {"_status": _UNKNOWN}
-
-
 def _phase(trial: Trial) -> Resource | None:
     if not trial.phase:
         return None
@@ -111,6 +109,8 @@ def _description(trial: Trial) -> str:
 
 def _notes(trial: Trial) -> Iterator[str]:
     yield f"{wording.status_of(trial)} {wording.CHECK}"
+    if trial.status == "unpublished":
+        yield _APPROVED_ONLY
     yield wording.NOT_PRINTED
     if trial.closed:
         yield f"Matched to nobody. {trial.closed}"

@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import text
 
 revision = "0015"
-down_revision = "0004"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
