@@ -1,7 +1,7 @@
 """What a card of an alert says: first what meets what and what to do, then why, then the facts and sources.
 
-A prescriber reads the first lines; whoever doubts reads on. Everything is said once, however many entries
-rest on it.
+A prescriber reads the first lines; whoever doubts reads on: how the limits are written, what speaks against
+them. Everything is said once, however many entries rest on it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ def card_text(alert: Alert, s: Situation) -> str:
     parts = [
         _list("Meets here", _meeting(alert, s)),
         f"**To consider:** {escaped(alert.action)}" if alert.action else "",
-        _list("Why", dict.fromkeys(_reason(finding) for finding in alert.findings)),
+        _list("Why", dict.fromkeys(_reason(finding, s) for finding in alert.findings)),
         _list("Not known", (escaped(fact_words(name)) for name in missing)),
-        _list("Mind", map(escaped, cautions)),
         _list("Facts used", dict.fromkeys(fact_line(fact) for f in alert.findings for fact in f.facts)),
+        _list("Limits and other readings", (line for f in alert.findings for line in _doubts(f))),
+        _list("Mind", map(escaped, cautions)),
         _list("Sources", dict.fromkeys(citation_line(one) for f in alert.findings for one in f.sources)),
         _list("Evidence beside it", (evidence_line(code, s.knowledge.entry(code)) for code in beside)),
     ]
@@ -39,17 +40,23 @@ def _list(title: str, lines: Iterable[str]) -> str:
     return f"**{title}:**\n" + "\n".join(f"- {line}" for line in told) if told else ""
 
 
-def _reason(finding: Finding) -> str:
-    """One entry in a line: what it says, how strongly, and what speaks against it."""
-    words = [f"{escaped(finding.summary)} _({finding.strength.replace('_', ' ')}; {finding.code})_"]
+def _reason(finding: Finding, s: Situation) -> str:
+    """One entry in a line: what it says and how strongly; of an undecided one what it would say."""
+    strength = f"_({finding.strength.replace('_', ' ')}; {finding.code})_"
+    open_yet = finding.verdict == "unknown"
+    stated = f"{escaped(s.knowledge.entry(finding.code).statement)} " if open_yet else ""
+    return f"{stated}{escaped(finding.summary)} {strength}"
+
+
+def _doubts(finding: Finding) -> Iterator[str]:
+    """How the limit of an entry is written, and what speaks against it."""
     for title, text in (
-        ("Limit as written", finding.boundary),
-        ("Other reading", finding.conflicts),
-        ("Doubt about the source", finding.suspect),
+        ("limit as written", finding.boundary),
+        ("other reading", finding.conflicts),
+        ("doubt about the source", finding.suspect),
     ):
         if text:
-            words.append(f"{title}: {escaped(text)}")
-    return " ".join(words)
+            yield escaped(f"{finding.code}, {title}: {text}")
 
 
 def _meeting(alert: Alert, s: Situation) -> Iterator[str]:

@@ -17,7 +17,7 @@ from ici_steroid_alerts.card_text import card_text
 from ici_steroid_alerts.decision import as_seen, judged
 from ici_steroid_alerts.life import stands_since
 from ici_steroid_alerts.names import card_name, key_of
-from ici_steroid_alerts.proposals import suggestions
+from ici_steroid_alerts.proposals import UNNAMED, suggestions
 from ici_steroid_alerts.situation import Situation
 from ici_steroid_alerts.steroid_alerts import WITH_ICI
 from isodose.cds_hooks.cards import OVERRIDE_REASONS, shortened
@@ -185,7 +185,7 @@ def _planned(course: Course) -> Course:
 def _names(call: HookCall) -> dict[int, dict[str, object]]:
     """The drafts by object, each with an id: one without gets one that holds for this call."""
     return {
-        id(draft): draft if draft.get("id") else {**draft, "id": f"draft-{place}"}
+        id(draft): draft if draft.get("id") else {**draft, "id": f"{UNNAMED}{place}"}
         for place, draft in enumerate(call.drafts)
     }
 
@@ -205,7 +205,11 @@ def _card(
         detail=card_text(alert, situation),
         source=Source(
             label="Isodose: drug, steroid and radiation alerts",
-            topic=Coding(system=f"{base}/CodeSystem/catalogue", code=alert.code, display=alert.title),
+            topic=Coding(
+                system=f"{base}/CodeSystem/catalogue",
+                code=alert.code,
+                display=shortened(situation.knowledge.entry(alert.code).statement),
+            ),
         ),
         suggestions=offered,
         selection_behavior="any" if offered else None,

@@ -25,7 +25,7 @@ _RADIATION = ("single_srs", "fsrs", "wbrt", "ha_wbrt")
 _DOSE = "steroid_dexamethasone_mg_per_day"
 _DOSE_FACTS = {_DOSE, "prednisone_equivalent_mg_per_day"}
 _SAID = {
-    "SUP-STER-equivalence": "The glucocorticoid dose equals {value:g} mg prednisone per day.",
+    "SUP-STER-equivalence": "The glucocorticoid dose equals {value:.4g} mg prednisone per day.",
     "SUP-ICIPK-half-life-table": "Five half-lives of the checkpoint inhibitor are {value:g} days.",
     "SUP-ICIPK-window-label": "Checkpoint inhibitor and SRS: {words}.",
     "SUP-HOLD-bevacizumab-surgery": "Interval between bevacizumab and the operation: {words}.",

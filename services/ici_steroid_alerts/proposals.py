@@ -25,6 +25,8 @@ Drafts = Sequence[Mapping[str, Any]]
 
 _RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 _UCUM = "http://unitsofmeasure.org"
+UNNAMED = "unnamed-draft-"
+"""How the id begins that a draft without one gets for the time of a call."""
 
 
 def suggestions(alert: Alert, s: Situation, call: HookCall, drafts: Drafts) -> tuple[Suggestion, ...]:
@@ -78,9 +80,10 @@ def _without_bevacizumab(s: Situation, drafts: Drafts) -> Iterator[Suggestion]:
 
 
 def _without(s: Situation, drafts: Drafts, meant: Callable[[Exposure], bool]) -> Iterator[Suggestion]:
+    """To take a draft back it needs an id that the EHR knows."""
     refs = {e.ref for e in s.record.exposures if meant(e)}
     for draft in drafts:
-        if _ref(draft) in refs:
+        if _ref(draft) in refs and not _is_ours(draft.get("id")):
             label = f"Remove the drafted {_drug_words(draft)} and review it"
             yield _suggested(label, Action(type="delete", description=label, resource_id=_ref(draft)))
 
@@ -225,7 +228,7 @@ def _without_id_of_ours(draft: Mapping[str, Any]) -> Resource:
 
 
 def _is_ours(identity: Any) -> bool:
-    return str(identity).startswith("draft-") and str(identity)[6:].isdigit()
+    return str(identity).startswith(UNNAMED)
 
 
 def _drug_words(draft: Mapping[str, Any]) -> str:

@@ -252,7 +252,8 @@ def test_drafts_without_an_id_are_judged_alike_whatever_stands_between() -> None
         drafts=[first, second],
     )
     (card,) = cards.cards(call, KNOWLEDGE, BASE)
-    assert card.suggestions[-1].actions[0].resource_id == "MedicationRequest/draft-1"
+    assert "8 mg per day" in (card.detail or "")
+    assert all(action.type != "delete" for one in card.suggestions for action in one.actions)
 
 
 def test_a_card_begins_with_what_meets_what_and_what_to_do() -> None:
@@ -267,6 +268,35 @@ def test_a_card_begins_with_what_meets_what_and_what_to_do() -> None:
     ]
     assert second.startswith("**To consider:**")
     assert (card.detail or "").count("Albarrán") == 1, "each source once"
+
+
+def test_a_card_keeps_what_speaks_against_it_apart_from_why() -> None:
+    (card,) = asked([drug("d", "dexamethasone", 8, "draft")], [drug("k", "pembrolizumab")])
+    parts = (card.detail or "").split("\n\n")
+    assert [part.partition("**\n")[0].partition(":")[0].strip("*") for part in parts] == [
+        "Meets here",
+        "To consider",
+        "Why",
+        "Facts used",
+        "Limits and other readings",
+        "Mind",
+        "Sources",
+    ]
+    assert len(parts[2]) < 600
+    assert "53.33 mg/day" in parts[3]
+    assert card.source.topic
+    assert "53" not in card.source.topic.display, "a topic is the same for every patient"
+
+
+def test_a_card_of_an_undecided_entry_says_what_the_entry_says() -> None:
+    bevacizumab = drug("b", "pembrolizumab", status="draft") | {
+        "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "253337"}]}
+    }
+    apixaban = drug("a", "pembrolizumab") | {
+        "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "1364430"}]}
+    }
+    (card,) = asked([bevacizumab], [apixaban])
+    assert "Bevacizumab can cause bleeding. Cannot be judged yet." in (card.detail or "")
 
 
 def test_a_steroid_alert_never_offers_to_take_the_checkpoint_inhibitor_back() -> None:

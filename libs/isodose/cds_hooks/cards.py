@@ -97,21 +97,37 @@ def _standing(finding: Finding) -> str:
 
 
 def fact_words(name: str) -> str:
-    """What the fact is, in the vocabulary's words."""
+    """What the fact is, in the vocabulary's words; what is to be entered where there is none is left out."""
     known = facts.vocabulary().get(name)
-    return known.definition if known else name
+    return known.definition.partition("; ")[0] if known else name
 
 
 def fact_line(fact: FactUsed) -> str:
     """`Karnofsky ... score: 80 (2026-11-01, Observation/kps-1)`."""
     known = facts.vocabulary().get(fact.name)
     unit = known.shown_unit or known.unit if known and known.unit not in ("", "1") else fact.unit
-    value = {True: "yes", False: "no"}[fact.value] if isinstance(fact.value, bool) else str(fact.value)
-    shown = f"{value.replace('_', ' ')} {unit if unit != '1' else ''}".strip()
+    shown = f"{_value_words(fact)} {unit if unit != '1' else ''}".strip()
     origin = [fact.on.isoformat() if fact.on else "no date", fact.source, _CERTAINTY[fact.certainty]]
     if fact.stale:
         origin.append("older than it stays good")
     return escaped(f"{fact_words(fact.name)}: {shown} ({', '.join(filter(None, origin))})")
+
+
+_VALUE_WORDS = {
+    "are": "adverse radiation effect",
+    "t_dm1": "T-DM1",
+    "t_dxd": "T-DXd",
+    "single_srs": "SRS in one fraction",
+    "fsrs": "fractionated SRS",
+}
+
+
+def _value_words(fact: FactUsed) -> str:
+    if isinstance(fact.value, bool):
+        return "yes" if fact.value else "no"
+    if isinstance(fact.value, int | float):
+        return f"{round(fact.value, 2):g}"
+    return _VALUE_WORDS.get(fact.value, fact.value.replace("_", " "))
 
 
 def citation_line(source: Citation) -> str:
