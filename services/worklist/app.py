@@ -10,6 +10,7 @@ from isodose.service import Service, cds_trust
 from isodose.settings import Settings
 from worklist.answering import answering
 from worklist.csrf import Csrf
+from worklist.intake.pages import intake
 from worklist.pages import pages
 
 
@@ -28,6 +29,11 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
         title="Isodose: worklist",
         description="Pages for the clinical team",
         port=8005,
-        routers=(pages(settings, transport, csrf), answering(settings, transport, csrf), discovery),
+        routers=(
+            pages(settings, transport, csrf),
+            answering(settings, transport, csrf),
+            intake(settings, transport, csrf),
+            discovery,
+        ),
         keeps_state=False,
     )

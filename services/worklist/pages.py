@@ -83,6 +83,7 @@ def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf: 
             "fixed_day": fixed,
             "token": token,
             "reasons": OVERRIDE_REASONS,
+            "kept": request.query_params.get("kept", ""),
             "answered": request.query_params.get("answered", ""),
         }
         page = html(template, values)
@@ -101,7 +102,11 @@ def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf: 
 
 _ASSETS = {
     name: (files("worklist.assets").joinpath(name).read_bytes(), media_type)
-    for name, media_type in (("worklist.css", "text/css"), ("icon.svg", "image/svg+xml"))
+    for name, media_type in (
+        ("worklist.css", "text/css"),
+        ("intake.js", "text/javascript"),
+        ("icon.svg", "image/svg+xml"),
+    )
 }
 
 

@@ -54,9 +54,10 @@ class Option:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What one service decided of one patient on one day."""
+    """What one service decided of one patient on one day; `version` is that of the record it decided on."""
 
     on: str = ""
+    version: int = 0
     knowledge: str = ""
     findings: tuple[Finding, ...] = ()
     options: tuple[Option, ...] = ()
@@ -78,6 +79,7 @@ def read(parameters: Json | None) -> Assessment | None:
     options = (_option(p.get("part", []), titles, by_code) for p in given if p.get("name") == "option")
     return Assessment(
         on=str(_one(given, "on", "")),
+        version=int(_one(given, "record-version", 0)),
         knowledge=str(_one(given, "knowledge-version", "")),
         findings=findings,
         options=tuple(options),

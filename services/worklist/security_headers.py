@@ -1,4 +1,4 @@
-"""What browsers are told about the pages: no script, no style from within a page, no frame, no referrer.
+"""What browsers are told about the pages: no script and no style from within a page, no frame, no referrer.
 
 https://www.w3.org/TR/CSP3/
 """
@@ -6,8 +6,8 @@ https://www.w3.org/TR/CSP3/
 from __future__ import annotations
 
 POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "content-security-policy": POLICY,

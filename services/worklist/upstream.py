@@ -94,6 +94,18 @@ class Upstream:
         except NotThereError:
             return None
 
+    async def read(self, service: Service, path: str, query: Mapping[str, str] | None = None) -> Json:
+        """One resource, or the answer of an operation that is asked by GET."""
+        return await self._ask("GET", service, path, params=dict(query or {}))
+
+    async def create(self, resource: Json, unless: str) -> None:
+        """Add a resource to the record, unless one fits this search. Raises `NotTakenError`."""
+        await self._ask("POST", "record", resource["resourceType"], {"if-none-exist": unless}, json=resource)
+
+    async def put(self, resource: Json) -> None:
+        """Write a resource of the record anew. Raises `NotTakenError`."""
+        await self._ask("PUT", "record", f"{resource['resourceType']}/{resource['id']}", json=resource)
+
     async def answer(
         self, alert_id: str, outcome: str, reason: Mapping[str, str] | None, comment: str
     ) -> None:
@@ -106,10 +118,12 @@ class Upstream:
             "POST", "alerts", f"DetectedIssue/{quote(alert_id, safe='')}/$answer", json=parameters
         )
 
-    async def _ask(self, method: str, service: Service, path: str, **given: Any) -> Json:
+    async def _ask(
+        self, method: str, service: Service, path: str, headers: Mapping[str, str] | None = None, **given: Any
+    ) -> Json:
         url = httpx.URL(f"{self._bases[service]}/{path}")
         try:
-            answer = await self._client.request(method, url, headers=_FHIR, **given)
+            answer = await self._client.request(method, url, headers=_FHIR | dict(headers or {}), **given)
             if answer.status_code in (401, 403):
                 raise RefusedError("the access does not include this")
             if answer.status_code in (404, 410):

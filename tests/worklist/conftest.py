@@ -71,6 +71,18 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield where
 
 
+@pytest.fixture(scope="module")
+def own_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a platform of the module's own listens, with the patient demo-11 alone, for tests that write."""
+    port = free_port()
+    whole = AllInOne(Settings(data_dir=tmp_path_factory.mktemp("own"), demonstration_day=DAY, port=port))
+    whole.migrate()
+    with listening(whole, port) as where, httpx.Client(base_url=where, timeout=30) as client:
+        _load(client, [ROOT / "samples" / "patients" / "11-local-change-after-srs.json"])
+        eventually(lambda: client.get("/alerts/fhir/DetectedIssue?_summary=count").json()["total"], 60)
+        yield where
+
+
 @pytest.fixture(scope="session")
 def platform(address: str) -> Iterator[httpx.Client]:
     """A client of the running platform with the demonstration's patients."""

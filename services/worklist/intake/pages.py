@@ -1,0 +1,199 @@
+"""The intake page of a patient: to fill, to amend what was given before, and to withdraw it."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from fastapi import APIRouter, Request, Response
+
+from isodose.settings import Settings
+from worklist import wording
+from worklist.answering import FORGED
+from worklist.csrf import FIELD, Csrf, ForgedError
+from worklist.intake.form import QUESTIONNAIRE, Form, form_of
+from worklist.intake.sending import is_empty, response_of, typed_into, with_faults
+from worklist.replies import client, html, message, see, unread
+from worklist.replies import form_of as typed_of
+from worklist.said import read
+from worklist.upstream import AwayError, NotTakenError, NotThereError, Upstream
+
+Json = dict[str, Any]
+_TITLE = "Facts that no EHR codes"
+_AWAY = "The form cannot be read now; try again."
+_UNKEPT = "Nothing was kept, because the record cannot be written now. Try again."
+_NOTHING = "Nothing was said that the record does not have already."
+_WAITS_S = (0.05, 0.1, 0.2, 0.3, 0.4)
+_SHOWN_BEFORE = "10"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The form of one patient. `amended` is the response that is being amended, empty for a new one."""
+
+    patient_id: str
+    name: str
+    form: Form
+    wanted: list[tuple[str, str]]
+    before: list[Json]
+    version: int
+    amended: Json
+
+
+def intake(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf: Csrf) -> APIRouter:
+    """`/worklist/Patient/{id}/intake`, with `?response=` to amend one."""
+    router = APIRouter()
+
+    @router.get("/worklist/Patient/{patient_id}/intake")
+    async def show(request: Request, patient_id: str, response: str = "") -> Response:
+        try:
+            async with client(request, transport) as http:
+                sheet = await _sheet(Upstream(settings, http), patient_id, response)
+        except AwayError as error:
+            return unread(_TITLE, error, _AWAY)
+        return _page(request, sheet, [], 200)
+
+    @router.post("/worklist/Patient/{patient_id}/intake")
+    async def keep(request: Request, patient_id: str, response: str = "") -> Response:
+        typed, back = await typed_of(request), quote(patient_id, safe="")
+        try:
+            csrf.check(request, typed.get(FIELD, ""))
+        except ForgedError:
+            return message("Not kept", FORGED, 403, f"{back}/intake")
+        try:
+            async with client(request, transport) as http:
+                upstream = Upstream(settings, http)
+                sheet = await _sheet(upstream, patient_id, response)
+                if "withdraw" in typed and sheet.amended:
+                    await upstream.put(sheet.amended | {"status": "entered-in-error"})
+                    await _decided(upstream, sheet)
+                    return see(f"../{back}?kept=withdrawn")
+                return await _kept(request, upstream, sheet, typed)
+        except AwayError as error:
+            return unread("Not kept", error, _UNKEPT)
+        except NotTakenError:
+            return message("Not kept", _UNKEPT, 409, f"{back}/intake")
+
+    async def _kept(request: Request, upstream: Upstream, sheet: Sheet, typed: Mapping[str, str]) -> Response:
+        if not sheet.amended and any(one.get("identifier") == _once(typed) for one in sheet.before):
+            return see(f"../{quote(sheet.patient_id, safe='')}?kept=facts")
+        form = typed_into(sheet.form, typed)
+        if any(field.fault for field in form.all()):
+            return _page(request, _with(sheet, form), [], 422, typed)
+        if is_empty(form):
+            return _page(request, _with(sheet, form), [_NOTHING], 422, typed)
+        told, places = response_of(form, sheet.patient_id, typed, _now(settings))
+        try:
+            await _send(upstream, sheet, told, typed)
+        except NotTakenError as error:
+            faulty, general = with_faults(form, error.issues, places)
+            return _page(request, _with(sheet, faulty), general, 422, typed)
+        await _decided(upstream, sheet)
+        return see(f"../{quote(sheet.patient_id, safe='')}?kept=facts")
+
+    def _page(
+        request: Request,
+        sheet: Sheet,
+        general: list[str],
+        status: int,
+        typed: Mapping[str, str] | None = None,
+    ) -> Response:
+        token = csrf.token(request)
+        values = {
+            "sheet": sheet,
+            "faults": [field for field in sheet.form.all() if field.fault],
+            "general": general,
+            "token": token,
+            "once": (typed or {}).get("once") or str(uuid.uuid4()),
+            "author": (typed or {}).get("author", ""),
+            "today": settings.today(),
+            "fixed_day": settings.demonstration_day,
+        }
+        page = html("intake.html", values, status)
+        csrf.give(page, token)
+        return page
+
+    return router
+
+
+def _now(settings: Settings) -> str:
+    """This moment; on a demonstration day the hour of today on that day."""
+    moment = dt.datetime.now().astimezone()
+    return dt.datetime.combine(settings.today(), moment.timetz()).isoformat(timespec="seconds")
+
+
+def _with(sheet: Sheet, form: Form) -> Sheet:
+    return replace(sheet, form=form)
+
+
+async def _sheet(upstream: Upstream, patient_id: str, amended: str) -> Sheet:
+    """What the page shows. Raises `AwayError`; `NotThereError` where there is no such patient or response."""
+    subject = {"subject": f"Patient/{patient_id}"}
+    asked = subject | {"_sort": "-authored", "_count": _SHOWN_BEFORE}
+    patients, questionnaire, populated, before, assessed = await asyncio.gather(
+        upstream.search("record", "Patient", {"_id": patient_id}),
+        upstream.read("record", f"Questionnaire/{QUESTIONNAIRE}"),
+        upstream.read("record", f"Questionnaire/{QUESTIONNAIRE}/$populate", subject),
+        upstream.search("record", "QuestionnaireResponse", asked),
+        _or_none(upstream, patient_id),
+    )
+    if not patients.resources:
+        raise NotThereError("there is no such patient")
+    given = [
+        one for one in before.resources if str(one.get("questionnaire", "")).startswith(questionnaire["url"])
+    ]
+    response = populated["parameter"][0]["resource"]
+    found: Json = {}
+    if amended:
+        found = next((one for one in given if one["id"] == amended), {})
+        if not found:
+            raise NotThereError("there is no such response of this patient")
+        response = found
+    told = read(assessed)
+    wanted = wording.wanted_facts(told.of_type("GuidanceResponse")) if told else []
+    return Sheet(
+        patient_id=patient_id,
+        name=wording.name_of(patients.resources[0]),
+        form=form_of(questionnaire, response, [name for name, _ in wanted]),
+        wanted=wanted,
+        before=[one for one in given if one.get("status") in ("completed", "amended")],
+        version=told.version if told else 0,
+        amended=found,
+    )
+
+
+async def _send(upstream: Upstream, sheet: Sheet, told: Json, typed: Mapping[str, str]) -> None:
+    """Keep the response once, however often the form is sent."""
+    if sheet.amended:
+        kept = {name: sheet.amended[name] for name in ("id", "identifier") if name in sheet.amended}
+        await upstream.put(told | kept | {"status": "amended"})
+        return
+    once = _once(typed)
+    await upstream.create(told | {"identifier": once}, f"identifier={once['system']}|{once['value']}")
+
+
+def _once(typed: Mapping[str, str]) -> Json:
+    """What the response of one page is known by, so that a form sent twice is kept once."""
+    return {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{typed.get('once', '')[:36]}"}
+
+
+async def _decided(upstream: Upstream, sheet: Sheet) -> None:
+    """Wait, a second at most, until the options are weighed on what was just said."""
+    for seconds in _WAITS_S:
+        await asyncio.sleep(seconds)
+        told = read(await _or_none(upstream, sheet.patient_id))
+        if told is None or told.version > sheet.version:
+            return
+
+
+async def _or_none(upstream: Upstream, patient_id: str) -> Json | None:
+    try:
+        return await upstream.assess("options", patient_id)
+    except AwayError:
+        return None
