@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from isodose.clinical.record import PatientRecord
 from isodose.fhir.validation import issues
 from isodose.storage.database import Database
 from isodose.storage.records import Records
+from served import FHIR
 
 Json = dict[str, Any]
 PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-05-01", "gender": "female"}
@@ -35,6 +37,8 @@ LESION = {
     "location": {"coding": [{"system": "http://snomed.info/sct", "code": "16630005"}]},
 }  # fmt: skip
 URL = "/fhir/QuestionnaireResponse"
+DICOM = "http://dicom.nema.org/resources/ontology/DCM"
+SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "patients"
 
 
 @pytest.fixture
@@ -226,6 +230,49 @@ def test_what_the_form_does_not_allow_is_refused_at_its_place_and_nothing_is_kep
         assert said in issue["diagnostics"]
     assert record(database) == before
     assert clinic.get(f"{URL}?_summary=count").json()["total"] == 0
+
+
+def test_a_filled_form_sent_back_as_it_is_is_taken_and_states_nothing(
+    client: Any, database: Database
+) -> None:
+    files = [next(SAMPLES.glob(f"{number}-*.json")) for number in ("05", "08", "11", "14")]
+    for number, file in enumerate(files):
+        assert client.post("/fhir", content=file.read_bytes(), headers=FHIR).status_code == 200
+        patient = file.name[:2]
+        with database.read() as conn:
+            before = Records(conn).get(f"demo-{patient}")
+        asked = f"/fhir/Questionnaire/isodose-intake/$populate?subject=Patient/demo-{patient}"
+        filled = client.get(asked).json()["parameter"][0]["resource"]
+        assert len(filled["item"]) > 4
+        sent = client.post(
+            URL, json=filled | {"status": "completed", "authored": f"2027-01-0{number + 1}T10:00:00Z"}
+        )
+        assert sent.status_code == 201, sent.text
+        with database.read() as conn:
+            after = Records(conn).get(f"demo-{patient}")
+        assert before is not None
+        assert after is not None
+        assert after.same_content(before)
+
+
+def test_what_does_not_apply_is_not_filled_in_and_scans_say_their_day(clinic: Any) -> None:
+    said = (
+        item("lesion_near_oar", valueBoolean=True),
+        item("lesion_oar_type", valueCoding=choice("brainstem")),
+    )
+    clinic.post(URL, json=response(lesion("BodyStructure/l1", *said)))
+    later = response(
+        lesion("BodyStructure/l1", item("lesion_near_oar", valueBoolean=False)), day="2026-11-22"
+    )
+    clinic.post(URL, json=later | {"authored": "2026-11-23T11:00:00Z"})
+    study = {"resourceType": "ImagingStudy", "status": "available", "subject": {"reference": "Patient/p1"},
+             "started": "2026-11-16", "description": "MRI brain",
+             "modality": [{"system": DICOM, "code": "MR"}]}  # fmt: skip
+    assert clinic.post("/fhir/ImagingStudy", json=study).status_code == 201
+    filled = clinic.get("/fhir/Questionnaire/isodose-intake/$populate?subject=Patient/p1").json()
+    groups = {group["linkId"]: group["item"] for group in filled["parameter"][0]["resource"]["item"][1:]}
+    assert [i["linkId"] for i in groups["lesion"]] == ["lesion_reference", "lesion_near_oar"]
+    assert groups["imaging"][0]["answer"][0]["valueReference"]["display"] == "MR brain 2026-11-16"
 
 
 def test_answers_to_another_form_are_kept_and_state_nothing(clinic: Any, database: Database) -> None:

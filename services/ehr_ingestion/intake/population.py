@@ -38,12 +38,19 @@ def _section(section: Section, record: PatientRecord, on: dt.date, base: str) ->
         if held:
             yield {"linkId": section.id, "item": held}
         return
-    for subject in record.of_scope(section.scope):
+    for subject in _newest_first(record, section):
         reference: Json = {"linkId": reference_of(section.scope), "answer": [_reference(subject)]}
         about = [reference] if subject.ref else []
         held = [*about, *_answers(section.facts, subject.facts, on, base)]
         if held:
             yield {"linkId": FOCUS[section.scope][0], "item": held}
+
+
+def _newest_first(record: PatientRecord, section: Section) -> list[Subject]:
+    """Scans by their day, the last one first; lesions and plans as the record has them."""
+    days = {scan.ref: scan.on or dt.date.min for scan in record.scans}
+    held = record.of_scope(section.scope)
+    return sorted(held, key=lambda subject: days.get(subject.ref, dt.date.min), reverse=True)
 
 
 def _reference(subject: Subject) -> Json:
@@ -52,12 +59,21 @@ def _reference(subject: Subject) -> Json:
 
 
 def _answers(names: Iterable[str], given: Iterable[Fact], on: dt.date, base: str) -> Iterator[Json]:
-    """The values that count on the day, each with where it is from."""
+    """The values that count on the day, of what is asked, each with where it is from."""
     known = list(given)
     for name in names:
         fact = current(known, name, on)
-        if fact is not None:
+        if fact is not None and _is_asked(name, known, on):
             yield {"linkId": name, "answer": [_answer(fact, base)]}
+
+
+def _is_asked(name: str, known: Iterable[Fact], on: dt.date) -> bool:
+    """Whether the form asks this, given what is known of the fact on which it depends."""
+    condition = layout().asked_when.get(name)
+    if condition is None:
+        return True
+    held = current(known, condition.fact, on)
+    return held is not None and held.value == condition.is_
 
 
 def _answer(fact: Fact, base: str) -> Json:
