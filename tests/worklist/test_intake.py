@@ -7,9 +7,14 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
+from isodose.fhir.access import Access
+from isodose.security.callers import Caller
+from isodose.security.guard import CALLER
 from served import FHIR
 from worklist.intake.form import form_of
+from worklist.intake.pages import author_of
 from worklist_page import Element, read, what_runs
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
@@ -229,3 +234,17 @@ def test_a_question_without_an_answer_is_the_one_that_links_lead_to() -> None:
         ["lesion-1.lesion_volume_ml"], ["lesion_volume_ml"], ["lesion-new.lesion_volume_ml"],
     ]  # fmt: skip
     assert [g.is_open for g in form.groups] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("user", "named"),
+    [
+        ("https://ehr.example/fhir/Practitioner/7", {"reference": "https://ehr.example/fhir/Practitioner/7"}),
+        ("Patient/p1", {}),
+        ("", {}),
+    ],
+)
+def test_who_is_signed_in_is_the_author_whatever_name_is_written(user: str, named: Json) -> None:
+    caller = Caller("app", "sub", user, Access(()), 0)
+    request = Request({"type": "http", CALLER: caller})
+    assert author_of(request, " Dr Ada Brown ") == named | {"display": "Dr Ada Brown"}

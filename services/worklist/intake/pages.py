@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import httpx
 from fastapi import APIRouter, Request, Response
 
+from isodose.security.guard import CALLER
 from isodose.settings import Settings
 from worklist import wording
 from worklist.answering import FORGED
@@ -31,6 +33,8 @@ _UNKEPT = "Nothing was kept, because the record cannot be written now. Try again
 _NOTHING = "Nothing was said that the record does not have already."
 _WAITS_S = (0.05, 0.1, 0.2, 0.3, 0.4)
 _SHOWN_BEFORE = "10"
+_LONGEST_NAME = 120
+_PERSON = re.compile(r"(^|/)(Practitioner|PractitionerRole|RelatedPerson)/[A-Za-z0-9.-]{1,64}$")
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ def intake(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf:
             return _page(request, _with(sheet, form), [], 422, typed)
         if is_empty(form):
             return _page(request, _with(sheet, form), [_NOTHING], 422, typed)
-        told, places = response_of(form, sheet.patient_id, typed, _now(settings))
+        author = author_of(request, typed.get("author", ""))
+        told, places = response_of(form, sheet.patient_id, author, _now(settings))
         try:
             await _send(upstream, sheet, told, typed)
         except NotTakenError as error:
@@ -122,10 +127,18 @@ def intake(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf:
     return router
 
 
+def author_of(request: Request, name: str) -> Json:
+    """Who says it: the user of the access token, where it names one, and the name that was written."""
+    caller = request.scope.get(CALLER)
+    user = caller.user if caller is not None and _PERSON.search(caller.user) else ""
+    named = name.strip()[:_LONGEST_NAME]
+    return ({"reference": user} if user else {}) | ({"display": named} if named else {})
+
+
 def _now(settings: Settings) -> str:
     """This moment; on a demonstration day the hour of today on that day."""
     moment = dt.datetime.now().astimezone()
-    return dt.datetime.combine(settings.today(), moment.timetz()).isoformat(timespec="seconds")
+    return dt.datetime.combine(settings.today(), moment.timetz()).isoformat(timespec="milliseconds")
 
 
 def _with(sheet: Sheet, form: Form) -> Sheet:

@@ -18,7 +18,6 @@ Json = dict[str, Any]
 Typed = Mapping[str, str]
 _CORE = "http://hl7.org/fhir/StructureDefinition"
 _STEP = re.compile(r"item\[(\d+)\]")
-_LONGEST_NAME = 120
 _NO_DAY = "The day is required."
 _NEWER = "The record has another value since this page was shown. Look at it again."
 
@@ -70,7 +69,7 @@ def _value(field: Field, held: str) -> Json:
     return {"valueCoding": option}
 
 
-def response_of(form: Form, patient_id: str, typed: Typed, authored: str) -> tuple[Json, dict[str, str]]:
+def response_of(form: Form, patient_id: str, author: Json, authored: str) -> tuple[Json, dict[str, str]]:
     """The response, and the name of the field at each of its paths. Every field holds a value or nothing."""
     places: dict[str, str] = {}
     items: list[Json] = (
@@ -88,14 +87,13 @@ def response_of(form: Form, patient_id: str, typed: Typed, authored: str) -> tup
             places[f"{place}.{number}"] = field.name
         places[place] = group.key
         items.append({"linkId": group.link, "item": [*about, *(item for _, item in held)]})
-    author = typed.get("author", "").strip()[:_LONGEST_NAME]
     response = {
         "resourceType": "QuestionnaireResponse",
         "questionnaire": f"{form.questionnaire['url']}|{form.questionnaire['version']}",
         "status": "completed",
         "subject": {"reference": f"Patient/{patient_id}"},
         "authored": authored,
-        **({"author": {"display": author}} if author else {}),
+        **({"author": author} if author else {}),
         "item": items,
     }
     return response, places
