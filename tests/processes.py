@@ -69,10 +69,10 @@ class Services:
         self.send(name, signal.SIGKILL)
         self._running[name].wait()
 
-    def terminate(self, name: str) -> int:
-        """As an operator would; the code it ended with."""
+    def terminate(self, name: str) -> None:
+        """As an operator would: what is under way comes to its end."""
         self.send(name, signal.SIGTERM)
-        return self._running[name].wait(60)
+        self._running[name].wait(60)
 
     def send(self, name: str, sign: signal.Signals) -> None:
         self._running[name].send_signal(sign)
@@ -85,7 +85,7 @@ class Services:
 
     def is_ready(self, name: str) -> bool:
         try:
-            return httpx.get(f"{self.url(name)}/readyz", timeout=10).status_code == 200
+            return httpx.get(f"{self.url(name)}/readyz", timeout=3).status_code == 200
         except httpx.HTTPError:
             return False
 

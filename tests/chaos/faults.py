@@ -40,6 +40,7 @@ class Faults:
             self._busy[name] = threading.Thread(target=self._guarded, args=(name, kind, away_s))
             self._busy[name].start()
             time.sleep(self._chance.uniform(0.2, 2 * self._pause_s))
+            self._recover()
 
     def mend(self) -> None:
         """Wait until every fault is over and every service is ready."""
@@ -53,6 +54,16 @@ class Faults:
                 time.sleep(0.3)
         if self._failed:
             raise self._failed[0]
+
+    def _recover(self) -> None:
+        """Go on when at most two services are away: faults that meet nothing alive find nothing."""
+        until = time.monotonic() + 90
+        while time.monotonic() < until:
+            self._revive()
+            away = [name for name in self._services.environments if not self._services.is_ready(name)]
+            if len(away) <= 2:
+                return
+            time.sleep(0.2)
 
     def _working(self) -> set[str]:
         return {name for name, thread in self._busy.items() if thread.is_alive()}
