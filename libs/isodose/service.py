@@ -46,7 +46,7 @@ from isodose.security.guard import CALLER
 from isodose.security.listening import OpenDoorError, refuse_open_door
 from isodose.settings import Settings
 from isodose.storage.database import Database, SchemaMismatch
-from isodose.telemetry import Observed, Signals, Telemetry
+from isodose.telemetry import Observed, Signals, Telemetry, Traced
 from isodose.work import Work, work_at
 
 __all__ = ["RefusalError", "Running", "Service", "Work", "build_app", "refuse"]
@@ -251,8 +251,8 @@ def claims_at(url: str, authorization: Callable[[], Mapping[str, str]] = dict) -
 
     def claim(dataref: str) -> bytes:
         try:
-            answer = httpx.get(f"{url}/{dataref}", timeout=30, headers=authorization())
-            answer.raise_for_status()
+            with httpx.Client(transport=Traced(), timeout=30, headers=authorization()) as http:
+                answer = http.get(f"{url}/{dataref}").raise_for_status()
         except httpx.HTTPError as error:
             raise LogUnavailable(f"the data kept by ehr_ingestion: {type(error).__name__}") from error
         return answer.content

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 
 from isodose.fhir.errors import FhirError
 from isodose.fhir.negotiation import FORM, body_of
+from isodose.telemetry import TracedAsync
 from worklist.rendering import render
 from worklist.security_headers import HEADERS, KEPT_BY_NOBODY
 from worklist.upstream import AwayError, NotThereError, RefusedError
@@ -25,7 +26,7 @@ def client(request: Request, transport: httpx.AsyncBaseTransport | None) -> http
     """
     token = request.headers.get("authorization")
     headers = {"authorization": token} if token else {}
-    return httpx.AsyncClient(transport=transport, timeout=10, headers=headers)
+    return httpx.AsyncClient(transport=TracedAsync(transport), timeout=10, headers=headers)
 
 
 def html(template: str, values: Mapping[str, Any], status: int = 200) -> Response:

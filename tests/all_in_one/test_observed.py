@@ -7,7 +7,7 @@ import io
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,15 +18,23 @@ import orjson
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.semconv._incubating.attributes import db_attributes, messaging_attributes
-from opentelemetry.semconv.attributes import error_attributes, http_attributes, url_attributes
+from opentelemetry.semconv.attributes import (
+    error_attributes,
+    http_attributes,
+    server_attributes,
+    url_attributes,
+)
 
 from all_in_one.app import AllInOne
+from all_in_one.composition import SERVICES
 from isodose.events.log import Record
+from isodose.service import build_app
 from isodose.settings import Settings
-from isodose.telemetry import configure_logging
+from isodose.telemetry import Telemetry, configure_logging
 
 FHIR = {"content-type": "application/fhir+json"}
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+PAGE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "b7ad6b7169203331"
 DECIDING = ("eligibility_scoring", "are_surveillance", "ici_steroid_alerts")
 RECORD, GUIDANCE = "isodose.patient-record.v1", "isodose.guidance.v1"
@@ -158,6 +166,8 @@ def _send_a_patient(client: Any, serving: ModuleType, file: Path) -> None:
         f'isodose_events_handled_total{{outcome="handled",service="ehr_ingestion",topic="{GUIDANCE}"}} 3.0'
     )
     serving.eventually(lambda: folded in client.get("/metrics").text, 30)
+    page = {"traceparent": f"00-{PAGE}-{CALLER}-01"}
+    assert client.get("/worklist/Patient/demo-01", headers=page).status_code == 200
     call = json.loads((HOOKS / "srs-eligibility.json").read_text(encoding="utf-8"))
     assert client.post("/cds-services/srs-eligibility", call).json()["cards"]
 
@@ -241,10 +251,35 @@ def test_every_span_of_the_trace_hangs_below_the_callers(told: Told) -> None:
     assert {span.status for span in ours} == {0}
 
 
+def test_a_page_is_one_trace_with_all_that_it_asks_of_the_services(told: Told) -> None:
+    of_page = {span.id: span for span in told.spans if span.trace == PAGE}
+    [page] = [span for span in of_page.values() if span.parent == CALLER]
+    asked = [span for span in of_page.values() if span.parent == page.id]
+    assert {(span.service, span.name, span.kind) for span in asked} <= {
+        ("worklist", "GET", 3),
+        ("worklist", "POST", 3),
+    }
+    served = [
+        span for span in of_page.values() if span.parent in {one.id for one in asked} and span.kind == 2
+    ]
+    assert len(served) == len(asked) > 2
+    assert {span.service for span in served} >= {"ehr_ingestion", "are_surveillance"}
+    assert {(a.attributes["server.address"], a.attributes["http.response.status_code"]) for a in asked} == {
+        ("127.0.0.1", 200)
+    }
+
+
 def test_kinds_and_attributes_are_those_of_the_conventions(told: Told) -> None:
     conventions = {
         value
-        for module in (http_attributes, url_attributes, error_attributes, db_attributes, messaging_attributes)
+        for module in (
+            http_attributes,
+            url_attributes,
+            server_attributes,
+            error_attributes,
+            db_attributes,
+            messaging_attributes,
+        )
         for name, value in vars(module).items()
         if name.isupper()
     }
@@ -311,3 +346,46 @@ def test_no_log_line_span_or_metric_holds_anything_of_a_patient(told: Told, pati
     for text in (told.log, told.metrics, told.raw.decode("latin-1")):
         for value in marked:
             assert value.lower() not in text.lower(), value
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+def test_one_trace_leads_through_kafka_from_service_to_service_and_back(
+    new_postgresql: Callable[[], str],
+    kafka_url: str,
+    topic_prefix: str,
+    patients: list[Path],
+    serving: ModuleType,
+    receiver: Receiver,
+) -> None:
+    telemetry = Telemetry(receiver.url)
+    apps = []
+    for name in ("ehr_ingestion", "are_surveillance"):
+        settings = Settings(
+            database_url=new_postgresql(),
+            event_log_url=f"{kafka_url}?prefix={topic_prefix}",
+            demonstration_day=dt.date(2026, 11, 23),
+        )
+        apps.append(build_app(SERVICES[name](settings), settings, telemetry))
+    before = len(receiver.spans())
+    traced = FHIR | {"traceparent": f"00-{TRACE}-{CALLER}-01"}
+    body = json.loads(patients[10].read_text(encoding="utf-8"))
+    with serving.served(apps[0]) as ehr, serving.served(apps[1]):
+        assert ehr.post("/fhir", body, headers=traced).status_code == 200
+        serving.eventually(lambda: ehr.get("/fhir/CarePlan?_summary=count").json()["total"], 60)
+    telemetry.close()
+    spans = {span.id: span for span in receiver.spans()[before:] if span.trace == TRACE}
+    folded = next(
+        s for s in spans.values() if (s.service, s.name) == ("ehr_ingestion", f"process {GUIDANCE}")
+    )
+    way = [folded]
+    while way[-1].parent != CALLER:
+        way.append(spans[way[-1].parent])
+    assert [(span.service, span.name) for span in reversed(way)] == [
+        ("ehr_ingestion", "POST /fhir"),
+        ("ehr_ingestion", "transaction ehr_ingestion"),
+        ("are_surveillance", f"process {RECORD}"),
+        ("ehr_ingestion", f"process {GUIDANCE}"),
+    ]
+    assert {span.attributes["messaging.system"] for span in way if "process" in span.name} == {"kafka"}
+    assert way[-2].attributes["db.system.name"] == "postgresql"

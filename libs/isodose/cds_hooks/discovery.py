@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request, Response
 from isodose.cds_hooks.hook import merged
 from isodose.cds_hooks.trust import CdsTrust
 from isodose.fhir.errors import unavailable
+from isodose.telemetry import Traced
 
 
 def discovery_router(
@@ -34,7 +35,7 @@ def discovery_router(
     def discover(request: Request) -> Response:
         if trust is not None:
             trust.check(request.headers.get("authorization"), "/cds-services")
-        with httpx.Client(transport=transport, timeout=5, headers=authorization()) as http:
+        with httpx.Client(transport=Traced(transport), timeout=5, headers=authorization()) as http:
             document = merged(_ask(address, http) for address in addresses)
         return Response(orjson.dumps(document), media_type="application/json")
 

@@ -2,6 +2,7 @@
 
 from isodose.telemetry.http import Observed
 from isodose.telemetry.logs import JsonLines, configure_logging, describe
+from isodose.telemetry.outgoing import Traced, TracedAsync
 from isodose.telemetry.signals import Signals, Telemetry, observing
 from isodose.telemetry.traces import current_traceparent, trace_id
 
@@ -10,6 +11,8 @@ __all__ = [
     "Observed",
     "Signals",
     "Telemetry",
+    "Traced",
+    "TracedAsync",
     "configure_logging",
     "current_traceparent",
     "describe",

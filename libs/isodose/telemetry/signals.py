@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, Tracer, use_span
 from prometheus_client import generate_latest
 
 from isodose.telemetry.metrics import Metrics
-from isodose.telemetry.traces import Traces, context_of, traceparent_of
+from isodose.telemetry.traces import Traces, context_of, current_traceparent, traceparent_of
 
 
 class Message(Protocol):
@@ -29,6 +30,25 @@ class Message(Protocol):
     def topic(self) -> str: ...
     @property
     def headers(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request under way to another service."""
+
+    span: Span
+    traceparent: str | None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"traceparent": self.traceparent} if self.traceparent else {}
+
+    def answered(self, status: int) -> None:
+        if self.span.is_recording():
+            self.span.set_attribute("http.response.status_code", status)
+            if status >= 400:
+                self.span.set_attribute("error.type", str(status))
+                self.span.set_status(StatusCode.ERROR)
 
 
 class Telemetry:
@@ -99,6 +119,19 @@ class Signals:
         if status >= 500:
             span.set_attribute("error.type", str(status))
             span.set_status(StatusCode.ERROR)
+
+    @contextmanager
+    def calling(self, method: str, host: str, port: int | None) -> Iterator[Call]:
+        """A request to another service, in the current trace; it is told which trace that is."""
+        if not self._sent:
+            yield Call(INVALID_SPAN, current_traceparent())
+            return
+        attributes: dict[str, str | int] = {"http.request.method": method, "server.address": host}
+        if port is not None:
+            attributes["server.port"] = port
+        span = self._tracer.start_span(method, kind=SpanKind.CLIENT, attributes=attributes)
+        with _current(span):
+            yield Call(span, traceparent_of(span))
 
     @contextmanager
     def transaction(self, operation: str) -> Iterator[None]:
