@@ -1,15 +1,24 @@
-"""What the operations guide tells an operator to type names commands and options that are there."""
+"""What the operations guide tells an operator to type is there, and does what the guide says."""
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+import shutil
 from pathlib import Path
+from types import ModuleType
 
+import orjson
 import pytest
 from typer.testing import CliRunner
 
+from all_in_one.app import AllInOne
 from all_in_one.command import app
+from isodose.clinical.record import PatientRecord
+from isodose.events import contract
 from isodose.settings import Settings
+from isodose.storage.database import Database
+from isodose.storage.tables import dead_letter
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -28,6 +37,16 @@ STANDS_FOR = {
     "RESULT": "Task/1",
     "PATIENT": "p1",
 }
+
+
+ELSEWHERE = {
+    "isodose bulk-pull": "tests/ehr_ingestion",
+    "isodose pull": "tests/ehr_ingestion",
+    "isodose serve": "tests/all_in_one/test_five_processes.py",
+    "isodose subscriptions": "tests/ehr_ingestion",
+    "isodose up": "tests/all_in_one/test_command.py",
+}
+"""Commands that stay, or that need an EHR: run by these tests."""
 
 
 def understood(typed: str) -> bool:
@@ -67,3 +86,44 @@ def test_every_file_of_the_guide_is_there() -> None:
     named = set(re.findall(r"`((?:k8s|deploy|docs)/[\w./-]+)`", GUIDE))
     assert named
     assert {path for path in named if not (ROOT / path).exists()} == set()
+
+
+@pytest.fixture
+def kept(
+    tmp_path: Path, patients: list[Path], serving: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    """Files of a platform that decided on one patient and was stopped; what the guide's words stand for."""
+    whole = AllInOne(Settings(data_dir=tmp_path, demonstration_day=dt.date(2026, 11, 23)))
+    whole.migrate()
+    with serving.served(whole, whole.lifespan()) as client:
+        bundle = orjson.loads(patients[12].read_bytes())
+        assert client.post("/fhir", json=bundle).status_code == 200
+        plans = "/surveillance/fhir/CarePlan"
+        [found] = serving.eventually(lambda: client.get(plans).json().get("entry"), 30)
+    database = Database(f"sqlite:///{tmp_path / 'are_surveillance.db'}")
+    told = contract.record_changed(PatientRecord(patient_id="p9", version=1))
+    letter = {"group": "are_surveillance", "topic": "isodose.patient-record.v1", "partition": 0, "offset": 7}
+    letter |= {"id": 3, "key": "p9", "value": contract.encode(told), "headers": "{}", "error": "E"}
+    with database.begin() as conn:
+        conn.execute(dead_letter.insert(), letter | {"attempts": 5, "failed_at": dt.datetime.now(dt.UTC)})
+    database.dispose()
+    shutil.copy(ROOT / "services/are_surveillance/knowledge/intervals.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ISODOSE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ISODOSE_DEMONSTRATION_DAY", "2026-11-23")
+    return STANDS_FOR | {"RESULT": f"CarePlan/{found['resource']['id']}", "PATIENT": "demo-13"}
+
+
+def test_each_command_of_the_guide_is_run_and_succeeds(
+    kept: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = [typed for typed in TYPED if not typed.startswith(tuple(ELSEWHERE))]
+    assert len(here) >= 12
+    assert all((ROOT / test).exists() for test in ELSEWHERE.values())
+    for typed in sorted(here, key=lambda one: ("erase" in one, "rebuild" in one)):
+        words = [kept.get(word, word) for word in typed.split()[1:]]
+        if words[0] == "rebuild":
+            monkeypatch.setenv("ISODOSE_DATABASE_URL", f"sqlite:///{tmp_path / 'anew.db'}")
+        done = CliRunner().invoke(app, words, input="y\n")
+        monkeypatch.delenv("ISODOSE_DATABASE_URL", raising=False)
+        assert done.exit_code == 0, (typed, done.output)
