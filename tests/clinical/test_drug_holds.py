@@ -135,6 +135,11 @@ def test_a_recorded_dose_next_to_radiation_is_no_hold_whatever_the_orders_say(
     assert told(name, everything)[0].certainty == "sure"
 
 
+def test_of_two_doses_next_to_radiation_the_order_of_reading_does_not_matter() -> None:
+    doses = given(6, 5)
+    assert told(BEFORE, doses) == told(BEFORE, doses[::-1])
+
+
 def test_a_gap_in_recorded_doses_counts_with_doses_on_either_side() -> None:
     assert (value(BEFORE, given(9, 8, 2)), value(AFTER, given(9, 8, 2))) == (2, 2)
     assert told(BEFORE, given(9, 8, 2))[0].certainty == "likely"
@@ -206,7 +211,7 @@ def test_systemic_therapy_counts_as_held_for_local_therapy_where_its_order_says_
 @pytest.mark.parametrize(
     ("more", "days"),
     [
-        ({"status": "stopped"}, 8),
+        ({"status": "stopped"}, None),
         ({"end": ON}, 0),
         ({"end": None}, None),
         ({"end": ago(-4)}, None),
@@ -218,16 +223,18 @@ def test_the_hold_needs_a_status_a_day_and_radiation_near_it(more: dict[str, Any
     assert value(HELD, [osimertinib(**FOR_SRS | more)]) == days
 
 
-def test_the_hold_ends_where_the_drug_begins_anew() -> None:
-    again = osimertinib("MedicationRequest/n", status="active", start=ago(3), end=None)
-    assert value(HELD, [osimertinib(**FOR_SRS), again]) == 4
+@pytest.mark.parametrize("first", [3, 0, -4])
+def test_a_hold_that_is_over_or_has_its_end_is_none(first: int) -> None:
+    again = osimertinib("MedicationRequest/n", status="active", start=ago(first), end=None)
+    assert value(HELD, [osimertinib(**FOR_SRS), again]) is None
 
 
 def test_a_source_that_says_the_drug_goes_on_leaves_the_hold_open() -> None:
     goes_on = osimertinib("MedicationStatement/s", status="active", end=None)
     supply = osimertinib("MedicationDispense/s", status="completed", start=ago(20), end=ago(-10))
+    before = osimertinib("MedicationRequest/z", status="completed", start=ago(200), end=ago(90))
     assert value(HELD, [osimertinib(**FOR_SRS), goes_on]) is None
-    assert value(HELD, [osimertinib(**FOR_SRS), supply]) == 8
+    assert value(HELD, [osimertinib(**FOR_SRS), supply, before]) == 8
 
 
 def test_the_longest_hold_counts_and_stands_on_the_nearest_course() -> None:

@@ -45,7 +45,7 @@ class _Stretch:
 
 def hold_facts(record: PatientRecord, on: dt.date) -> list[Derived]:
     """The days without BRAF or MEK inhibitor before and after each course that is ahead or ended within four
-    weeks, and for how long other systemic therapy is held for one where its order says that it is.
+    weeks, and for how long other systemic therapy has been held for one where its order says that it is.
     """
     courses = [c for c in record.courses if c.kind in _RADIATION and c.status != "stopped" and not c.draft]
     if not courses:
@@ -123,7 +123,8 @@ def _days_after(stretches: Sequence[_Stretch], last_fraction: dt.date) -> tuple[
 
 def _dose_on(stretches: Sequence[_Stretch], *days: dt.date) -> _Stretch | None:
     """A recorded dose on one of the days."""
-    return next((s for s in stretches if set(s.exposure.given_on) & set(days)), None)
+    found = [s for s in stretches if set(s.exposure.given_on) & set(days)]
+    return min(found, key=lambda s: s.exposure.ref, default=None)
 
 
 def _is_dispensed(stretch: _Stretch) -> bool:
@@ -134,36 +135,34 @@ def _is_dispensed(stretch: _Stretch) -> bool:
 def _held_for_local_therapy(
     record: PatientRecord, courses: Sequence[Course], on: dt.date
 ) -> Iterator[Derived]:
-    """Drugs that are held as the consensus asks around radiation are not held too long for that."""
-    longest: dict[str, tuple[int, Exposure, Course]] = {}
+    """The longest hold for each course, those that the consensus wants around radiation not counted."""
+    longest: dict[str, tuple[int, str, Exposure, Course]] = {}
     for exposure in record.exposures:
         days = _days_held(exposure, record, on)
-        if days is None:
-            continue
-        course = _nearest(courses, exposure.end or on)
-        if course is not None and days >= longest.get(course.ref, (-1, exposure, course))[0]:
-            longest[course.ref] = (days, exposure, course)
-    for ref, (days, exposure, course) in longest.items():
+        course = _nearest(courses, exposure.end or on) if days is not None else None
+        if days is not None and course is not None:
+            told = (days, exposure.ref, exposure, course)
+            longest[course.ref] = max(told, longest.get(course.ref, told), key=lambda one: one[:2])
+    for ref, (days, _, exposure, course) in longest.items():
         yield "course", ref, _fact(_HELD, days, _Stretch(exposure, None, exposure.end), course, on)
 
 
 def _days_held(exposure: Exposure, record: PatientRecord, on: dt.date) -> int | None:
-    """Days since the order was held or stopped for local therapy, until it begins anew. None where it was
-    not, where the day is not told, or where another source says that the drug goes on.
+    """Days since the order was held for local therapy, while it is. None where the day is not told, or where
+    another source says that the drug goes on or has begun anew: a hold that is over asks for nothing.
     """
-    if exposure.status not in ("on-hold", "stopped") or exposure.end is None or exposure.end > on:
+    if exposure.status != "on-hold" or exposure.end is None or exposure.end > on:
         return None
     if exposure.drug_class in HELD_AROUND_RADIATION or not is_anticancer(exposure):
         return None
     if not _FOR_LOCAL_THERAPY.search(exposure.status_reason.lower()):
         return None
+    held_since = exposure.end
     same = [e for e in record.exposures if e.concept == exposure.concept and e is not exposure]
     others = [s for s in _stretches(same, on) if not _is_dispensed(s)]
-    held_since = exposure.end
-    if any((s.first is None or s.first <= held_since) and (s.last is None or s.last > on) for s in others):
+    if any(s.last is None or s.last > held_since for s in others):
         return None
-    anew = min((s.first for s in others if s.first and held_since < s.first <= on), default=None)
-    return (anew - held_since).days - 1 if anew else (on - held_since).days
+    return (on - held_since).days
 
 
 def _nearest(courses: Sequence[Course], day: dt.date) -> Course | None:
