@@ -118,6 +118,11 @@ class Settings(BaseSettings):
         description="working days to which surveillance windows move: a country (`DE`) or a part of one "
         "(`DE-BY`); empty: every day",
     )
+    task_days: dict[str, int] = Field(
+        default={},
+        description="local policy: days within which a kind of surveillance task is done where no source gives "
+        'a day, as JSON (`{"treatment": 7, "work-up": 14}`); empty: the task says that there is none',
+    )
     ehr_fhir_servers: Names = Field(
         default=(), description="FHIR servers of EHRs that CDS calls may name; empty: none is asked"
     )

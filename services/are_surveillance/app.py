@@ -14,11 +14,11 @@ from isodose.settings import Settings
 
 
 def decider(settings: Settings) -> Decider:
-    """The decision of this service with its knowledge and the site's calendar.
+    """The decision of this service with its knowledge, the site's calendar and its days for tasks.
 
     Raises `KnowledgeError`, and `UnknownCalendarError` where the setting names none.
     """
-    known = knowledge.load(settings.knowledge_enable, calendar(settings.working_calendar))
+    known = knowledge.load(settings.knowledge_enable, calendar(settings.working_calendar), settings.task_days)
     return Decider(
         service="are_surveillance",
         event_type="isodose.surveillance.planned",

@@ -50,7 +50,14 @@ def plan_of(record: PatientRecord, findings: Sequence[Finding], knowledge: Knowl
     asked = getattr(_last, "asked", None)
     if asked is None or asked[0] is not record or asked[1] is not knowledge or asked[2] != on:
         reasons = Reasons(record, findings, knowledge, on)
-        made = plan(record, knowledge, on, reasons=reasons.on, repeats=repeats(record, knowledge, on))
+        made = plan(
+            record,
+            knowledge,
+            on,
+            reasons=reasons.on,
+            beside=reasons.beside,
+            repeats=repeats(record, knowledge, on),
+        )
         _last.asked = asked = (record, knowledge, on, made)
     remembered: Plan = asked[3]
     return remembered
@@ -101,6 +108,7 @@ def _sources(laid_out: Plan, knowledge: Knowledge) -> Iterator[Citation]:
 def _open_points(laid_out: Plan, judged: Sequence[Finding]) -> Iterator[str]:
     for question in laid_out.questions:
         yield question.text
+    yield from laid_out.arguments
     undecided = {name for f in judged if f.code == SHORTEN and f.verdict == "unknown" for name in f.missing}
     if undecided and laid_out.status == "active" and not laid_out.shortened_by:
         words = (facts.definition(name).definition for name in sorted(undecided))

@@ -1,36 +1,53 @@
-"""The knowledge of this service, as dated and cited data, and the working days of the site that uses it."""
+"""The knowledge of this service, as dated and cited data, and what the site that uses it has chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from are_surveillance.todo import TITLE, Kind
 from are_surveillance.working_days import EVERY_DAY, WorkingDays
-from isodose.clinical.knowledge import Entry, Knowledge
+from isodose.clinical.knowledge import Knowledge, KnowledgeError
 from isodose.clinical.knowledge import load as load_package
+
+NO_POLICY: Mapping[Kind, int] = {}
 
 
 class SiteKnowledge(Knowledge):
-    """All entries, and the calendar to whose working days windows move; the version tells both."""
+    """All entries, the calendar to whose working days windows move, and the site's days for kinds of tasks.
 
-    def __init__(self, known: Knowledge, working_days: WorkingDays) -> None:
+    The version tells all of it.
+    """
+
+    def __init__(
+        self, known: Knowledge, working_days: WorkingDays, task_days: Mapping[Kind, int] = NO_POLICY
+    ) -> None:
         super().__init__(known.entries, [code for code in known.entries if known.is_enabled(code)])
-        self._known = known
-        self.version = f"{known.version}-{working_days.name}"
+        chosen = [working_days.name, *(f"{kind}={days}" for kind, days in sorted(task_days.items()))]
+        self.version = "-".join([known.version, *chosen])
         self.working_days = working_days
-
-    def text(self) -> bytes:
-        return self._known.text()
-
-    def holding(self, entries: Mapping[str, Entry], enable: Iterable[str] | None = None) -> Knowledge:
-        return SiteKnowledge(self._known.holding(entries, enable), self.working_days)
+        self.task_days = task_days
 
 
-def load(enable: Iterable[str] = (), working_days: WorkingDays = EVERY_DAY) -> Knowledge:
-    """All entries of this service. Raises `KnowledgeError` where a file does not validate."""
+def load(
+    enable: Iterable[str] = (),
+    working_days: WorkingDays = EVERY_DAY,
+    task_days: Mapping[str, int] = NO_POLICY,
+) -> Knowledge:
+    """All entries of this service. Raises `KnowledgeError` where a file does not validate, and for days of a
+    kind of task that there is not.
+    """
     known = load_package("are_surveillance", enable)
-    return SiteKnowledge(known, working_days) if working_days.name else known
+    if strange := sorted(set(task_days) - set(TITLE)):
+        raise KnowledgeError(f"there is no kind of task {', '.join(strange)}: known are {', '.join(TITLE)}")
+    chosen = {kind: task_days[kind] for kind in TITLE if kind in task_days}
+    return SiteKnowledge(known, working_days, chosen) if working_days.name or chosen else known
 
 
 def working_days(knowledge: Knowledge) -> WorkingDays:
     """The working days that `knowledge` was loaded with; every day where none were given."""
     return knowledge.working_days if isinstance(knowledge, SiteKnowledge) else EVERY_DAY
+
+
+def task_days(knowledge: Knowledge) -> Mapping[Kind, int]:
+    """By kind of task, the days that the site allows where no source gives a day."""
+    return knowledge.task_days if isinstance(knowledge, SiteKnowledge) else NO_POLICY

@@ -85,6 +85,7 @@ def treatment(
         f"treatment/{workup.lesion}",
         text,
         workup.lesion,
+        first=workup.since,
         urgent=True,
         codes=tuple(dict.fromkeys(f.code for one in offered for f in one.for_)),
         headline=f"{_named(record, workup.lesion)}: symptomatic adverse radiation effect. In question: "

@@ -6,10 +6,11 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from are_surveillance.knowledge import task_days
 from are_surveillance.lesion_work import treatment, work_up
 from are_surveillance.places import Place
 from are_surveillance.schedule import Plan
-from are_surveillance.todo import Kind, Todo
+from are_surveillance.todo import Kind, Todo, within
 from are_surveillance.wording import active_in_words, plan_in_words
 from are_surveillance.workup.states import workups
 from isodose.clinical import timeline
@@ -28,12 +29,9 @@ def open_work(
     """
     if plan.status == "ended":
         return []
-    asked = [
-        *_undated(plan),
-        *(Todo("question", f"question/{q.code}/{q.about}", q.text, q.about) for q in plan.questions),
-    ]
+    asked = [*_undated(plan), *_questions(plan, knowledge, on)]
     if plan.pause is not None and plan.pause.value == "hospice":
-        return sorted(asked, key=lambda todo: not todo.urgent)
+        return _in_order(asked, knowledge)
     found = [
         *_scan(plan, knowledge, on),
         *_after_operations(plan, on),
@@ -43,7 +41,22 @@ def open_work(
     for workup in workups(record, findings, knowledge, on):
         found.extend(work_up(workup, record, knowledge, on))
         found.extend(treatment(workup, record, findings, knowledge, on))
-    return sorted(found, key=lambda todo: not todo.urgent)
+    return _in_order(found, knowledge)
+
+
+def _in_order(found: Sequence[Todo], knowledge: Knowledge) -> list[Todo]:
+    """The most pressing first. What has no day of its own is due as the site has chosen, if it has."""
+    days = task_days(knowledge)
+    due = [within(todo, days[todo.kind]) if todo.kind in days else todo for todo in found]
+    return sorted(due, key=lambda todo: not todo.urgent)
+
+
+def _questions(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]:
+    """Answered before the next day on which the plan acts: a window opens, closes, or is overdue."""
+    place = plan.active
+    due = _due(BY_STATE.get(place.state, "book"), place, knowledge, on) if place else None
+    for q in plan.questions:
+        yield Todo("question", f"question/{q.code}/{q.about}", q.text, q.about, due=due)
 
 
 def _scan(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]:
@@ -139,4 +152,13 @@ def _five_years(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]
         about = plan.anchor.course.ref
         text = f"{entry.met} {entry.action}"
         codes = ("SUP-SURV-duration",)
-        yield Todo("decide-surveillance", f"five-years/{about}", text, about, first=since, codes=codes)
+        due = plan.active.slot.window.earliest if plan.active else None
+        yield Todo(
+            "decide-surveillance",
+            f"five-years/{about}",
+            text,
+            about,
+            first=since,
+            due=max(due, since) if due else None,
+            codes=codes,
+        )

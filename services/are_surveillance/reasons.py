@@ -31,21 +31,32 @@ class Reasons:
     def __init__(
         self, record: PatientRecord, findings: Sequence[Finding], knowledge: Knowledge, on: dt.date
     ) -> None:
-        self._record, self._knowledge = record, knowledge
-        self._codes: tuple[str, ...] = tuple(knowledge.values(SHORTEN, on)["shortened_by"])
+        self._record, self._knowledge, self._on = record, knowledge, on
+        known = knowledge.values(SHORTEN, on)
+        self._codes: tuple[str, ...] = tuple(known["shortened_by"])
+        self._beside: tuple[str, ...] = tuple(known["without_interval"])
         self._rules = [rule for rule in _RULES if rule.code in self._codes]
         self._findings = {on: findings}
         self._known: dict[dt.date, PatientRecord] = {}
 
     def on(self, anchor: Anchor, day: dt.date) -> tuple[str, ...]:
-        """The entries met on the day, about the patient or about what the course treated, as it was then."""
+        """The entries met on the day that shorten the interval, as it was known then."""
+        met = self._met(anchor, day)
+        return tuple(code for code in self._codes if code in met)
+
+    def beside(self, anchor: Anchor) -> tuple[str, ...]:
+        """The entries met now that change no interval, because no source gives one."""
+        met = self._met(anchor, self._on)
+        return tuple(code for code in self._beside if code in met)
+
+    def _met(self, anchor: Anchor, day: dt.date) -> set[str]:
+        """The entries met on the day, about the patient or about what the course treated."""
         course = anchor.course
         lesions, _ = lesions_of(course, self._record)
         about = {"", *lesions, course.ref, plan_of(course)}
         known, findings = self._judged(day)
         judged = as_treated(known, findings, anchor, lesions, knowledge=self._knowledge, on=day)
-        met = {f.code for f in judged if f.verdict == "met" and (f.applies_to in about or not lesions)}
-        return tuple(code for code in self._codes if code in met)
+        return {f.code for f in judged if f.verdict == "met" and (f.applies_to in about or not lesions)}
 
     def _judged(self, day: dt.date) -> tuple[PatientRecord, Sequence[Finding]]:
         if day not in self._known:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from are_surveillance import pauses
 from are_surveillance.anchors import Anchor, Anchors, Question, anchors
+from are_surveillance.arguments import arguments
 from are_surveillance.arrangements import arranged, misplaced
 from are_surveillance.places import Lateness, Place, standing
 from are_surveillance.postoperative import Postoperative, postoperative
@@ -36,7 +37,7 @@ class Plan:
     day not known; `active`: windows are laid out; `ended`: the patient has died. `beyond` is the first window
     past the horizon. `pause` says why nothing is asked for at present: the windows stay where they are.
     `resumed` is the day on which the team recorded that it goes on. `shortened_by` are the entries for which
-    scans come sooner.
+    scans come sooner, `arguments` what is present and changes no interval, a sentence each.
     """
 
     status: Status
@@ -48,6 +49,7 @@ class Plan:
     last_scan: Scan | None = None
     beyond: Slot | None = None
     shortened_by: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
     mri_contraindicated: Fact | None = None
     pause: Fact | None = None
     resumed: dt.date | None = None
@@ -73,12 +75,17 @@ class Plan:
         return sum(place.state == "missed" for place in self.places)
 
 
+def _nothing_beside(_anchor: Anchor) -> Sequence[str]:
+    return ()
+
+
 def plan(
     record: PatientRecord,
     knowledge: Knowledge,
     on: dt.date,
     *,
     reasons: Shortened = never_shortened,
+    beside: Callable[[Anchor], Sequence[str]] = _nothing_beside,
     repeats: Sequence[dt.date] = (),
 ) -> Plan:
     """The plan as it stands on the day `on`. The same record gives the same windows on any day."""
@@ -109,9 +116,9 @@ def plan(
     closed: list[Slot] = []
     outside: list[Outside] = []
     for anchor, following in per_course(courses.given, scans):
-        done, beside, first_open = close(anchor, following, rhythm)
+        done, between, first_open = close(anchor, following, rhythm)
         closed.extend(done)
-        outside.extend(beside)
+        outside.extend(between)
     bookings = arranged(record.scans, on, modalities)
     slots = list(_within_horizon(first_open, rhythm, on))
     open_places = list(standing(slots, rhythm, bookings, lateness, on))
@@ -124,6 +131,7 @@ def plan(
         last_scan=scans[-1] if scans else None,
         beyond=rhythm.next_slot(slots[-1].anchor, slots[-1].number + 1, slots[-1].window.target),
         shortened_by=reasons(courses.given[-1], on),
+        arguments=tuple(arguments(record, courses.given[-1], beside(courses.given[-1]), knowledge, on)),
     )
 
 

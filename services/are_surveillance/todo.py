@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal[
@@ -69,3 +69,13 @@ class Todo:
     step: str = ""
     headline: str = ""
     notes: tuple[str, ...] = ()
+
+
+def within(todo: Todo, days: int) -> Todo:
+    """`todo` due so many days after it first stood, by local policy; as it is where it has a day of its own
+    or none to count from.
+    """
+    if todo.due is not None or todo.last is not None or todo.first is None:
+        return todo
+    note = f"Due within {days} days by local policy; no source gives a day."
+    return replace(todo, due=todo.first + dt.timedelta(days=days), notes=(*todo.notes, note))

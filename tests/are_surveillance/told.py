@@ -177,6 +177,7 @@ def plan_differs(row: Mapping[str, Any], knowledge: Knowledge) -> list[str]:
         "done": [[w.earliest, w.latest] for w in completed],
         "outside": len(plan.outside),
         "misplaced": len(plan.misplaced),
+        "arguments": len(plan.arguments),
         "questions": [question.code for question in plan.questions],
         "work": sorted(t.kind for t in open_work(record, plan, findings, knowledge, on)),
         "ordered": sum(r["resourceType"] == "ServiceRequest" and r["status"] == "draft" for r in made),

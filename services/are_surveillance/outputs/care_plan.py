@@ -85,6 +85,8 @@ def _notes(plan: Plan, knowledge: Knowledge) -> Iterator[str]:
         yield f"{outside.scan.ref} of {outside.scan.on}: {outside.why}"
     for question in plan.questions:
         yield f"To confirm ({question.about}): {question.text}"
+    for argument in plan.arguments:
+        yield f"Beside the plan: {argument}"
     if plan.status == "active":
         yield sourced("SUP-SURV-guideline-table", knowledge)
         yield sourced("SUP-SURV-duration", knowledge)

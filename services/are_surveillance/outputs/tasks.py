@@ -1,6 +1,7 @@
 """Open work as FHIR Tasks, each with the role that owns it and the day by which it is due.
 
-https://hl7.org/fhir/R4/task.html: `restriction.period` is when it is wanted and by when it is done.
+https://hl7.org/fhir/R4/task.html: `restriction.period` is when it is wanted and by when it is done. Where no
+source and no local policy gives that day, the period says that its end is not known.
 """
 
 from __future__ import annotations
@@ -30,8 +31,7 @@ def task(todo: Todo, known: Identities, knowledge: Knowledge) -> Resource:
         made["focus"] = known.to("ServiceRequest", f"mri/{todo.slot_key}")
     elif "/" in todo.about:
         made["focus"] = {"reference": todo.about}
-    if period := _period(todo):
-        made["restriction"] = {"period": period}
+    made["restriction"] = {"period": _period(todo)}
     notes = [*todo.notes, *(sourced(code, knowledge) for code in todo.codes)]
     if notes:
         made["note"] = [{"text": note} for note in notes]
@@ -53,4 +53,8 @@ def _period(todo: Todo) -> Resource:
     end = todo.due or todo.last
     start = todo.first if end is None or todo.first is None or todo.first <= end else None
     days = {"start": start, "end": end}
-    return {name: day.isoformat() for name, day in days.items() if day}
+    period: Resource = {name: day.isoformat() for name, day in days.items() if day}
+    return period if end else period | {"_end": {"extension": [_UNKNOWN]}}
+
+
+_UNKNOWN = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
