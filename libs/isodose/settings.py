@@ -120,8 +120,8 @@ class Settings(BaseSettings):
     )
     task_days: dict[str, int] = Field(
         default={},
-        description="local policy: days within which a kind of surveillance task is done where no source gives "
-        'a day, as JSON (`{"treatment": 7, "work-up": 14}`); empty: the task says that there is none',
+        description="local policy: days within which a kind of surveillance task is done where no source "
+        'gives a day, as JSON (`{"treatment": 7, "work-up": 14}`); empty: the task says that there is none',
     )
     ehr_fhir_servers: Names = Field(
         default=(), description="FHIR servers of EHRs that CDS calls may name; empty: none is asked"

@@ -40,17 +40,17 @@ class Fit:
     text: str
 
 
-def fit(places: Sequence[Place], day: dt.date) -> Fit:
-    """Where a scan on `day` would fall among the open windows."""
+def fit(places: Sequence[Place], day: dt.date, until: dt.date | None = None) -> Fit:
+    """Where a scan on `day`, or on one from then `until`, would fall among the open windows."""
     open_places = [place for place in places if place.open]
     for place in open_places:
         window = place.slot.window
-        if window.holds(day):
+        if window.earliest <= (until or day) and day <= window.latest:
             return Fit(True, place, f"inside the window {window.earliest} to {window.latest}")
     begun = [place for place in open_places if place.slot.window.latest < day]
     if not begun:
         place = open_places[0]
-        days = (place.slot.window.earliest - day).days
+        days = (place.slot.window.earliest - (until or day)).days
         return Fit(False, place, f"{_in_days(days)} before the window opens on {place.slot.window.earliest}")
     place = begun[-1]
     days = (day - place.slot.window.latest).days

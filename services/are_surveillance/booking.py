@@ -16,20 +16,33 @@ _BRAIN = (" brain ", " head ", " cranial ", " cerebral ", " neuro ")
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A brain MRI proposed for a day; not `sure` where the appointment only says that it is an MRI."""
+    """A brain MRI proposed for one of the days from `day` to `until`; not `sure` where the appointment only
+    says that it is an MRI.
+    """
 
     day: dt.date
+    until: dt.date
     sure: bool
+
+    @property
+    def text(self) -> str:
+        return str(self.day) if self.day == self.until else f"{self.day} to {self.until}"
 
 
 def proposed_brain_mri(
     appointments: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]]
 ) -> Iterator[Proposed]:
-    """Every appointment with a day that is, or may be, a brain MRI. `known` holds the orders behind it."""
+    """What is, or may be, a brain MRI on a day that is told, each once. `known` holds the orders for it."""
+    yield from dict.fromkeys(_proposed(appointments, known))
+
+
+def _proposed(
+    appointments: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]]
+) -> Iterator[Proposed]:
     orders = {f"{r.get('resourceType')}/{r.get('id')}": r for r in known}
     for appointment in appointments:
-        day = _day(appointment)
-        if appointment.get("status") in ("cancelled", "noshow", "entered-in-error") or day is None:
+        days = _days(appointment)
+        if appointment.get("status") in ("cancelled", "noshow", "entered-in-error") or days is None:
             continue
         based_on = [orders.get(str(ref.get("reference"))) for ref in appointment.get("basedOn", [])]
         said = [
@@ -40,7 +53,7 @@ def proposed_brain_mri(
         ]
         sure = _is_brain_mri(said)
         if sure is not None:
-            yield Proposed(day, sure)
+            yield Proposed(*days, sure)
 
 
 def _is_brain_mri(said: Sequence[Any]) -> bool | None:
@@ -54,8 +67,12 @@ def _is_brain_mri(said: Sequence[Any]) -> bool | None:
     return any(word in words for word in _BRAIN)
 
 
-def _day(appointment: Mapping[str, Any]) -> dt.date | None:
-    periods = appointment.get("requestedPeriod") or [{}]
-    text = appointment.get("start") or periods[0].get("start") or ""
-    found = timeline.possible_days(str(text))
-    return found.first if found and found.first == found.last else None
+def _days(appointment: Mapping[str, Any]) -> tuple[dt.date, dt.date] | None:
+    """The first and the last day on which it may be; None where none is told."""
+    periods: Sequence[Mapping[str, Any]] = appointment.get("requestedPeriod") or ({},)
+    start = appointment.get("start")
+    begins = timeline.possible_days(str(start or periods[0].get("start") or ""))
+    if begins is None or begins.first is None or begins.last is None:
+        return None
+    ends = None if start else timeline.possible_days(str(periods[0].get("end") or ""))
+    return begins.first, max(begins.last, ends.last if ends and ends.last else begins.last)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from are_surveillance.arrangements import fit
-from are_surveillance.booking import proposed_brain_mri
+from are_surveillance.booking import Proposed, proposed_brain_mri
 from are_surveillance.decision import SCHEDULE, decide, plan_of
 from are_surveillance.deck import Deck
-from are_surveillance.open_work import open_work
+from are_surveillance.open_work import against_mri, open_work
 from are_surveillance.schedule import Plan
+from are_surveillance.wording import plan_in_words
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
 from isodose.cds_hooks.models import Card, Indicator
 from isodose.clinical.finding import Finding
@@ -69,29 +72,54 @@ def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
 
 
 def booking_cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
-    """A card for each proposed brain MRI that lies outside the window it would close."""
+    """What speaks against a brain MRI that is being booked, and a card for each that misses its window."""
     _, findings, plan = _decided(call, knowledge)
-    if plan.status != "active" or plan.active is None:
+    proposals = list(proposed_brain_mri(call.appointments, call.resources))
+    if not proposals:
         return []
     deck = Deck(call, knowledge, base, findings)
-    found = []
-    for proposed in proposed_brain_mri(call.appointments, call.resources):
-        placed = fit(plan.places, proposed.day)
+    return [*_against_booking(plan, deck), *_outside(plan, deck, proposals)]
+
+
+def _against_booking(plan: Plan, deck: Deck) -> Iterator[Card]:
+    """MRI is held back, has to be checked first, or nobody is to be scanned at present."""
+    checks = [question.text for question in plan.questions if question.code == "mri-safety"]
+    if plan.mri_contraindicated is not None:
+        checks.insert(0, against_mri(plan.mri_contraindicated))
+    if checks:
+        indicator: Indicator = "warning" if plan.mri_contraindicated else "info"
+        yield deck.about(
+            "booking/mri-safety",
+            summary=checks[0],
+            indicator=indicator,
+            code="SUP-SAFE-no-mri",
+            shown=[],
+            notes=checks,
+        )
+    if plan.pause is not None and plan.status == "active":
+        text = plan_in_words(plan)
+        yield deck.about(
+            "booking/pause", summary=text, indicator="info", code=SCHEDULE, shown=[], notes=[text]
+        )
+
+
+def _outside(plan: Plan, deck: Deck, proposals: Sequence[Proposed]) -> Iterator[Card]:
+    """A proposal for several days misses the window where none of them lies inside."""
+    if plan.status != "active" or plan.active is None or plan.pause is not None:
+        return
+    for proposed in proposals:
+        placed = fit(plan.places, proposed.day, proposed.until)
         if placed.inside:
             continue
         hedge = "" if proposed.sure else "If this is the surveillance brain MRI: "
-        summary = f"{hedge}{proposed.day} is {placed.text}."
         indicator: Indicator = "info" if proposed.day < placed.place.overdue_from else "warning"
-        found.append(
-            deck.about(
-                f"booking/{proposed.day}",
-                summary=summary,
-                indicator=indicator,
-                code=SCHEDULE,
-                shown=deck.of_plan(plan),
-            )
+        yield deck.about(
+            f"booking/{proposed.text}",
+            summary=f"{hedge}{proposed.text} is {placed.text}.",
+            indicator=indicator,
+            code=SCHEDULE,
+            shown=deck.of_plan(plan),
         )
-    return found
 
 
 def _decided(call: HookCall, knowledge: Knowledge) -> tuple[PatientRecord, list[Finding], Plan]:

@@ -31,15 +31,16 @@ class SiteKnowledge(Knowledge):
 def load(
     enable: Iterable[str] = (),
     working_days: WorkingDays = EVERY_DAY,
-    task_days: Mapping[str, int] = NO_POLICY,
+    task_days: Mapping[str, int] | None = None,
 ) -> Knowledge:
     """All entries of this service. Raises `KnowledgeError` where a file does not validate, and for days of a
     kind of task that there is not.
     """
     known = load_package("are_surveillance", enable)
-    if strange := sorted(set(task_days) - set(TITLE)):
+    given = task_days or {}
+    if strange := sorted(set(given) - set(TITLE)):
         raise KnowledgeError(f"there is no kind of task {', '.join(strange)}: known are {', '.join(TITLE)}")
-    chosen = {kind: task_days[kind] for kind in TITLE if kind in task_days}
+    chosen = {kind: given[kind] for kind in TITLE if kind in given}
     return SiteKnowledge(known, working_days, chosen) if working_days.name or chosen else known
 
 

@@ -80,13 +80,14 @@ def _scan(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]:
         codes=(place.slot.basis, *plan.shortened_by[:1]),
     )
     if plan.mri_contraindicated:
-        why = _against_mri(plan.mri_contraindicated)
+        why = against_mri(plan.mri_contraindicated)
         text = f"{why} Decide how to image; contrast CT sees less. {todo.text}"
         todo = replace(todo, kind="decide-imaging", text=text, codes=("SUP-SAFE-no-mri", *todo.codes))
     yield todo
 
 
-def _against_mri(fact: Fact) -> str:
+def against_mri(fact: Fact) -> str:
+    """What is recorded against MRI, in words."""
     return "MRI is recorded as contraindicated." if fact.stated else " ".join(fact.reasons)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from are_surveillance import cards, knowledge
 from isodose.cds_hooks.hook import HookCall
+from isodose.cds_hooks.models import Card
 
 KNOWN = knowledge.load()
 BASE = "https://isodose.example/fhir"
@@ -132,3 +134,63 @@ def test_an_mri_of_unstated_region_is_judged_with_a_reservation() -> None:
         call("2026-02-10", SRS, proposed, hook="appointment-book", appointments=[proposed]), KNOWN, BASE
     )
     assert card.summary.startswith("If this is the surveillance brain MRI")
+
+
+def booked(*proposals: dict[str, Any], more: Sequence[dict[str, Any]] = ()) -> list[Card]:
+    made = call("2026-02-10", SRS, *more, *proposals, hook="appointment-book", appointments=list(proposals))
+    return cards.booking_cards(made, KNOWN, BASE)
+
+
+def test_the_same_booking_twice_is_one_card() -> None:
+    assert len(booked(appointment("2026-04-20T10:00:00Z"), appointment("2026-04-20T11:00:00Z"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("period", "outcome"),
+    [
+        ({"start": "2026-02-20", "end": "2026-03-02"}, None),
+        ({"start": "2026-03-30", "end": "2026-04-20"}, None),
+        ({"start": "2026-03"}, None),
+        (
+            {"start": "2026-02-20", "end": "2026-03-01"},
+            "2026-02-20 to 2026-03-01 is 1 day before the window opens",
+        ),
+        (
+            {"start": "2026-04-10", "end": "2026-04-30"},
+            "2026-04-10 to 2026-04-30 is 11 days after the window",
+        ),
+    ],
+)
+def test_a_wish_for_several_days_misses_the_window_where_none_lies_inside(
+    period: dict[str, str], outcome: str | None
+) -> None:
+    wish = appointment("")
+    del wish["start"]
+    made = booked({**wish, "requestedPeriod": [period]})
+    assert [outcome in card.summary for card in made if outcome] == ([True] if outcome else [])
+    assert len(made) == (outcome is not None)
+
+
+def test_an_implant_warns_whoever_books_an_mri() -> None:
+    pacemaker = {
+        "resourceType": "Condition",
+        "id": "c1",
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "441509002"}]},
+        "recordedDate": "2026-01-20",
+    }
+    (card,) = booked(appointment("2026-03-10T10:00:00Z"), more=[pacemaker])
+    assert card.indicator == "warning"
+    assert card.summary.startswith("On record since 2026-01-20: cardiac pacemaker in situ.")
+
+
+def test_a_pause_is_said_instead_of_a_window() -> None:
+    hospice = {
+        "resourceType": "Encounter",
+        "id": "e1",
+        "status": "in-progress",
+        "type": [{"coding": [{"system": "http://snomed.info/sct", "code": "305336008"}]}],
+        "period": {"start": "2026-02-01"},
+    }
+    (card,) = booked(appointment("2026-06-10T10:00:00Z"), more=[hospice])
+    assert card.indicator == "info"
+    assert card.summary.startswith("Surveillance is paused since 2026-02-01: hospice care")

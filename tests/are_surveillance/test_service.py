@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -16,10 +17,12 @@ import pytest
 from fastapi import FastAPI
 from icalendar import Calendar
 
+from are_surveillance import knowledge
 from are_surveillance.app import decider, service
 from are_surveillance.feed import feed
 from isodose.assessment import decide, on_day_started, on_record_changed
 from isodose.assessment.bundles import record_in
+from isodose.clinical.knowledge import KnowledgeError
 from isodose.clinical.record import Course, Fact, PatientRecord, Subject
 from isodose.events import contract
 from isodose.service import Running, build_app
@@ -165,6 +168,41 @@ def test_a_task_has_an_owner_and_a_day_by_which_it_is_done(clinic: Clinic) -> No
     (task,) = clinic.of("Task", "p1")
     assert task["performerType"] == [{"text": "Follow-up coordinator"}]
     assert task["restriction"]["period"] == {"start": "2026-03-02", "end": "2026-03-30"}
+
+
+def test_a_task_without_a_sourced_day_says_that_there_is_none(clinic: Clinic) -> None:
+    undated = Course(ref="Procedure/c0", kind="single_srs", certainty="sure", status="completed")
+    clinic.learns(PatientRecord(patient_id="p1", version=1, courses=(undated,)))
+    periods = [task["restriction"]["period"] for task in clinic.of("Task", "p1")]
+    absent = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    assert {"_end": {"extension": [absent]}} in periods
+
+
+@pytest.mark.parametrize(("kind", "until"), [("treatment", "2026-09-28"), ("book", None)])
+def test_a_site_may_set_days_where_no_source_does_and_the_task_says_so(
+    told: ModuleType, kind: str, until: str | None
+) -> None:
+    facts = {"new_or_growing_enhancement": True, "are_symptomatic": True, "are_status": "suspected"}
+    made = told.concluded(told._changing({"facts": facts}), knowledge.load(task_days={kind: 7}))
+    task = told._task(made, "treatment")
+    assert task["restriction"]["period"].get("end") == until
+    assert ("local policy" in str(task["note"])) is (until is not None)
+
+
+def test_days_for_a_kind_of_task_that_there_is_not_are_refused() -> None:
+    with pytest.raises(KnowledgeError, match="breakfast"):
+        knowledge.load(task_days={"breakfast": 7})
+
+
+def test_an_order_that_a_new_course_sets_aside_says_why(clinic: Clinic) -> None:
+    before = treated("p1")
+    clinic.learns(before)
+    again = msgspec.structs.replace(before.courses[0], ref="Procedure/c9", end=dt.date(2026, 1, 6))
+    clinic.learns(msgspec.structs.replace(before, version=2, courses=(*before.courses, again)))
+    revoked = [order for order in clinic.of("ServiceRequest", "p1") if order["status"] == "revoked"]
+    assert revoked
+    for order in revoked:
+        assert "new: course Procedure/c9" in order["note"][-1]["text"]
 
 
 def test_the_calendar_of_a_patient_holds_the_open_windows(clinic: Clinic) -> None:

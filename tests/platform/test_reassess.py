@@ -63,9 +63,33 @@ def test_a_result_no_longer_concluded_is_withdrawn_and_comes_back_as_itself(
     first = _task(work)
     reassess(work, decider, [Due(a_record(2, 40), TODAY)])
     assert _task(work)["status"] == "cancelled"
+    assert _task(work)["statusReason"]["text"] == (
+        "No longer concluded. What changed: new: kps 40 of 2026-11-01 (Observation/k); "
+        "gone: kps 80 of 2026-11-01 (Observation/k)."
+    )
     assert "Task" in [r["resourceType"] for r in _published(work)[-1]["resources"]]
     reassess(work, decider, [Due(a_record(3, 90), TODAY)])
     assert (_task(work)["id"], _task(work)["status"]) == (first["id"], "requested")
+    assert "statusReason" not in _task(work)
+
+
+def test_the_reason_of_a_withdrawal_stays_what_it_was(work: Work, decider: Decider, a_record: Any) -> None:
+    for version, kps in ((1, 80), (2, 40), (3, 30)):
+        reassess(work, decider, [Due(a_record(version, kps), TODAY)])
+    assert "kps 40" in _task(work)["statusReason"]["text"]
+
+
+def test_a_withdrawal_tells_the_day_and_the_knowledge_that_changed(
+    work: Work, decider: Decider, a_record: Any
+) -> None:
+    reassess(work, decider, [Due(a_record(1, 80), TODAY)])
+    entry = msgspec.structs.replace(decider.knowledge.entries["FIT"], statement="KPS of 90 or more")
+    unfit = replace(decider, knowledge=Knowledge({"FIT": entry}), conclude=lambda *_: ([], []))
+    reassess(work, unfit, [Due(a_record(1, 80), TODAY + timedelta(days=1))])
+    assert _task(work)["statusReason"]["text"] == (
+        "No longer concluded. What changed: the day is 2026-11-24, it was 2026-11-23; the clinical knowledge "
+        "is of another version."
+    )
 
 
 def test_a_decision_never_goes_back_to_an_older_record_or_day(

@@ -7,12 +7,13 @@ results no longer concluded, and the events.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 
 from isodose.assessment.decider import Decider, Decision, Resource, decide, digest
+from isodose.assessment.withdrawal import because, reason
 from isodose.clinical import record as clinical_record
 from isodose.clinical.finding import conclusion
 from isodose.clinical.record import PatientRecord
@@ -62,7 +63,7 @@ def reassess(work: Work, decider: Decider, due: Sequence[Due]) -> int:
         if (on := _day(decider, one, last.get(one.record.patient_id))) is not None
     ]
     if made:
-        _keep(work, decider, made)
+        _keep(work, decider, made, last)
     return len(made)
 
 
@@ -84,8 +85,13 @@ def _decision(work: Work, decider: Decider, due: Due, on: dt.date) -> Decision:
     return replace(decision, resources=decider.carry(work, decision.resources, on))
 
 
-def _keep(work: Work, decider: Decider, made: Sequence[tuple[Decision, str | None]]) -> None:
-    withdrawn = _withdrawn(work, [decision for decision, _ in made])
+def _keep(
+    work: Work,
+    decider: Decider,
+    made: Sequence[tuple[Decision, str | None]],
+    last: Mapping[str, Guidance],
+) -> None:
+    withdrawn = _withdrawn(work, decider, [decision for decision, _ in made], last)
     told = {
         decision.record.patient_id: decision.resources + withdrawn[decision.record.patient_id]
         for decision, _ in made
@@ -150,8 +156,12 @@ def on_day_started(decider: Decider) -> Handler:
     return begin_pass
 
 
-def _withdrawn(work: Work, decisions: Sequence[Decision]) -> dict[str, list[Resource]]:
-    """By patient, the stored results that are no longer concluded, in their final status."""
+def _withdrawn(
+    work: Work, decider: Decider, decisions: Sequence[Decision], last: Mapping[str, Guidance]
+) -> dict[str, list[Resource]]:
+    """By patient, the stored results that are no longer concluded, in their final status, with the reason."""
+    by_patient = {decision.record.patient_id: decision for decision in decisions}
+    reasons: dict[str, str] = {}
     produced = {
         (resource["resourceType"], resource["id"])
         for decision in decisions
@@ -164,9 +174,23 @@ def _withdrawn(work: Work, decisions: Sequence[Decision]) -> dict[str, list[Reso
             continue
         resource = stored.resource()
         resource.pop("meta", None)
-        resource["status"] = status
-        found[stored.patient_id or ""].append(resource)
+        patient = stored.patient_id or ""
+        if resource.get("status") != status:
+            decision = by_patient[patient]
+            if patient not in reasons:
+                reasons[patient] = _reason(work, decider, decision, last.get(patient))
+            resource = because(resource | {"status": status}, reasons[patient], decision.on)
+        found[patient].append(resource)
     return found
+
+
+def _reason(work: Work, decider: Decider, decision: Decision, last: Guidance | None) -> str:
+    """What differs from the last decision; its record is read only where a result is withdrawn."""
+    if last is None:
+        return reason(None, decision.record, (decision.on, decision.on), anew=False)
+    before = work.archive.record(last.patient_id, last.record_version)
+    anew = last.knowledge_version != decider.knowledge.version
+    return reason(before, decision.record, (last.on, decision.on), anew=anew)
 
 
 def _guidance(decider: Decider, decision: Decision) -> Guidance:
