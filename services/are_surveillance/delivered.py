@@ -13,11 +13,19 @@ from isodose.clinical.record import Certainty, Course, Fact, FactScalar, Patient
 
 def as_of(record: PatientRecord, on: dt.date) -> PatientRecord:
     """`record` with all that follows from it on the day, and a plan for each radiosurgery course given."""
+    return _with_plans(record, derive.as_of(record, on), on)
+
+
+def with_acting_drugs(record: PatientRecord, on: dt.date) -> PatientRecord:
+    """Like `as_of`, but of drugs only which inhibitors and conjugates act (`derive.with_acting_drugs`)."""
+    return _with_plans(record, derive.with_acting_drugs(record, on), on)
+
+
+def _with_plans(record: PatientRecord, known: PatientRecord, on: dt.date) -> PatientRecord:
     given = [c for c in record.courses if is_radiosurgery(c) and was_given(c, on)]
     found = [(plan_of(c), fact) for c in given if not c.planned_by for fact in _facts(c)]
     derived: list[Derived] = [("plan", ref, fact) for ref, fact in found]
     wanted: dict[Key, tuple[str, ...]] = {("plan", plan_of(c)): lesions_of(c, record)[0] for c in given}
-    known = derive.as_of(record, on)
     return attach(known, derived, wanted) if given else known
 
 

@@ -9,7 +9,7 @@ from are_surveillance import delivered, imaging, intervals
 from are_surveillance.anchors import Anchor
 from are_surveillance.delivered import plan_of
 from are_surveillance.risk import dose_volume, factors
-from are_surveillance.risk.as_treated import as_treated
+from are_surveillance.risk.as_treated import BY_SIZE, as_treated, sized
 from isodose.clinical import rules, timeline
 from isodose.clinical.derive.courses import lesions_of
 from isodose.clinical.finding import Finding
@@ -35,9 +35,11 @@ class Reasons:
         known = knowledge.values(SHORTEN, on)
         self._codes: tuple[str, ...] = tuple(known["shortened_by"])
         self._beside: tuple[str, ...] = tuple(known["without_interval"])
-        self._rules = [rule for rule in _RULES if rule.code in self._codes]
-        self._findings = {on: findings}
-        self._known: dict[dt.date, PatientRecord] = {}
+        wanted = [rule for rule in _RULES if rule.code in self._codes]
+        self._by_size = [rule for rule in wanted if rule.code in BY_SIZE]
+        self._others = [rule for rule in wanted if rule.code not in BY_SIZE]
+        self._findings = findings
+        self._found: dict[tuple[Anchor, dt.date], set[str]] = {}
 
     def on(self, anchor: Anchor, day: dt.date) -> tuple[str, ...]:
         """The entries met on the day that shorten the interval, as it was known then."""
@@ -51,19 +53,35 @@ class Reasons:
 
     def _met(self, anchor: Anchor, day: dt.date) -> set[str]:
         """The entries met on the day, about the patient or about what the course treated."""
-        course = anchor.course
-        lesions, _ = lesions_of(course, self._record)
-        about = {"", *lesions, course.ref, plan_of(course)}
-        known, findings = self._judged(day)
-        judged = as_treated(known, findings, anchor, lesions, knowledge=self._knowledge, on=day)
-        return {f.code for f in judged if f.verdict == "met" and (f.applies_to in about or not lesions)}
+        if (anchor, day) not in self._found:
+            lesions, _ = lesions_of(anchor.course, self._record)
+            met = self._now(anchor, lesions) if day == self._on else self._then(anchor, lesions, day)
+            self._found[anchor, day] = met
+        return self._found[anchor, day]
 
-    def _judged(self, day: dt.date) -> tuple[PatientRecord, Sequence[Finding]]:
-        if day not in self._known:
-            self._known[day] = delivered.as_of(self._record, day)
-        if day not in self._findings:
-            self._findings[day] = rules.judge(self._rules, self._known[day], self._knowledge, day)
-        return self._known[day], self._findings[day]
+    def _now(self, anchor: Anchor, lesions: Sequence[str]) -> set[str]:
+        """From the findings of this day, with sizes as they were treated."""
+        known = delivered.as_of(self._record, self._on)
+        judged = as_treated(known, self._findings, anchor, lesions, knowledge=self._knowledge, on=self._on)
+        about = _about(anchor, lesions)
+        return {f.code for f in judged if f.verdict == "met" and (about is None or f.applies_to in about)}
+
+    def _then(self, anchor: Anchor, lesions: Sequence[str], day: dt.date) -> set[str]:
+        """The same on an earlier day: only the entries that shorten, and without a finding for each."""
+        known = delivered.with_acting_drugs(self._record, day)
+        about = _about(anchor, lesions)
+        found = rules.met(self._others, known, self._knowledge, day, about)
+        treated = {"", *lesions}
+        found |= rules.met(self._by_size, sized(known, anchor, lesions), self._knowledge, day, treated)
+        if about is None:
+            rest = {s.ref for s in known.of_scope("lesion")} - treated
+            found |= rules.met(self._by_size, known, self._knowledge, day, rest)
+        return found
+
+
+def _about(anchor: Anchor, lesions: Sequence[str]) -> set[str] | None:
+    """What findings may be about to count for a course; anything where it names no lesion."""
+    return {"", *lesions, anchor.course.ref, plan_of(anchor.course)} if lesions else None
 
 
 def repeats(record: PatientRecord, knowledge: Knowledge, on: dt.date) -> tuple[dt.date, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -155,22 +155,50 @@ def _single(name: str, found: Sequence[Fact | None]) -> Term:
     return logic.known(present[0])
 
 
-def judge(rules: Iterable[Rule], record: PatientRecord, knowledge: Knowledge, on: dt.date) -> list[Finding]:
-    """Every enabled rule judged for every subject of its scope, in the order of the rules.
+def judge(
+    rules: Iterable[Rule],
+    record: PatientRecord,
+    knowledge: Knowledge,
+    on: dt.date,
+    about: Collection[str] | None = None,
+) -> list[Finding]:
+    """Every enabled rule judged for every subject of its scope, in the order of the rules; only for subjects
+    whose reference is in `about`, where it is given.
 
     `record` must already carry what can be derived for the day (`derive.as_of`). A rule whose scope has no
     subject in the record is judged once, with `applies_to` empty.
     """
+    judged = _judged(rules, record, knowledge, on, about)
+    return [finding(code, result, view, knowledge) for code, result, view in judged]
+
+
+def met(
+    rules: Iterable[Rule],
+    record: PatientRecord,
+    knowledge: Knowledge,
+    on: dt.date,
+    about: Collection[str] | None = None,
+) -> set[str]:
+    """The codes that `judge` would find met, for any of the subjects; no finding is made."""
+    judged = _judged(rules, record, knowledge, on, about)
+    return {code for code, result, _ in judged if result.value is not None and result.value is not False}
+
+
+def _judged(
+    rules: Iterable[Rule],
+    record: PatientRecord,
+    knowledge: Knowledge,
+    on: dt.date,
+    about: Collection[str] | None,
+) -> Iterator[tuple[str, Term, View]]:
     seen = views(record, on)
-    findings: list[Finding] = []
     for rule in rules:
         if not knowledge.is_enabled(rule.code):
             continue
         values = knowledge.values(rule.code, on)
         for view in seen.of_scope(rule.scope):
-            result = rule.logic(view, values)
-            findings.append(finding(rule.code, result, view, knowledge))
-    return findings
+            if about is None or view.applies_to in about:
+                yield rule.code, rule.logic(view, values), view
 
 
 def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Finding:

@@ -41,10 +41,14 @@ def as_treated(
     """
     about = {"", *lesions}
     kept = [f for f in findings if f.code not in BY_SIZE or f.applies_to not in about]
+    return [*kept, *rules.judge(_RULES, sized(known, anchor, lesions), knowledge, on, about)]
+
+
+def sized(known: PatientRecord, anchor: Anchor, lesions: Sequence[str]) -> PatientRecord:
+    """`known` with the size that `lesions` had when the course ended, and none they had later."""
+    about = {"", *lesions}
     subjects = tuple(_before(s, anchor.day) if s.ref in about else s for s in known.subjects)
-    record = msgspec.structs.replace(known, subjects=subjects)
-    judged = rules.judge(_RULES, record, knowledge, on)
-    return [*kept, *(f for f in judged if f.applies_to in about)]
+    return msgspec.structs.replace(known, subjects=subjects)
 
 
 def _before(lesion: Subject, day: dt.date) -> Subject:

@@ -10,7 +10,7 @@ import threading
 
 from isodose.clinical.derive.cns_active import cns_active_facts
 from isodose.clinical.derive.courses import course_facts
-from isodose.clinical.derive.drugs import drug_facts
+from isodose.clinical.derive.drugs import acting_drugs, drug_facts
 from isodose.clinical.derive.lesions import lesion_facts
 from isodose.clinical.derive.velocity import new_lesion_facts
 from isodose.clinical.record import PatientRecord
@@ -28,7 +28,18 @@ def as_of(record: PatientRecord, on: dt.date) -> PatientRecord:
     return derived
 
 
+def with_acting_drugs(record: PatientRecord, on: dt.date) -> PatientRecord:
+    """Like `as_of`, but of drugs only which inhibitors and conjugates act. Steroids, and the days between
+    drugs and courses, cost most, and few rules read them.
+    """
+    return acting_drugs(_of_lesions_and_courses(record, on), on)
+
+
 def _derived(record: PatientRecord, on: dt.date) -> PatientRecord:
-    for step in (new_lesion_facts, lesion_facts, course_facts, drug_facts, cns_active_facts):
+    return cns_active_facts(drug_facts(_of_lesions_and_courses(record, on), on), on)
+
+
+def _of_lesions_and_courses(record: PatientRecord, on: dt.date) -> PatientRecord:
+    for step in (new_lesion_facts, lesion_facts, course_facts):
         record = step(record, on)
     return record

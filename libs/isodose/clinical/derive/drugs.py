@@ -38,6 +38,13 @@ _ICI_CLASS = {
 _VEGFR_AGENTS = frozenset(("cabozantinib", "sunitinib", "lenvatinib", "pazopanib", "axitinib"))
 
 
+def acting_drugs(record: PatientRecord, on: dt.date) -> PatientRecord:
+    """`record` with what follows on checkpoint inhibitors, conjugates and kinase inhibitors, and no more."""
+    now = still_acting(record, on)
+    found = (*_checkpoint_inhibitors(record, now, on), *_conjugates(now, on), *_kinase_inhibitors(now, on))
+    return attach(record, [("patient", "", fact) for fact in found], {}) if found else record
+
+
 def drug_facts(record: PatientRecord, on: dt.date) -> PatientRecord:
     """`record` with derived drug facts."""
     now = still_acting(record, on)

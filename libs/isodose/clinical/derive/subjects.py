@@ -43,6 +43,8 @@ def attach(
 
 def _with(subject: Subject, derived: list[Fact], wanted: Mapping[Key, tuple[str, ...]]) -> Subject:
     links = wanted.get((subject.scope, subject.ref), ())
+    if not derived and not links:
+        return subject
     return msgspec.structs.replace(
         subject,
         facts=(*subject.facts, *derived),
