@@ -29,7 +29,7 @@ def open_work(
     """
     if plan.status == "ended":
         return []
-    asked = [*_undated(plan), *_questions(plan, knowledge, on)]
+    asked = [*_undated(plan), *_questions(plan, on)]
     if plan.pause is not None and plan.pause.value == "hospice":
         return _in_order(asked, knowledge)
     found = [
@@ -51,12 +51,21 @@ def _in_order(found: Sequence[Todo], knowledge: Knowledge) -> list[Todo]:
     return sorted(due, key=lambda todo: not todo.urgent)
 
 
-def _questions(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]:
-    """Answered before the next day on which the plan acts: a window opens, closes, or is overdue."""
-    place = plan.active
-    due = _due(BY_STATE.get(place.state, "book"), place, knowledge, on) if place else None
+def _questions(plan: Plan, on: dt.date) -> Iterator[Todo]:
+    due = _next_turn(plan, on)
     for q in plan.questions:
         yield Todo("question", f"question/{q.code}/{q.about}", q.text, q.about, due=due)
+
+
+def _next_turn(plan: Plan, on: dt.date) -> dt.date | None:
+    """The next day on which the plan acts, by which it has to know: a window opens, or a scan is overdue."""
+    ahead = (
+        day
+        for place in plan.places
+        if place.open
+        for day in (place.slot.window.earliest, place.overdue_from, place.lost_from)
+    )
+    return min((day for day in ahead if day > on), default=None)
 
 
 def _scan(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]:
@@ -153,13 +162,12 @@ def _five_years(plan: Plan, knowledge: Knowledge, on: dt.date) -> Iterator[Todo]
         about = plan.anchor.course.ref
         text = f"{entry.met} {entry.action}"
         codes = ("SUP-SURV-duration",)
-        due = plan.active.slot.window.earliest if plan.active else None
         yield Todo(
             "decide-surveillance",
             f"five-years/{about}",
             text,
             about,
             first=since,
-            due=max(due, since) if due else None,
+            due=_next_turn(plan, on),
             codes=codes,
         )

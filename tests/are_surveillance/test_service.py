@@ -170,6 +170,18 @@ def test_a_task_has_an_owner_and_a_day_by_which_it_is_done(clinic: Clinic) -> No
     assert task["restriction"]["period"] == {"start": "2026-03-02", "end": "2026-03-30"}
 
 
+def test_a_question_is_answered_by_the_next_day_on_which_the_plan_acts(clinic: Clinic) -> None:
+    unsure = msgspec.structs.replace(treated("p1").courses[0], certainty="ask")
+    clinic.learns(PatientRecord(patient_id="p1", version=1, courses=(unsure,)))
+    due = []
+    for day in ("2026-01-06", "2026-03-01", "2026-03-02", "2026-04-07", "2026-06-30"):
+        clinic.begins(dt.date.fromisoformat(day))
+        (question,) = [t for t in clinic.of("Task", "p1") if t["code"]["coding"][0]["code"] == "question"]
+        due.append(question["restriction"]["period"]["end"])
+        assert due[-1] > day
+    assert due[:3] == ["2026-03-02", "2026-03-02", "2026-04-07"]
+
+
 def test_a_task_without_a_sourced_day_says_that_there_is_none(clinic: Clinic) -> None:
     undated = Course(ref="Procedure/c0", kind="single_srs", certainty="sure", status="completed")
     clinic.learns(PatientRecord(patient_id="p1", version=1, courses=(undated,)))
