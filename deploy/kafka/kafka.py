@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import base64
-import fcntl
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,7 +23,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
-LIBRARIES = HERE / "target" / "dependency"
+sys.path.append(str(HERE.parent / "maven"))
+from maven import CannotRun, Libraries, java  # noqa: E402
+
+LIBRARIES = Libraries(HERE, "Apache Kafka")
 HEAP = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 PROPERTIES = """\
@@ -71,42 +72,6 @@ class Secured(NamedTuple):
     keystore: Path
 
 
-class CannotStart(Exception):  # noqa: N818
-    """Kafka cannot run here; the message says what is missing."""
-
-
-def java() -> str:
-    """The Java command. Raises `CannotStart` when there is none."""
-    home = os.environ.get("JAVA_HOME")
-    found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
-    if found is None:
-        raise CannotStart("no Java found: install Java 17 or later, or set JAVA_HOME")
-    return found
-
-
-def fetch_libraries() -> None:
-    """Let Maven copy the pinned broker and what it needs to `target/dependency`, once."""
-    pinned = (HERE / "pom.xml").read_text()
-    mark = LIBRARIES / ".pom"
-    LIBRARIES.parent.mkdir(exist_ok=True)
-    with (LIBRARIES.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not mark.exists() or mark.read_text() != pinned:
-            _run_maven()
-            mark.write_text(pinned)
-
-
-def _run_maven() -> None:
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise CannotStart("no Maven found: install Maven (mvn) to fetch Apache Kafka")
-    shutil.rmtree(LIBRARIES, ignore_errors=True)
-    command = [maven, "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise CannotStart(f"Maven could not fetch Apache Kafka:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -131,14 +96,14 @@ def format_storage(data_dir: Path, port: int, secured: Secured | None = None) ->
         [*command, str(data_dir / "server.properties")], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        raise CannotStart(f"formatting {logs} failed:\n{done.stdout}{done.stderr}")
+        raise CannotRun(f"formatting {logs} failed:\n{done.stdout}{done.stderr}")
 
 
 def start(
     data_dir: Path, port: int | None = None, wait_s: float = 60.0, secured: Secured | None = None
 ) -> int:
     """Start Kafka, wait until it takes connections, and return its port."""
-    fetch_libraries()
+    LIBRARIES.fetch()
     port = port or free_port()
     format_storage(data_dir, port, secured)
     with (data_dir / "kafka.log").open("ab") as log:
@@ -161,7 +126,7 @@ def start(
                 return port
         time.sleep(0.1)
     stop(data_dir)
-    raise CannotStart(f"Kafka did not start:\n{(data_dir / 'kafka.log').read_text()[-3000:]}")
+    raise CannotRun(f"Kafka did not start:\n{(data_dir / 'kafka.log').read_text()[-3000:]}")
 
 
 def stop(data_dir: Path, wait_s: float = 20.0) -> None:
@@ -198,7 +163,7 @@ def _ended(pid: int) -> bool:
 
 def _command(main: str, *arguments: str) -> list[str]:
     quiet = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
-    return [java(), *HEAP, quiet, "-cp", f"{LIBRARIES}/*", main, *arguments]
+    return [java(), *HEAP, quiet, "-cp", LIBRARIES.classpath, main, *arguments]
 
 
 def main() -> int:
@@ -210,15 +175,15 @@ def main() -> int:
     try:
         match arguments.action:
             case "fetch":
-                fetch_libraries()
+                LIBRARIES.fetch()
             case "format":
-                fetch_libraries()
+                LIBRARIES.fetch()
                 format_storage(arguments.data_dir, arguments.port)
             case "start":
                 print(f"kafka://127.0.0.1:{start(arguments.data_dir, arguments.port)}")
             case "stop":
                 stop(arguments.data_dir)
-    except CannotStart as reason:
+    except CannotRun as reason:
         print(reason, file=sys.stderr)
         return 1
     return 0

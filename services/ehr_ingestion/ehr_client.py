@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,6 +39,8 @@ class EhrAwayError(Exception):
 class EhrClient:
     """One FHIR server. It waits as long as it is told, longer each time it is refused, and keeps within
     `per_minute` requests a minute (0: no limit). Threads may share it.
+
+    It is asked for what is there now: HAPI's answers the same search from its memory for a minute otherwise.
     """
 
     def __init__(  # noqa: PLR0917
@@ -52,6 +55,7 @@ class EhrClient:
         self.base = base.rstrip("/")
         self._authorization = authorization
         self._http = httpx.Client(transport=transport, timeout=30, follow_redirects=False)
+        weakref.finalize(self, self._http.close)
         self.sleep = sleep
         self._attempts = attempts
         self._apart_s = 60.0 / per_minute if per_minute else 0.0
@@ -119,7 +123,8 @@ class EhrClient:
 
     def _headers(self, content: bytes | None, more: Mapping[str, str] | None) -> dict[str, str]:
         sent = {"content-type": FHIR_JSON} if content is not None else {}
-        return {"accept": FHIR_JSON, **sent, **(more or {}), **self._authorization()}
+        fresh = {"accept": FHIR_JSON, "cache-control": "no-cache"}
+        return {**fresh, **sent, **(more or {}), **self._authorization()}
 
     def _pace(self) -> None:
         """Wait for the next place among the requests of a minute."""

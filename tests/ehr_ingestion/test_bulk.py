@@ -221,6 +221,13 @@ def test_a_server_that_takes_kick_offs_by_post_alone_gets_parameters(ehr: Ehr, r
     ]
 
 
+def test_drugs_that_are_exported_with_everything_only_are_left_out(ehr: Ehr, run: Any) -> None:
+    exporting(ehr, {"a": ("Patient", ndjson(patient()))})
+    ehr.kick_off = [httpx.Response(400)]
+    run(ExportRequest(types=("Patient", "Medication")))
+    assert [one.url.params["_type"] for one in ehr.of("$export")] == ["Patient,Medication", "Patient"]
+
+
 def test_a_bad_line_is_refused_with_its_reason_and_the_others_are_kept(
     ehr: Ehr, run: Any, database: Database
 ) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ import yaml
 
 from all_in_one.app import AllInOne
 from hapi.emitted import PUBLISHED, emitted, without_claims
-from hapi.validator import CannotRun, Remark, remarks
+from hapi.validator import Remark, remarks
 from isodose.settings import Settings
+from maven import CannotRun
 from served import served
 
 HERE = Path(__file__).resolve().parent
@@ -23,8 +24,7 @@ KEPT = yaml.safe_load((HERE / "kept.yaml").read_text(encoding="utf-8"))
 KINDS = (
     "ActivityDefinition", "AuditEvent", "Basic", "Bundle", "CapabilityStatement", "CarePlan", "CodeSystem",
     "DetectedIssue", "GuidanceResponse", "Library", "OperationDefinition", "OperationOutcome", "Parameters",
-    "PlanDefinition", "Provenance", "Questionnaire", "QuestionnaireResponse",
-    "RequestGroup", "ResearchStudy", "RiskAssessment", "SearchParameter",
+    "PlanDefinition", "Provenance", "RequestGroup", "ResearchStudy", "RiskAssessment", "SearchParameter",
     "ServiceRequest", "StructureDefinition", "Task", "ValueSet",
 )  # fmt: skip
 Json = dict[str, Any]
@@ -43,15 +43,16 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Json]]:
 
 
 @pytest.fixture(scope="module")
-def said(sent: list[tuple[str, Json]], tmp_path_factory: pytest.TempPathFactory) -> list[Remark]:
+def said(
+    sent: list[tuple[str, Json]], tmp_path_factory: pytest.TempPathFactory, not_here: Callable[[object], None]
+) -> list[Remark]:
     """What the validator remarks of them."""
     definitions = [resource for _, resource in sent if resource["resourceType"] in PUBLISHED]
     try:
         return remarks(sent, definitions, tmp_path_factory.mktemp("definitions"))
     except CannotRun as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(reason), pytrace=False)
-        pytest.skip(str(reason))
+        not_here(reason)
+        return []
 
 
 def explains(kept: Json, remark: Remark) -> bool:

@@ -5,9 +5,6 @@ https://hapifhir.io/hapi-fhir/docs/validation/instance_validator.html
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +13,12 @@ from typing import Any
 
 import orjson
 
+from maven import Libraries, java
+
 HERE = Path(__file__).resolve().parent
-LIBRARIES = HERE / "target" / "dependency"
+LIBRARIES = Libraries(HERE, "HAPI's validator")
 JVM = ("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 Json = dict[str, Any]
-
-
-class CannotRun(Exception):  # noqa: N818
-    """The validator cannot run here; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +36,12 @@ def remarks(named: Sequence[tuple[str, Json]], definitions: Iterable[Json], scra
     """What the validator says of the resources, which come with their source. It knows R4 and `definitions`.
     Raises `CannotRun`.
     """
-    fetch_libraries()
+    LIBRARIES.fetch()
     files = []
     for url, definition in whole(definitions).items():
         files.append(scratch / f"{len(files)}-{url.rsplit('/', 1)[-1]}.json")
         files[-1].write_bytes(orjson.dumps(definition))
-    command = [java(), *JVM, "-cp", f"{LIBRARIES}/*", str(HERE / "Validate.java"), *map(str, files)]
+    command = [java(), *JVM, "-cp", LIBRARIES.classpath, str(HERE / "Validate.java"), *map(str, files)]
     lines = b"\n".join(orjson.dumps(resource) for _, resource in named)
     done = subprocess.run(command, input=lines, capture_output=True, check=False)
     *said, last = [line.split("\t") for line in done.stdout.decode().splitlines()] or [[""]]
@@ -68,35 +63,3 @@ def whole(definitions: Iterable[Json]) -> Mapping[str, Json]:
 
 def _once(concepts: list[Json]) -> list[Json]:
     return list({concept["code"]: concept for concept in concepts}.values())
-
-
-def java() -> str:
-    """The Java command. Raises `CannotRun` when there is none."""
-    home = os.environ.get("JAVA_HOME")
-    found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
-    if found is None:
-        raise CannotRun("no Java found: install Java 17 or later, or set JAVA_HOME")
-    return found
-
-
-def fetch_libraries() -> None:
-    """Let Maven copy the pinned validator and what it needs to `target/dependency`, once."""
-    pinned = (HERE / "pom.xml").read_text()
-    mark = LIBRARIES / ".pom"
-    LIBRARIES.parent.mkdir(exist_ok=True)
-    with (LIBRARIES.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not mark.exists() or mark.read_text() != pinned:
-            _run_maven()
-            mark.write_text(pinned)
-
-
-def _run_maven() -> None:
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise CannotRun("no Maven found: install Maven (mvn) to fetch HAPI's validator")
-    shutil.rmtree(LIBRARIES, ignore_errors=True)
-    command = [maven, "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise CannotRun(f"Maven could not fetch the validator:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

@@ -25,15 +25,24 @@ class ExportEndedError(EhrAwayError):
 
 def kick_off(server: EhrClient, base: str, request: ExportRequest, since: str | None) -> str:
     """Where to ask for the state of the new export. Raises `EhrAwayError`."""
-    address, what, headers = request.address(base), "an export", {"prefer": "respond-async"}
-    answer = server.request("GET", f"{address}?{request.query(since)}", what, headers=headers)
-    if answer.status_code == httpx.codes.METHOD_NOT_ALLOWED:
-        answer = server.request("POST", address, what, request.parameters(since), headers)
+    address = request.address(base)
+    answer = _asked(server, address, request, since)
+    narrower = request.of_patients_alone()
+    if answer.status_code == httpx.codes.BAD_REQUEST and narrower != request and request.level != "system":
+        answer = _asked(server, address, narrower, since)
     where = answer.headers.get("content-location", "")
     if answer.status_code != httpx.codes.ACCEPTED or not where:
         said = f"the EHR answered {answer.status_code} to the export: {_said(answer)}"
         raise EhrAwayError(said, answer.status_code)
     return str(httpx.URL(address).join(where))
+
+
+def _asked(server: EhrClient, address: str, request: ExportRequest, since: str | None) -> httpx.Response:
+    what, headers = "an export", {"prefer": "respond-async"}
+    answer = server.request("GET", f"{address}?{request.query(since)}", what, headers=headers)
+    if answer.status_code == httpx.codes.METHOD_NOT_ALLOWED:
+        answer = server.request("POST", address, what, request.parameters(since), headers)
+    return answer
 
 
 def waited_for(server: EhrClient, status_url: str, told: Callable[[str], None]) -> Manifest:

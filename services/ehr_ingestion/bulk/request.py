@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlencode
 
@@ -19,6 +19,10 @@ class ExportRequest:
     group: str = ""
     types: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
+
+    def of_patients_alone(self) -> ExportRequest:
+        """The same without drugs by themselves, which some servers export with everything alone."""
+        return replace(self, types=tuple(one for one in self.types if one != "Medication"))
 
     def feed(self, base: str) -> str:
         """The same text for every run that asks for the same, so that one run goes on where another ended."""
