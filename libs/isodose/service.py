@@ -380,6 +380,7 @@ def _fhir(service: Service, running: Running) -> APIRouter:
         witness=running.witness,
         smart=running.gate.configuration(),
         canonical=running.settings.canonical_base,
+        others=[url for url in (running.settings.ehr_fhir_url, *running.settings.ehr_fhir_servers) if url],
     )
 
 

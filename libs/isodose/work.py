@@ -11,6 +11,7 @@ from isodose.events.outbox import Outbox
 from isodose.fhir.store import ResourceStore
 from isodose.storage.archive import Archive
 from isodose.storage.day_passes import DayPasses
+from isodose.storage.identities import Identities
 from isodose.storage.records import GuidanceStore, Records
 
 
@@ -21,6 +22,7 @@ class Work:
     conn: Connection
     resources: ResourceStore
     records: Records
+    identities: Identities
     guidance: GuidanceStore
     archive: Archive
     outbox: Outbox
@@ -35,6 +37,7 @@ def work_at(base: str) -> Callable[[Connection], Work]:
             conn=conn,
             resources=ResourceStore(conn, base),
             records=Records(conn),
+            identities=Identities(conn),
             guidance=GuidanceStore(conn),
             archive=Archive(conn),
             outbox=Outbox(conn),

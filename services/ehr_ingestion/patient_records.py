@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from ehr_ingestion.identity import settled
 from isodose.clinical.record import PatientRecord
 from isodose.events.contract import record_changed
 from isodose.fhir.stored import Stored
@@ -25,14 +26,19 @@ def touched(written: Iterable[Stored]) -> set[str]:
 def rebuild(work: Work, patient_ids: Iterable[str]) -> list[PatientRecord]:
     """Build the records of these patients from what is stored; keep and announce those that changed.
 
-    Runs in the transaction that changed the resources, so a record is never newer or older than they are.
+    Runs in the transaction that changed the resources, so a record is never newer or older than they are. A
+    patient who was merged into another has a record that says so and nothing else.
     """
     changed = []
-    wanted = sorted(set(patient_ids))
-    work.records.lock(*wanted)
-    for patient_id in wanted:
+    known = settled(work, set(patient_ids))
+    for patient_id in sorted(known.patients):
         last = work.records.get(patient_id)
-        built = build_record(patient_id, _resources(work, patient_id))
+        survivor = known.survivors.get(patient_id)
+        built = (
+            PatientRecord(patient_id=patient_id, replaced_by=survivor)
+            if survivor
+            else build_record(patient_id, _resources(work, patient_id))
+        )
         if last is not None and built.same_content(last):
             continue
         record = msgspec.structs.replace(built, version=last.version + 1 if last else 1)

@@ -70,7 +70,8 @@ async def _candidates(upstream: Upstream, asked: Asked) -> tuple[dict[str, set[s
     """Patient ids with the needs they were found by, the place of the next page, and what was away."""
     if asked.name:
         found = await _search(upstream, EVERYONE, _cursor(asked.place, EVERYONE)[0], asked.name)
-        return {r["id"]: {EVERYONE.code} for r in found.resources}, _at(EVERYONE, found, ""), []
+        used = [r for r in found.resources if not _is_replaced(r)]
+        return {r["id"]: {EVERYONE.code} for r in used}, _at(EVERYONE, found, ""), []
     walked = (BY_CODE[asked.need],) if asked.need else (*NEEDS, EVERYONE)
     first = _begins(asked.place, walked)
     cursor, last = _cursor(asked.place, walked[first])
@@ -86,12 +87,12 @@ async def _candidates(upstream: Upstream, asked: Asked) -> tuple[dict[str, set[s
             away.append(need)
             cursor = last = ""
             continue
-        keys = [_patient(resource) for resource in found.resources]
+        keys = [_patient(resource) for resource in found.resources if not _is_replaced(resource)]
         for key in keys:
             if key and key != last:
                 ids.setdefault(key, set()).add(need.code)
         if found.following:
-            return ids, _at(need, found, keys[-1]), away
+            return ids, _at(need, found, keys[-1] if keys else ""), away
         if len(ids) >= SIZE and index + 1 < len(walked):
             return ids, f"{walked[index + 1].code}..", away
         cursor = last = ""
@@ -103,6 +104,11 @@ async def _search(upstream: Upstream, need: Need, cursor: str, name: str = "") -
     query |= {"_cursor": cursor} if cursor else {}
     query |= {"name": name.replace("\\", "").replace(",", "\\,")} if name else {}
     return await upstream.search(need.service, need.kind, query)
+
+
+def _is_replaced(resource: Json) -> bool:
+    """A Patient who was merged into another, on whom nothing is concluded any more."""
+    return any(link.get("type") == "replaced-by" for link in resource.get("link", ()))
 
 
 def _patient(resource: Json) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from isodose.assessment import Decider, Due, decide, digest, on_record_changed, reassess
 from isodose.clinical import finding
 from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.record import PatientRecord
 from isodose.events import contract
 from isodose.storage.database import Database
 from isodose.storage.tables import outbox
@@ -90,6 +91,23 @@ def test_a_withdrawal_tells_the_day_and_the_knowledge_that_changed(
         "No longer concluded. What changed: the day is 2026-11-24, it was 2026-11-23; the clinical knowledge "
         "is of another version."
     )
+
+
+def test_results_on_a_patient_who_was_merged_are_withdrawn_and_come_back_with_the_unmerge(
+    work: Work, decider: Decider, a_record: Any
+) -> None:
+    reassess(work, decider, [Due(a_record(1, 80), TODAY)])
+    first = _task(work)
+    merged = PatientRecord(patient_id="p1", version=2, replaced_by="p2")
+    assert reassess(work, decider, [Due(merged, TODAY)])
+    assert _task(work)["status"] == "cancelled"
+    told = _published(work)[-1]
+    assert (told["findings"], [one["resourceType"] for one in told["resources"]]) == ([], ["Task"])
+    kept = work.guidance.get("fitness", "p1")
+    assert kept is not None
+    assert (kept.due_on, kept.record_version) == (None, 2)
+    reassess(work, decider, [Due(a_record(3, 80), TODAY)])
+    assert (_task(work)["id"], _task(work)["status"]) == (first["id"], "requested")
 
 
 def test_a_decision_never_goes_back_to_an_older_record_or_day(

@@ -54,6 +54,18 @@ def test_one_patient_goes_and_another_whose_id_begins_the_same_stays(database: D
         assert rows(work) == others
 
 
+def test_who_was_merged_into_the_patient_goes_as_well(database: Database) -> None:
+    with database.begin() as conn:
+        work = work_at("http://127.0.0.1/fhir")(conn)
+        fill(work, "p3")
+        others = rows(work)
+        fill(work, "p20")
+        fill(work, "p4000")
+        work.identities.put(["p4000"], {"p4000": "p20"})
+        erase(conn, "p20")
+        assert rows(work) == others
+
+
 def test_a_pass_of_the_day_goes_on_where_it_stood_without_telling_who_was_last(database: Database) -> None:
     with database.begin() as conn:
         now = dt.datetime.now(dt.UTC)

@@ -85,7 +85,11 @@ class Decision:
 
 
 def decide(decider: Decider, record: PatientRecord, on: dt.date) -> Decision:
-    """The decision with its FHIR resources, each with its id. Pure; stores nothing."""
+    """The decision with its FHIR resources, each with its id; none on a patient who was merged into another.
+    Pure; stores nothing.
+    """
+    if record.replaced_by:
+        return Decision(record, on, [], [], [])
     findings = decider.decide(record, decider.knowledge, on)
     options, concluded = decider.conclude(record, findings, decider.knowledge, on, decider.base)
     resources = [_with_id(resource) for resource in concluded]

@@ -194,6 +194,7 @@ def _reason(work: Work, decider: Decider, decision: Decision, last: Guidance | N
 
 
 def _guidance(decider: Decider, decision: Decision) -> Guidance:
+    is_used = not decision.record.replaced_by
     return Guidance(
         service=decider.service,
         patient_id=decision.record.patient_id,
@@ -201,8 +202,8 @@ def _guidance(decider: Decider, decision: Decision) -> Guidance:
         knowledge_version=decider.knowledge.version,
         on=decision.on,
         digest=digest(decision),
-        due_on=decider.next_change(decision.record, decision.findings, decision.on),
-        state=decider.state(decision.record, decision.findings, decision.on),
+        due_on=decider.next_change(decision.record, decision.findings, decision.on) if is_used else None,
+        state=decider.state(decision.record, decision.findings, decision.on) if is_used else "",
     )
 
 

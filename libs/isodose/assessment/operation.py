@@ -13,7 +13,7 @@ from isodose.assessment.bundles import record_in
 from isodose.assessment.decider import Decider, Decision, decide
 from isodose.clinical.finding import Citation, Criterion, FactUsed, Finding, Option, Side
 from isodose.clinical.record import FactScalar, PatientRecord
-from isodose.fhir.errors import bad_request, not_found
+from isodose.fhir.errors import bad_request, not_found, unprocessable
 from isodose.fhir.references import target
 from isodose.fhir.rest import Call, Operation
 from isodose.fhir.validation import validate
@@ -114,6 +114,9 @@ def _asked(decider: Decider, parameters: Json, stored: Stored) -> tuple[PatientR
     record = stored(subject)
     if record is None:
         raise not_found("No record of this patient is stored here.", f"{given['subject'][1]}.valueReference")
+    if record.replaced_by:
+        said = f"This patient was merged into Patient/{record.replaced_by}; ask for that one."
+        raise unprocessable(said, f"{given['subject'][1]}.valueReference")
     return record, on, explain
 
 

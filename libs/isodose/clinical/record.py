@@ -159,7 +159,8 @@ class Problem(Struct, frozen=True):
 class PatientRecord(Struct, frozen=True):
     """All facts of one patient. `version` only grows per patient; content decides everything else.
 
-    `read` lists the references of all resources the record rests on, as `Type/id`.
+    `read` lists the references of all resources the record rests on, as `Type/id`. `replaced_by` is the
+    patient into whom this one was merged: the facts stand in that record, nothing is concluded from this one.
     """
 
     patient_id: str
@@ -175,6 +176,7 @@ class PatientRecord(Struct, frozen=True):
     operations: tuple[Operation, ...] = ()
     problems: tuple[Problem, ...] = ()
     read: tuple[str, ...] = ()
+    replaced_by: str = ""
 
     def of_scope(self, scope: Scope) -> tuple[Subject, ...]:
         return tuple(subject for subject in self.subjects if subject.scope == scope)

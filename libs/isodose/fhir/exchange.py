@@ -60,7 +60,8 @@ class Exchange:
     `open_work` opens a write transaction, `open_reading` one that only reads. `on_written` is called
     inside the
     transaction with every version that became current. `witness` is told of every access. When `closed`,
-    a request to which nobody gave access is refused.
+    a request to which nobody gave access is refused. `local` makes references to other servers with the same
+    ids references to this one.
     """
 
     open_work: Opener
@@ -69,6 +70,7 @@ class Exchange:
     witness: Witness | None
     max_bytes: int
     closed: bool
+    local: Callable[[bytes], bytes] = bytes
 
     def body(self) -> Callable[[Request], Awaitable[bytes]]:
         async def read_body(request: Request) -> bytes:
@@ -79,7 +81,7 @@ class Exchange:
     def resource(self, request: Request, content: bytes) -> Resource:
         check_accept(request)
         check_content_type(request)
-        return parse(content, self.max_bytes)
+        return parse(self.local(content), self.max_bytes)
 
     def reading(self, request: Request, interaction: str, run: Run, also: str = "") -> Response:
         """Answer from one snapshot; `also` is a media type that may be asked for besides FHIR's."""

@@ -24,7 +24,8 @@ _PAGE = 500
 def refuse_dangling(conn: Connection, base: str, changes: Sequence[Change]) -> None:
     """Raise 422 with the FHIRPath of each reference that must resolve and does not.
 
-    Must resolve: a Patient, a focus of an Observation, and every `urn:`. Results are exempt: a decision
+    Must resolve: a Patient, a focus of an Observation, and every `urn:`; not the other Patient of a link, who
+    may come later (decision 29). Results are exempt: a decision
     service holds results on patients that only the ingesting service stores.
     """
     arriving = {(change.type, change.id) for change in changes if change.content is not None}
@@ -50,10 +51,11 @@ def _needed(kind: str, data: dict[str, Any], base: str) -> tuple[set[Key], bool]
     """What must be there, and whether something cannot be: a `urn:` that no entry of the bundle has."""
     needed: set[Key] = set()
     hopeless = False
+    linked = _linked(kind, data)
     for reference in pointers(data):
         if reference.startswith("urn:"):
             hopeless = True
-        elif "Patient/" in reference:
+        elif "Patient/" in reference and reference not in linked:
             found = target(reference, base)
             if found is not None and found[0] == "Patient":
                 needed.add(found)
@@ -63,6 +65,12 @@ def _needed(kind: str, data: dict[str, Any], base: str) -> tuple[set[Key], bool]
             if found is not None:
                 needed.add(found)
     return needed, hopeless
+
+
+def _linked(kind: str, data: dict[str, Any]) -> set[str]:
+    """Other Patients that a Patient names as the same person."""
+    links = data.get("link", []) if kind == "Patient" else []
+    return {link["other"]["reference"] for link in links if link.get("other", {}).get("reference")}
 
 
 def _present(conn: Connection, wanted: Iterable[Key]) -> set[Key]:

@@ -20,6 +20,7 @@ from isodose.fhir.search_parameters import patient_of
 from isodose.fhir.search_query import parse
 from isodose.fhir.store import Change, ResourceStore
 from isodose.fhir.stored import Stored
+from isodose.storage.identities import Identities
 from isodose.storage.tables import resource as current
 
 # Types that belong to no patient, which a patient's own token may read to understand what refers to them.
@@ -43,6 +44,7 @@ class LimitedStore(ResourceStore):
         super().__init__(unlimited.conn, unlimited.base, unlimited.clock)
         self.unlimited = unlimited
         self.access = access
+        self._survivors: dict[str, str] = {}
 
     def require(self, right: Right, type: str | None = None) -> None:
         if type is not None:
@@ -70,7 +72,8 @@ class LimitedStore(ResourceStore):
             stored.id if stored.type == "Patient" else patient_of(stored.type, stored.resource(), self.base)
         )
         return any(
-            not grant.query and (whose == grant.patient if whose is not None else stored.type in OF_NOBODY)
+            not grant.query
+            and (self._known_as(whose) == grant.patient if whose is not None else stored.type in OF_NOBODY)
             for grant in grants
         )
 
@@ -124,6 +127,13 @@ class LimitedStore(ResourceStore):
         if whose not in own or named - own:
             raise _outside(change)
 
+    def _known_as(self, patient: str) -> str:
+        """The patient whose record holds what is about this one: another, where the two were merged."""
+        if patient not in self._survivors:
+            found = Identities(self.conn).survivors([patient])
+            self._survivors[patient] = found.get(patient, patient)
+        return self._survivors[patient]
+
     def _whose(self, kind: str, id: str, data: dict[str, Any]) -> str | None:
         return id if kind == "Patient" else patient_of(kind, data, self.base)
 
@@ -170,7 +180,8 @@ class LimitedStore(ResourceStore):
     def _within(self, grant: Grant, kind: str) -> ColumnElement[bool]:
         limits: list[ColumnElement[bool]] = []
         if grant.patient is not None:
-            own = current.c.patient_id == grant.patient
+            replaced = and_(current.c.type == "Patient", current.c.id == grant.patient)
+            own = or_(current.c.patient_id == grant.patient, replaced)
             limits.append(or_(own, current.c.patient_id.is_(None)) if kind in OF_NOBODY else own)
         if grant.query:
             criteria = parse(kind, grant.query, strict=True).criteria
@@ -186,6 +197,8 @@ def _unlimited(grant: Grant) -> bool:
 def _in_compartment(one: Stored, grant: Grant) -> bool:
     if grant.patient is None or one.patient_id == grant.patient:
         return True
+    if one.type == "Patient" and one.id == grant.patient:
+        return True  # merged into another, as it says; all else is in the other's record
     return one.patient_id is None and one.type in OF_NOBODY
 
 

@@ -14,6 +14,7 @@ from isodose.fhir import endpoints
 from isodose.fhir.exchange import Exchange, OnWritten, Opener, Witness
 from isodose.fhir.failures import install_error_handlers
 from isodose.fhir.operations import Call, HasResources, Operation
+from isodose.fhir.references import relative_to
 from isodose.fhir.resources import BASE, MAX_BODY
 
 __all__ = ["Call", "HasResources", "Operation", "fhir_router", "install_error_handlers"]
@@ -57,13 +58,16 @@ def fhir_router(
     witness: Witness | None = None,
     smart: dict[str, Any] | None = None,
     canonical: str = BASE,
+    others: Sequence[str] = (),
 ) -> APIRouter:
     """The FHIR API of one service at `prefix`; `base` is the URL by which others know it.
 
-    `open_work` opens a write transaction, `open_reading` one that only reads. `on_written` is called inside
-    the transaction with every version that became current, `witness` after every access. `smart` is the
-    configuration that tells clients where tokens come from; with it, nothing but that and /metadata is
-    answered to a request that was not given access. `canonical` is the base of the definitions of our own.
+    `open_work` opens a write transaction, `open_reading` one that only reads. `on_written` is called
+    inside the transaction with every version that became current, `witness` after every access. `smart`
+    is the configuration that tells clients where tokens come from; with it, nothing but that and
+    /metadata is answered to a request that was not given access. `canonical` is the base of the
+    definitions of our own. `others` are servers whose resources have the same ids here: references to
+    them are taken as references to this one.
     """
     exchange = Exchange(
         open_work=open_work,
@@ -72,6 +76,7 @@ def fhir_router(
         witness=witness,
         max_bytes=max_bytes,
         closed=smart is not None,
+        local=relative_to(*others),
     )
     router = APIRouter(prefix=prefix)
     body = Depends(exchange.body())

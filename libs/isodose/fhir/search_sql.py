@@ -183,9 +183,10 @@ def _fitting_ids(store: Reading, kind: str, criterion: Criterion, column: Key) -
 
 def _through(store: Reading, parameter: Parameter, source: str, kind: str, inner: Criterion) -> Condition:
     """A chained search: the reference points to a resource that fits."""
-    fitting = _fitting_ids(store, kind, inner, current.c.id)
     if parameter.kind == "patient":
-        return current.c.patient_id.in_(fitting) if kind == "Patient" else false()
+        known_as = _fitting_ids(store, kind, inner, current.c.patient_id)
+        return current.c.patient_id.in_(known_as) if kind == "Patient" else false()
+    fitting = _fitting_ids(store, kind, inner, current.c.id)
     pointing = select(search_index.c.id).where(
         search_index.c.type == source,
         search_index.c.param == parameter.name,

@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import Row, delete, select, tuple_
 
 from isodose.fhir import errors
+from isodose.fhir.belonging import Identifier, arriving_as, names_of, owner
 from isodose.fhir.dates import bounds
 from isodose.fhir.integrity import refuse_dangling
 from isodose.fhir.reading import PAGE, Key, Origin, Reading
@@ -112,14 +113,16 @@ class ResourceStore(Reading):
     def write(self, changes: Sequence[Change]) -> list[Stored]:
         """All the changes at once, or none: raises FhirError before anything is written.
 
-        Refused: dangling references (422), a stale `if_match` (412), or overtaken (409).
+        Refused: dangling references, a patient named by an identifier that nobody has (422), a stale
+        `if_match` (412), or overtaken (409).
         Content equal to the current makes no new version; an older message goes to history only.
         """
         before = self._rows([(change.type, change.id) for change in changes], lock=True)
         refuse_dangling(self.conn, self.base, changes)
         now = self.clock()
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        batch = _Batch(self, now)
+        people = [c.content.data | {"id": c.id} for c in changes if c.content and c.type == "Patient"]
+        batch = _Batch(self, now, arriving_as(people))
         results = [batch.add(change, before.get((change.type, change.id))) for change in changes]
         batch.flush()
         return results
@@ -128,9 +131,10 @@ class ResourceStore(Reading):
 class _Batch:
     """The rows that one batch of changes puts into the three tables."""
 
-    def __init__(self, store: ResourceStore, now: datetime) -> None:
+    def __init__(self, store: ResourceStore, now: datetime, arriving: Mapping[Identifier, set[str]]) -> None:
         self.store = store
         self.now = now
+        self.arriving = arriving
         self.current: list[tuple[Any, ...]] = []
         self.versions: list[tuple[Any, ...]] = []
         self.index: list[tuple[Any, ...]] = []
@@ -183,7 +187,16 @@ class _Batch:
     def _patient(self, change: Change, content: Resource) -> str | None:
         if change.type == "Patient":
             return change.id
-        return patient_of(change.type, content.data, self.store.base) or change.patient_id
+        known = patient_of(change.type, content.data, self.store.base) or change.patient_id
+        if known is not None or change.origin == "result":
+            return known
+        names = names_of(change.type, content.data)
+        if not names:
+            return None
+        try:
+            return owner(self.store.conn, names, self.arriving)
+        except errors.FhirError as error:
+            raise error.under(change.path) from None
 
     def _keep(self, stored: Stored, source: str | None) -> None:
         body, updated = stored.body.decode(), instant(stored.last_updated)

@@ -26,6 +26,7 @@ from isodose.clinical.record import (
 )
 from isodose.clinical.terminology import Coding, codings, words_of
 from isodose.clinical.timeline import possible_days
+from isodose.fhir.links import merges, survivors
 
 Resource = Mapping[str, Any]
 RESULT_SYSTEM_END = "/NamingSystem/result"
@@ -74,14 +75,20 @@ class Chart:
 
     def __init__(self, patient_id: str, resources: Iterable[Resource]) -> None:
         self.patient_id = patient_id
+        given = list(_each_once(resources))
+        self.also = _merged_into(patient_id, (resource for _, resource in given))
+        self.merged: list[str] = []
         self.by_ref: dict[str, Resource] = {}
         self.of_other_patients: list[str] = []
         self._by_type: dict[str, list[Resource]] = {}
         self._codes: dict[int, list[Coding]] = {}
         self._words: dict[int, str] = {}
         mine = f"Patient/{patient_id}"
-        for ref, resource in _each_once(resources):
+        for ref, resource in given:
             if resource.get("identifier") is not None and _is_result(resource):
+                continue
+            if self.also and resource.get("resourceType") == "Patient" and resource.get("id") in self.also:
+                self.merged.append(ref)
                 continue
             if self._is_of_another(resource, mine):
                 self.of_other_patients.append(ref)
@@ -123,8 +130,8 @@ class Chart:
         holder = resource.get("subject") or resource.get("patient")
         if isinstance(holder, dict) and holder.get("reference") == mine:
             return False
-        subject = target_of(holder)
-        return subject.startswith("Patient/") and subject != mine
+        kind, _, identity = target_of(holder).partition("/")
+        return kind == "Patient" and identity != self.patient_id and identity not in self.also
 
 
 def _each_once(resources: Iterable[Resource]) -> Iterator[tuple[str, Resource]]:
@@ -155,6 +162,16 @@ def _recency(resource: Resource) -> tuple[int, str, bytes]:
     version = str(meta.get("versionId", ""))
     number = int(version) if version.isdigit() else -1
     return number, str(meta.get("lastUpdated", "")), orjson.dumps(resource, option=orjson.OPT_SORT_KEYS)
+
+
+def _merged_into(patient_id: str, resources: Iterable[Resource]) -> frozenset[str]:
+    """Patients whose record is this one's now, as the Patients among the resources say."""
+    people = [r for r in resources if r.get("resourceType") == "Patient" and r.get("id")]
+    if not patient_id or not any(person.get("link") for person in people):
+        return frozenset()
+    links = [link for person in people for link in merges(person, "")]
+    known = survivors(links, [str(person["id"]) for person in people])
+    return frozenset(one for one, survivor in known.items() if survivor == patient_id)
 
 
 def _is_result(resource: Resource) -> bool:

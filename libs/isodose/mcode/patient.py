@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from isodose.mcode.chart import Chart, Reading, day, reference_to
+from isodose.mcode.chart import Chart, Reading, Resource, day, items, reference_to, target_of
 
 Sex = Literal["female", "male", "other", "unknown"]
 _SEXES: dict[str, Sex] = {"female": "female", "male": "male", "other": "other"}
@@ -32,5 +32,20 @@ def read(chart: Chart, reading: Reading) -> Person:
         reading.problem(
             "date-unreadable", "The birth date is not a date", reference_to(patient), "Patient.birthDate"
         )
+    reading.read.update(chart.merged)
+    _links(chart, reading, patient)
     deceased = bool(patient.get("deceasedBoolean")) or bool(patient.get("deceasedDateTime"))
     return Person(born.year if born else None, _SEXES.get(str(patient.get("gender")), "unknown"), deceased)
+
+
+def _links(chart: Chart, reading: Reading, patient: Resource) -> None:
+    """Links to the same person elsewhere that did not make this record whole."""
+    source = reference_to(patient)
+    for link in items(patient.get("link")):
+        other = target_of(link.get("other")).partition("/")[2]
+        if link.get("type") in ("refer", "seealso"):
+            said = "The EHR keeps another record of this person, which is not part of this one"
+            reading.problem("other-record", said, source, "Patient.link")
+        elif other not in chart.also:
+            said = "The EHR merged this patient with one who is not here, or its links disagree"
+            reading.problem("merge-unclear", said, source, "Patient.link")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, or_, select, tuple_, update
 
+from isodose.storage.identities import Identities
 from isodose.storage.tables import (
     audit_event,
     audit_patient,
@@ -23,6 +24,7 @@ from isodose.storage.tables import (
     guidance,
     job,
     knowledge_version,
+    merged_patient,
     outbox,
     patient_read,
     patient_record,
@@ -37,9 +39,10 @@ _OF_RESOURCES = (resource, resource_version, search_index, conditional_identity)
 _OF_PATIENTS = (patient_record, record_version, guidance, decision, patient_read, bulk_patient)
 _OF_MESSAGES = (outbox, dead_letter, job)
 _BY_TEXT = (bulk_line, day_pass)
+_OF_MERGES = (merged_patient,)
 _AUDIT = (audit_event, audit_patient)
 _OF_NOBODY = (knowledge_version, consumed_position, ehr_subscription, bulk_export, bulk_file)
-KNOWN = (*_OF_RESOURCES, *_OF_PATIENTS, *_OF_MESSAGES, *_BY_TEXT, *_AUDIT, *_OF_NOBODY)
+KNOWN = (*_OF_RESOURCES, *_OF_PATIENTS, *_OF_MESSAGES, *_BY_TEXT, *_OF_MERGES, *_AUDIT, *_OF_NOBODY)
 """Every table there is: one that is not here is not thought of when a patient is erased."""
 _AT_ONCE = 200
 
@@ -55,12 +58,14 @@ class Related:
 def erase(conn: Connection, patient_id: str, also: Related = Related()) -> int:
     """Delete every row about the patient, and what is `also`; how many rows.
 
-    A resource that was another patient's before loses the versions that name this one. Audit events stay: who
-    looked at whom has to be told for as long as the law asks. Whoever calls holds the lock of the patient.
+    Who was merged into the patient goes as well. A resource that was another patient's before loses the
+    versions that name this one. Audit events stay: who looked at whom has to be told for as long as the law
+    asks. Whoever calls holds the lock of the patient.
     """
     own = select(resource.c.type, resource.c.id).where(resource.c.patient_id == patient_id)
     keys = sorted({(row.type, row.id) for row in conn.execute(own)} | set(also.resources))
-    rows = 0
+    rows = sum(erase(conn, one) for one in Identities(conn).merged_into(patient_id))
+    rows += conn.execute(delete(merged_patient).where(merged_patient.c.patient_id == patient_id)).rowcount
     for start in range(0, len(keys), _AT_ONCE):
         rows += _resources(conn, keys[start : start + _AT_ONCE])
     named = resource_version.c.body.contains(f'Patient/{patient_id}"', autoescape=True)

@@ -105,6 +105,15 @@ patient_record = Table(
     Column("content", Text, nullable=False),
 )
 
+merged_patient = Table(
+    "merged_patient",
+    metadata,
+    Column("patient_id", String(64), primary_key=True),
+    Column("survivor", String(64), nullable=False),
+    Index(None, "survivor"),
+)
+"""Patients who were merged into another, whose record is used in their place."""
+
 guidance = Table(
     "guidance",
     metadata,

@@ -1,4 +1,4 @@
-"""How far each Bulk Data export of an EHR is read."""
+"""How far each Bulk Data export of an EHR is read, and which patients the EHR merged into which."""
 
 from __future__ import annotations
 
@@ -60,8 +60,15 @@ def upgrade() -> None:
         sa.Column("patient_id", sa.String(64), nullable=False),
         sa.PrimaryKeyConstraint("export", "patient_id", name="pk_bulk_patient"),
     )
+    op.create_table(
+        "merged_patient",
+        sa.Column("patient_id", sa.String(64), nullable=False),
+        sa.Column("survivor", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("patient_id", name="pk_merged_patient"),
+    )
+    op.create_index("ix_merged_patient_survivor", "merged_patient", ["survivor"])
 
 
 def downgrade() -> None:
-    for table in ("bulk_patient", "bulk_line", "bulk_file", "bulk_export"):
+    for table in ("merged_patient", "bulk_patient", "bulk_line", "bulk_file", "bulk_export"):
         op.drop_table(table)
