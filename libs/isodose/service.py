@@ -17,7 +17,7 @@ import httpx
 import msgspec
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
@@ -47,6 +47,7 @@ from isodose.security.listening import OpenDoorError, refuse_open_door
 from isodose.settings import Settings
 from isodose.storage.database import Database, SchemaMismatch
 from isodose.telemetry import Observed, Signals, Telemetry, Traced
+from isodose.telemetry.metrics import Metrics
 from isodose.work import Work, work_at
 
 __all__ = ["RefusalError", "Running", "Service", "Work", "build_app", "refuse"]
@@ -65,7 +66,8 @@ class Service:
     `definitions` are resources that are the same for every patient, stored when it starts. `handlers` are by
     topic; `operations` are those of its FHIR API; `on_written` is called in the transaction of every FHIR
     write with what was written; `own_routes` makes routes that need the service's state, `jobs` the
-    handlers of what is to be done at other systems, by kind. A service that keeps no state has `routers`
+    handlers of what is to be done at other systems, by kind; `measure` brings its own gauges up to date. A
+    service that keeps no state has `routers`
     alone: no FHIR API, no database, no log.
     """
 
@@ -83,6 +85,7 @@ class Service:
     own_routes: Callable[[Running], APIRouter] | None = None
     jobs: Callable[[Running], Mapping[str, jobs.Handler]] | None = None
     also_erased: AlsoErased | None = None
+    measure: Callable[[Connection, Metrics], None] | None = None
     keeps_state: bool = True
 
 
@@ -222,6 +225,8 @@ class Running:
             if self._population is not None:
                 self._population.measure(self.work(conn))
             stand = jobs.standing(conn, self.jobs.kinds) if self.jobs is not None else {}
+            if self.service.measure is not None:
+                self.service.measure(conn, metrics)
         for kind, one in stand.items():
             metrics.jobs_waiting.labels(name, kind).set(one.waiting)
             metrics.jobs_oldest.labels(name, kind).set(one.oldest.total_seconds())

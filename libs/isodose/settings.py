@@ -138,6 +138,11 @@ class Settings(BaseSettings):
     ehr_requests_per_minute: int = Field(
         default=600, ge=0, description="requests a minute to that EHR by one process; 0: no limit"
     )
+    write_back_types: Names = Field(
+        default=(),
+        description="types of results that are written to that EHR, of CarePlan, ServiceRequest, Task, "
+        "RiskAssessment, DetectedIssue, RequestGroup, GuidanceResponse; empty: none",
+    )
     notification_secret_file: Path | None = Field(
         default=None,
         description="a file with the secrets by which the EHR's notifications are known, one a line: the "
@@ -178,7 +183,14 @@ class Settings(BaseSettings):
         description="where traces are sent; empty: nowhere",
     )
 
-    @field_validator("knowledge_enable", "ehr_fhir_servers", "smart_audience", "cors_origins", mode="before")
+    @field_validator(
+        "knowledge_enable",
+        "ehr_fhir_servers",
+        "smart_audience",
+        "cors_origins",
+        "write_back_types",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from all_in_one.commands import data, from_ehr, over_time, starting, subscriptions, upkeep
+from all_in_one.commands import data, from_ehr, over_time, starting, subscriptions, upkeep, write_back
 
 app = typer.Typer(
     help="Isodose: decision support for stereotactic radiosurgery of brain metastases.",
@@ -42,3 +42,9 @@ told.command("renew")(subscriptions.renew)
 told.command("list")(subscriptions.list_subscriptions)
 told.command("remove")(subscriptions.remove)
 app.add_typer(told, name="subscriptions")
+
+written = typer.Typer(help="Results that are written to the EHR.")
+written.command("list")(write_back.list_unsettled)
+written.command("settle")(write_back.settle)
+written.command("all")(write_back.everything)
+app.add_typer(written, name="write-back")

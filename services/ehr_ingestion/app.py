@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import httpx
 from fastapi import APIRouter
+from sqlalchemy import Connection
 
 from ehr_ingestion.api import claims
 from ehr_ingestion.connection import ehr_of
@@ -16,15 +17,19 @@ from ehr_ingestion.intake.operations import operations
 from ehr_ingestion.notifications.fetching import Fetching
 from ehr_ingestion.notifications.registering import registrar_of, watching
 from ehr_ingestion.notifications.routes import notifications
+from ehr_ingestion.write_back import ledger
+from ehr_ingestion.write_back.writing import ORDER, WriteBack
 from isodose.assessment.published import words_of_all
 from isodose.events.jobs import Handler
 from isodose.security.gate import GateError
 from isodose.service import Running, Service
 from isodose.settings import Settings
+from isodose.telemetry.metrics import Metrics
 
 
 def service(settings: Settings, ehr_transport: httpx.BaseTransport | None = None) -> Service:
-    """`ehr_transport` takes the place of the network on the way to the EHR."""
+    """`ehr_transport` takes the place of the network on the way to the EHR. Raises `GateError`."""
+    _refuse_unwritable(settings)
 
     def routes(running: Running) -> APIRouter:
         router = claims(running)
@@ -40,11 +45,12 @@ def service(settings: Settings, ehr_transport: httpx.BaseTransport | None = None
         title="Isodose: the one record per patient",
         description="FHIR R4 of what the EHR sent and of what the decision services concluded",
         port=8001,
-        handlers=handlers(),
+        handlers=handlers(settings),
         on_written=follow,
         operations=operations(settings.canonical_base, settings.today),
         own_routes=routes,
         jobs=jobs,
+        measure=_measure,
         definitions=[*words_of_all(settings.canonical_base), *definitions(settings.canonical_base)],
     )
 
@@ -58,4 +64,22 @@ def _at_the_ehr(running: Running, transport: httpx.BaseTransport | None) -> Mapp
     if client is None:
         return {}
     registrar = registrar_of(client, running.database, running.settings)
-    return {**Fetching(running, client).handlers(), **watching(running, registrar)}
+    return {
+        **Fetching(running, client).handlers(),
+        **watching(running, registrar),
+        **WriteBack(running, client, running.settings.write_back_types).handlers(),
+    }
+
+
+def _measure(conn: Connection, metrics: Metrics) -> None:
+    for state, many in ledger.counted(conn).items():
+        metrics.write_back.labels("ehr_ingestion", state).set(many)
+
+
+def _refuse_unwritable(settings: Settings) -> None:
+    """Raise `GateError` for settings that ask for what is not written."""
+    unknown = sorted(set(settings.write_back_types) - set(ORDER))
+    if unknown:
+        raise GateError(f"ISODOSE_WRITE_BACK_TYPES names {unknown[0]}; known are {', '.join(ORDER)}")
+    if settings.write_back_types and not settings.ehr_fhir_url:
+        raise GateError("ISODOSE_WRITE_BACK_TYPES needs ISODOSE_EHR_FHIR_URL")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from ehr_ingestion.write_back.writing import ask_for
 from isodose.events.consumer import Handler
 from isodose.events.contract import Event
 from isodose.service import Work
+from isodose.settings import Settings
 from isodose.storage.records import Guidance
 
 
@@ -28,10 +31,11 @@ class _Told(msgspec.Struct, frozen=True, rename="camel"):
 _told = msgspec.json.Decoder(_Told)
 
 
-def fold_guidance(work: Work, events: Sequence[Event]) -> None:
+def fold_guidance(work: Work, events: Sequence[Event], write_back: bool = False) -> None:
     """Store the results of decisions, unless decisions on newer records or later days are here.
 
-    What was decided on a patient who was erased meanwhile is not taken up again.
+    What was decided on a patient who was erased meanwhile is not taken up again. With `write_back` results
+    are asked to be brought to the EHR too.
     """
     newest: dict[tuple[str, str], _Told] = {}
     for event in events:
@@ -47,6 +51,8 @@ def fold_guidance(work: Work, events: Sequence[Event]) -> None:
     for one in counting:
         results.setdefault(one.patient_id, []).extend(newest[one.service, one.patient_id].resources)
     work.resources.put_results(results)
+    if write_back:
+        ask_for(work.conn, [*results])
 
 
 def _guidance(told: _Told) -> Guidance:
@@ -60,5 +66,6 @@ def _guidance(told: _Told) -> Guidance:
     )
 
 
-def handlers() -> Mapping[str, Handler]:
-    return {"isodose.guidance.v1": fold_guidance}
+def handlers(settings: Settings) -> Mapping[str, Handler]:
+    write_back = bool(settings.write_back_types and settings.ehr_fhir_url)
+    return {"isodose.guidance.v1": partial(fold_guidance, write_back=write_back)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +14,33 @@ import pytest
 from ehr_ingestion.app import service
 from isodose.service import build_app
 from isodose.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def defined_template(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, serving: ModuleType
+) -> Path:
+    """A database in which ehr_ingestion has stored its definitions, which is most of what a start costs."""
+    directory = tmp_path_factory.mktemp("defined")
+    path = directory / "template.db"
+    shutil.copyfile(sqlite_template, path)
+    log = f"sqlite:///{directory / 'events.db'}"
+    settings = Settings(database_url=f"sqlite:///{path}", event_log_url=log)
+    with serving.served(build_app(service(settings), settings)):
+        pass
+    return path
+
+
+@pytest.fixture
+def new_defined(defined_template: Path, tmp_path: Path) -> Callable[[], str]:
+    """Makes a database of the test's own in which the definitions are stored, and returns its URL."""
+
+    def make() -> str:
+        path = tmp_path / f"{secrets.token_hex(6)}.db"
+        shutil.copyfile(defined_template, path)
+        return f"sqlite:///{path}"
+
+    return make
 
 
 @pytest.fixture

@@ -119,21 +119,21 @@ def brought(resource: Json) -> Json:
     }
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["defined"])
 def database_url(request: pytest.FixtureRequest) -> str:
     made: str = request.getfixturevalue(f"new_{request.param}")()
     return made
 
 
 both = pytest.mark.parametrize(
-    "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+    "database_url", ["defined", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
 )
 
 
 @pytest.fixture
-def ehr(tmp_path: Path, new_sqlite: Callable[[], str], serving: Any) -> Iterator[Ehr]:
+def ehr(tmp_path: Path, new_defined: Callable[[], str], serving: Any) -> Iterator[Ehr]:
     log = f"sqlite:///{tmp_path / 'ehr-events.db'}"
-    settings = Settings(database_url=new_sqlite(), event_log_url=log, public_url=EHR.removesuffix("/fhir"))
+    settings = Settings(database_url=new_defined(), event_log_url=log, public_url=EHR.removesuffix("/fhir"))
     with serving.served(build_app(service(settings), settings)) as client:
         played = Ehr(client)
         played.put(PATIENT)

@@ -341,3 +341,47 @@ bulk_patient = Table(
     Column("patient_id", String(64), primary_key=True),
 )
 """Patients whose records have yet to follow what was read of them."""
+
+written_back = Table(
+    "written_back",
+    metadata,
+    Column("type", String(64), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("patient_id", String(64), nullable=False),
+    Column("remote", String(160), nullable=False),
+    Column("etag", String(128), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("tried", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "patient_id"),
+    Index(None, "state"),
+)
+"""What of the results, and of the patients they are about, is at the EHR: where, and what was last sent."""
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("asked", Text, nullable=False),
+    Column("access", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("last", BigInteger, nullable=False),
+    Column("delivered", BigInteger, nullable=False),
+    Column("told_at", Instant),
+)
+"""Who is told of new results, by the id of the Subscription: what was asked for, its headers included, with
+which rights, and how far they were told."""
+
+subscriber_event = Table(
+    "subscriber_event",
+    metadata,
+    Column("subscription_id", String(64), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("focus", String(160), nullable=False),
+    Column("context", Text, nullable=False),
+    Column("patient_id", String(64), nullable=False),
+    Index(None, "at"),
+)

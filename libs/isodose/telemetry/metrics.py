@@ -113,6 +113,12 @@ class Metrics:
             ("service",),
             registry=r,
         )
+        self.write_back = Gauge(
+            "isodose_write_back_results",
+            "Results at the EHR: written, in conflict with a change there, or refused",
+            ("service", "state"),
+            registry=r,
+        )
         self.decisions = Counter(
             "isodose_decisions",
             "Decisions on stored or given records: complete, data-required or failed",

@@ -1,0 +1,362 @@
+"""Results stand at the EHR once, about the right patient, follow what changes, and overwrite nobody.
+
+The EHR is played by a FHIR server of our own, which knows conditional creates, versions and If-Match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import delete
+
+from ehr_ingestion.app import service
+from ehr_ingestion.ehr_client import EhrClient
+from ehr_ingestion.handlers import fold_guidance
+from ehr_ingestion.write_back import ledger
+from ehr_ingestion.write_back.patients import patient_at
+from ehr_ingestion.write_back.writing import overwriting
+from isodose.events import contract, jobs
+from isodose.events.jobs import GiveUpError
+from isodose.service import build_app
+from isodose.settings import Settings
+from isodose.storage.database import Database
+from isodose.storage.tables import written_back
+
+Json = dict[str, Any]
+EHR = "https://ehr.example/fhir"
+BASE = "https://isodose.example/fhir"
+TYPES = ("CarePlan", "ServiceRequest", "Task", "DetectedIssue", "RequestGroup")
+MRN = [{"system": "urn:mrn", "value": "77"}]
+PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-05-01", "identifier": MRN}
+
+
+class Ehr(httpx.BaseTransport):
+    """A FHIR server in this process; `answers` come first for writes, `sent` keeps what was written."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.answers: list[httpx.Response] = []
+        self.sent: list[str] = []
+        self.refuses = ""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.raw_path.decode()
+        if request.method in ("POST", "PUT"):
+            self.sent.append(f"{request.method} {path.removeprefix('/fhir/').partition('/')[0]}")
+            if self.refuses and self.sent[-1].endswith(self.refuses):
+                return httpx.Response(422, json={"resourceType": "OperationOutcome"})
+            if self.answers:
+                return self.answers.pop(0)
+        answer = self.client.request(
+            request.method, path, content=request.read(), headers=dict(request.headers)
+        )
+        return httpx.Response(answer.status_code, content=answer.content, headers=dict(answer.headers))
+
+    def holds(self, kind: str) -> list[Json]:
+        answer = self.client.get(f"/fhir/{kind}?_sort=_id").json()
+        return [entry["resource"] for entry in answer.get("entry", [])]
+
+    def put(self, resource: Json) -> None:
+        url = f"/fhir/{resource['resourceType']}/{resource['id']}"
+        assert self.client.put(url, json=resource).status_code in (200, 201)
+
+
+def result(kind: str, key: str, **more: Any) -> Json:
+    identifier = [{"system": f"{BASE}/NamingSystem/result", "value": key}]
+    subject = {"Task": "for", "DetectedIssue": "patient"}.get(kind, "subject")
+    intent = {} if kind in ("DetectedIssue", "RiskAssessment") else {"intent": "proposal"}
+    made = {"resourceType": kind, "id": key, "identifier": identifier, "status": "active", **intent}
+    return made | {subject: {"reference": "Patient/p1"}} | more
+
+
+def results(**issue: Any) -> list[Json]:
+    """A plan with an order and a task that point to each other, options, an alert, and what is not
+    written.
+    """
+    return [
+        result(
+            "CarePlan",
+            "plan",
+            activity=[{"reference": {"reference": "ServiceRequest/mri"}}],
+            supportingInfo=[{"reference": "RiskAssessment/risk"}, {"reference": "Procedure/course"}],
+        ),
+        result("ServiceRequest", "mri", status="draft", basedOn=[{"reference": "CarePlan/plan"}]),
+        result("Task", "book", status="requested", focus={"reference": "ServiceRequest/mri"}),
+        result("RiskAssessment", "risk", status="final"),
+        result(
+            "RequestGroup",
+            "options",
+            action=[
+                {"title": "SRS", "resource": {"reference": f"{BASE}/ActivityDefinition/srs", "display": "x"}}
+            ],
+        ),
+        result("DetectedIssue", "alert", **({"status": "final", "detail": "as it was"} | issue)),
+    ]
+
+
+def decided(version: int, resources: list[Json]) -> contract.Event:
+    data = {
+        "patientId": "p1",
+        "service": "are_surveillance",
+        "recordVersion": version,
+        "knowledgeVersion": "k",
+        "on": "2026-11-23",
+        "findings": [],
+        "options": [],
+        "resources": resources,
+    }
+    return contract.guidance("isodose.surveillance.planned", "are_surveillance", data, "p1")
+
+
+@pytest.fixture(params=["defined"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    made: str = request.getfixturevalue(f"new_{request.param}")()
+    return made
+
+
+both = pytest.mark.parametrize(
+    "database_url", ["defined", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
+
+
+@pytest.fixture
+def ehr(tmp_path: Path, new_defined: Callable[[], str], serving: Any) -> Iterator[Ehr]:
+    log = f"sqlite:///{tmp_path / 'ehr-events.db'}"
+    settings = Settings(database_url=new_defined(), event_log_url=log, public_url=EHR.removesuffix("/fhir"))
+    with serving.served(build_app(service(settings), settings)) as client:
+        played = Ehr(client)
+        played.put(PATIENT)
+        yield played
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=database_url,
+        event_log_url=f"sqlite:///{tmp_path / 'events.db'}",
+        public_url="http://127.0.0.1",
+        ehr_fhir_url=EHR,
+        ehr_requests_per_minute=0,
+        write_back_types=TYPES,
+    )
+
+
+@pytest.fixture
+def client(settings: Settings, ehr: Ehr, serving: Any) -> Iterator[Any]:
+    with serving.served(build_app(service(settings, ehr), settings)) as running:
+        assert running.put("/fhir/Patient/p1", json=PATIENT).status_code == 201
+        yield running
+
+
+@pytest.fixture
+def tell(client: Any, database: Database, serving: Any) -> Callable[..., None]:
+    """Fold a decision in, and wait until its results are at the EHR or were refused there."""
+
+    def told(version: int, resources: list[Json]) -> None:
+        running = client.app.state.running
+        with running.transaction() as work:
+            fold_guidance(work, [decided(version, resources)], write_back=True)
+        serving.eventually(lambda: settled(database))
+
+    return told
+
+
+def settled(database: Database) -> bool:
+    with database.read() as conn:
+        return jobs.standing(conn, ["write-back"])["write-back"].waiting == 0
+
+
+def entry(database: Database, kind: str, id: str) -> ledger.Entry:
+    with database.read() as conn:
+        found = ledger.get(conn, kind, id)
+    assert found is not None
+    return found
+
+
+@both
+def test_each_result_stands_at_the_ehr_once_and_points_to_what_is_there(
+    tell: Callable[..., None], ehr: Ehr
+) -> None:
+    for version in (1, 1, 2):
+        tell(version, results())
+    [plan], [order], [task] = ehr.holds("CarePlan"), ehr.holds("ServiceRequest"), ehr.holds("Task")
+    assert plan["activity"] == [{"reference": {"reference": f"ServiceRequest/{order['id']}"}}]
+    assert order["basedOn"] == [{"reference": f"CarePlan/{plan['id']}"}]
+    assert task["focus"] == {"reference": f"ServiceRequest/{order['id']}"}
+    assert plan["identifier"] == [{"system": f"{BASE}/NamingSystem/result", "value": "plan"}]
+    assert sorted(ehr.sent) == sorted([*(f"POST {kind}" for kind in TYPES), "PUT CarePlan"])
+
+
+def test_what_is_not_written_is_pointed_to_by_its_identifier_and_the_ehrs_by_its_own_id(
+    tell: Callable[..., None], ehr: Ehr
+) -> None:
+    tell(1, results())
+    [plan], [group] = ehr.holds("CarePlan"), ehr.holds("RequestGroup")
+    risk = {"system": f"{BASE}/NamingSystem/result", "value": "risk"}
+    assert plan["supportingInfo"] == [
+        {"type": "RiskAssessment", "identifier": risk},
+        {"reference": "Procedure/course"},
+    ]
+    address = {"system": "urn:ietf:rfc:3986", "value": f"{BASE}/ActivityDefinition/srs"}
+    assert group["action"][0]["resource"] == {"identifier": address, "display": "x"}
+    assert ehr.holds("RiskAssessment") == []
+
+
+def test_only_what_changed_is_sent_again(tell: Callable[..., None], ehr: Ehr) -> None:
+    tell(1, results())
+    ehr.sent.clear()
+    tell(2, results(detail="changed"))
+    assert ehr.sent == ["PUT DetectedIssue"]
+    [issue] = ehr.holds("DetectedIssue")
+    assert (issue["detail"], issue["meta"]["versionId"]) == ("changed", "2")
+
+
+def test_a_withdrawn_result_is_withdrawn_at_the_ehr_and_never_made_there(
+    tell: Callable[..., None], ehr: Ehr
+) -> None:
+    tell(1, results())
+    tell(2, [*results(status="cancelled"), result("DetectedIssue", "other", status="cancelled")])
+    [issue] = ehr.holds("DetectedIssue")
+    assert (issue["identifier"][0]["value"], issue["status"]) == ("alert", "cancelled")
+
+
+def test_what_somebody_changed_at_the_ehr_is_not_overwritten_until_it_is_settled(
+    client: Any, tell: Callable[..., None], ehr: Ehr, database: Database, serving: Any
+) -> None:
+    tell(1, results())
+    [issue] = ehr.holds("DetectedIssue")
+    ehr.put(issue | {"detail": "a clinician's words"})
+    tell(2, results(detail="changed"))
+    tell(3, results(detail="changed again"))
+    assert [one["detail"] for one in ehr.holds("DetectedIssue")] == ["a clinician's words"]
+    conflict = entry(database, "DetectedIssue", "alert")
+    assert (conflict.state, conflict.status) == ("conflict", 412)
+    shown = 'isodose_write_back_results{service="ehr_ingestion",state="conflict"} 1.0'
+    assert shown in client.get("/metrics").text
+    with client.app.state.running.transaction() as work:
+        ledger.put(work.conn, overwriting(EhrClient(EHR, transport=ehr), conflict))
+    tell(4, results(detail="changed again"))
+    assert [one["detail"] for one in ehr.holds("DetectedIssue")] == ["changed again"]
+    assert entry(database, "DetectedIssue", "alert").state == "written"
+
+
+def test_what_somebody_deleted_at_the_ehr_is_not_made_again(
+    tell: Callable[..., None], ehr: Ehr, database: Database
+) -> None:
+    tell(1, results())
+    [issue] = ehr.holds("DetectedIssue")
+    ehr.client.request("DELETE", f"/fhir/DetectedIssue/{issue['id']}")
+    tell(2, results(detail="changed"))
+    assert ehr.holds("DetectedIssue") == []
+    assert entry(database, "DetectedIssue", "alert").state == "conflict"
+
+
+def test_a_version_that_says_the_same_is_no_conflict(tell: Callable[..., None], ehr: Ehr) -> None:
+    tell(1, results())
+    [issue] = ehr.holds("DetectedIssue")
+    ehr.put(
+        issue | {"text": {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'}}
+    )
+    tell(2, results(detail="changed"))
+    assert [one["detail"] for one in ehr.holds("DetectedIssue")] == ["changed"]
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_was_made_before_a_crash_is_found_again(
+    tell: Callable[..., None], ehr: Ehr, database: Database, changed: bool
+) -> None:
+    tell(1, results())
+    with database.begin() as conn:
+        conn.execute(delete(written_back))
+    tell(2, results(detail="changed") if changed else [*results(), result("Task", "new", status="requested")])
+    assert [len(ehr.holds(kind)) for kind in TYPES] == [1, 1, 1 if changed else 2, 1, 1]
+    assert ehr.holds("DetectedIssue")[0]["detail"] == ("changed" if changed else "as it was")
+
+
+def test_what_the_ehr_refuses_is_told_and_not_sent_again_before_it_changes(
+    tell: Callable[..., None], ehr: Ehr, database: Database
+) -> None:
+    ehr.refuses = "DetectedIssue"
+    tell(1, results())
+    states = [entry(database, *key).state for key in (("DetectedIssue", "alert"), ("Task", "book"))]
+    assert states == ["refused", "written"]
+    ehr.refuses = ""
+    ehr.sent.clear()
+    tell(2, results())
+    assert ehr.sent == []
+    tell(3, results(detail="changed"))
+    assert [one["detail"] for one in ehr.holds("DetectedIssue")] == ["changed"]
+
+
+def test_an_ehr_that_is_away_gets_everything_when_it_is_back(
+    tell: Callable[..., None], ehr: Ehr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "pause_s", lambda attempts: 0.02)
+    ehr.answers = [httpx.Response(503), httpx.Response(500), httpx.Response(401), httpx.Response(429)]
+    tell(1, results())
+    assert [len(ehr.holds(kind)) for kind in TYPES] == [1, 1, 1, 1, 1]
+
+
+def test_results_go_to_the_patient_of_the_same_identifier(
+    tell: Callable[..., None], ehr: Ehr, client: Any
+) -> None:
+    ehr.client.request("DELETE", "/fhir/Patient/p1")
+    ehr.put(PATIENT | {"id": "at-the-ehr"})
+    tell(1, results())
+    assert [one["patient"] for one in ehr.holds("DetectedIssue")] == [{"reference": "Patient/at-the-ehr"}]
+
+
+# Who is who
+
+BORN = {"birthDate": "1960-05-01", "gender": "female"}
+OTHER = [{"system": "urn:mrn", "value": "78"}]
+
+
+@pytest.mark.parametrize(
+    ("ours", "there", "found"),
+    [
+        (BORN | {"identifier": MRN}, {"p1": BORN | {"identifier": MRN}}, "Patient/p1"),
+        (BORN, {"p1": BORN}, "Patient/p1"),
+        (BORN, {"p1": BORN | {"identifier": MRN}}, "Patient/p1"),
+        (BORN | {"identifier": MRN}, {"p1": BORN | {"identifier": OTHER}}, None),
+        (
+            BORN | {"identifier": MRN},
+            {"p1": BORN | {"identifier": OTHER}, "x": {"identifier": MRN}},
+            "Patient/x",
+        ),
+        (BORN, {"p1": BORN | {"birthDate": "1961-05-01"}}, None),
+        (BORN | {"identifier": MRN}, {"p1": BORN | {"gender": "male", "identifier": MRN}}, None),
+        ({"identifier": MRN}, {"x": {"identifier": MRN}, "y": {"identifier": MRN}}, None),
+        ({}, {"p1": {}}, None),
+        (BORN, {}, None),
+    ],
+)
+def test_nothing_is_written_about_somebody_who_is_not_surely_the_same(
+    ours: Json, there: dict[str, Json], found: str | None
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        id = request.url.path.rpartition("/")[2]
+        if id in there:
+            return httpx.Response(200, json={"resourceType": "Patient", "id": id, **there[id]})
+        if "identifier" not in request.url.params:
+            return httpx.Response(404)
+        fitting = [
+            {"resource": {"resourceType": "Patient", "id": key, **one}}
+            for key, one in there.items()
+            if any(
+                f"{i['system']}|{i['value']}" == request.url.params["identifier"]
+                for i in one.get("identifier", [])
+            )
+        ]
+        return httpx.Response(200, json={"resourceType": "Bundle", "entry": fitting})
+
+    client = EhrClient(EHR, transport=httpx.MockTransport(answer))
+    if found is not None:
+        assert patient_at(client, {"id": "p1", **ours}) == found
+    else:
+        with pytest.raises(GiveUpError):
+            patient_at(client, {"id": "p1", **ours})
