@@ -39,6 +39,7 @@ from isodose.fhir.errors import OvertakenError
 from isodose.fhir.exchange import Deed
 from isodose.fhir.request_id import RequestId
 from isodose.fhir.rest import Operation, fhir_router, install_error_handlers
+from isodose.fhir.store import Admission
 from isodose.fhir.stored import Stored
 from isodose.security.audit import AuditLog
 from isodose.security.gate import Gate, GateError
@@ -66,7 +67,9 @@ class Service:
     `definitions` are resources that are the same for every patient, stored when it starts. `handlers` are by
     topic; `operations` are those of its FHIR API; `on_written` is called in the transaction of every FHIR
     write with what was written; `own_routes` makes routes that need the service's state, `jobs` the
-    handlers of what is to be done at other systems, by kind; `measure` brings its own gauges up to date. A
+    handlers of what is to be done at other systems, by kind; `measure` brings its own gauges up to date.
+    `admissions` judge what is written, by
+    type (without one, nobody may write a Subscription), `topics` are what may be subscribed to. A
     service that keeps no state has `routers`
     alone: no FHIR API, no database, no log.
     """
@@ -80,6 +83,8 @@ class Service:
     cds_services: Sequence[CdsService] = ()
     handlers: Mapping[str, Handler] = field(default_factory=dict)
     operations: Sequence[Operation] = ()
+    admissions: Mapping[str, Admission] = field(default_factory=dict)
+    topics: Sequence[str] = ()
     on_written: Callable[[Work, Sequence[Stored]], None] | None = None
     routers: Sequence[APIRouter] = ()
     own_routes: Callable[[Running], APIRouter] | None = None
@@ -386,6 +391,9 @@ def _fhir(service: Service, running: Running) -> APIRouter:
         smart=running.gate.configuration(),
         canonical=running.settings.canonical_base,
         others=[url for url in (running.settings.ehr_fhir_url, *running.settings.ehr_fhir_servers) if url],
+        admissions=service.admissions,
+        read_only={"Subscription"} - service.admissions.keys(),
+        topics=service.topics,
     )
 
 

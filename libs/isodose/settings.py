@@ -138,6 +138,10 @@ class Settings(BaseSettings):
     ehr_requests_per_minute: int = Field(
         default=600, ge=0, description="requests a minute to that EHR by one process; 0: no limit"
     )
+    subscriber_origins: Names = Field(
+        default=(),
+        description="origins (`https://host:port`) that Subscriptions may name as endpoint; empty: none",
+    )
     write_back_types: Names = Field(
         default=(),
         description="types of results that are written to that EHR, of CarePlan, ServiceRequest, Task, "
@@ -189,6 +193,7 @@ class Settings(BaseSettings):
         "smart_audience",
         "cors_origins",
         "write_back_types",
+        "subscriber_origins",
         mode="before",
     )
     @classmethod

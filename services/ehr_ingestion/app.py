@@ -12,11 +12,15 @@ from ehr_ingestion.api import claims
 from ehr_ingestion.connection import ehr_of
 from ehr_ingestion.following import follow
 from ehr_ingestion.handlers import handlers
+from ehr_ingestion.intake import operations as intake
 from ehr_ingestion.intake.definitions import definitions
-from ehr_ingestion.intake.operations import operations
 from ehr_ingestion.notifications.fetching import Fetching
 from ehr_ingestion.notifications.registering import registrar_of, watching
 from ehr_ingestion.notifications.routes import notifications
+from ehr_ingestion.subscribers import operations as subscribers
+from ehr_ingestion.subscribers.admission import admission
+from ehr_ingestion.subscribers.delivering import Delivering
+from ehr_ingestion.subscribers.topic import topic_url
 from ehr_ingestion.write_back import ledger
 from ehr_ingestion.write_back.writing import ORDER, WriteBack
 from isodose.assessment.published import words_of_all
@@ -27,8 +31,16 @@ from isodose.settings import Settings
 from isodose.telemetry.metrics import Metrics
 
 
-def service(settings: Settings, ehr_transport: httpx.BaseTransport | None = None) -> Service:
-    """`ehr_transport` takes the place of the network on the way to the EHR. Raises `GateError`."""
+def service(
+    settings: Settings,
+    ehr_transport: httpx.BaseTransport | None = None,
+    hook_transport: httpx.BaseTransport | None = None,
+) -> Service:
+    """The transports take the place of the network on the way to the EHR and to subscribers.
+
+    Raises `GateError`.
+    """
+    base = settings.canonical_base
     _refuse_unwritable(settings)
 
     def routes(running: Running) -> APIRouter:
@@ -38,7 +50,10 @@ def service(settings: Settings, ehr_transport: httpx.BaseTransport | None = None
         return router
 
     def jobs(running: Running) -> Mapping[str, Handler]:
-        return _at_the_ehr(running, ehr_transport)
+        return {
+            **_at_the_ehr(running, ehr_transport),
+            **Delivering(running, hook_transport).handlers(),
+        }
 
     return Service(
         name="ehr_ingestion",
@@ -47,11 +62,13 @@ def service(settings: Settings, ehr_transport: httpx.BaseTransport | None = None
         port=8001,
         handlers=handlers(settings),
         on_written=follow,
-        operations=operations(settings.canonical_base, settings.today),
+        operations=[*intake.operations(base, settings.today), *subscribers.operations()],
+        admissions={"Subscription": admission(settings)},
+        topics=[topic_url(base)],
         own_routes=routes,
         jobs=jobs,
         measure=_measure,
-        definitions=[*words_of_all(settings.canonical_base), *definitions(settings.canonical_base)],
+        definitions=[*words_of_all(base), *definitions(base)],
     )
 
 

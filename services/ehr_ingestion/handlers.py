@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ehr_ingestion.subscribers.telling import tell
 from ehr_ingestion.write_back.writing import ask_for
 from isodose.events.consumer import Handler
 from isodose.events.contract import Event
@@ -34,8 +35,8 @@ _told = msgspec.json.Decoder(_Told)
 def fold_guidance(work: Work, events: Sequence[Event], write_back: bool = False) -> None:
     """Store the results of decisions, unless decisions on newer records or later days are here.
 
-    What was decided on a patient who was erased meanwhile is not taken up again. With `write_back` results
-    are asked to be brought to the EHR too.
+    What was decided on a patient who was erased meanwhile is not taken up again. Subscribers are told of
+    results; with `write_back` they are asked to be brought to the EHR too.
     """
     newest: dict[tuple[str, str], _Told] = {}
     for event in events:
@@ -50,7 +51,7 @@ def fold_guidance(work: Work, events: Sequence[Event], write_back: bool = False)
     results: dict[str, list[dict[str, Any]]] = {}
     for one in counting:
         results.setdefault(one.patient_id, []).extend(newest[one.service, one.patient_id].resources)
-    work.resources.put_results(results)
+    tell(work, work.resources.put_results(results))
     if write_back:
         ask_for(work.conn, [*results])
 

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/capabilitystatement.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from isodose.fhir import audit_trail
@@ -24,18 +24,36 @@ _INTERACTIONS = (
     "read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type",
 )  # fmt: skip
 _HL7 = "http://hl7.org/fhir/OperationDefinition"
+_OF_WRITING = ("updateCreate", "conditionalCreate", "conditionalUpdate", "conditionalDelete")
+_TOPIC = (
+    "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
+    "capabilitystatement-subscriptiontopic-canonical"
+)
 _EVERY_SEARCH = ("_id", "_lastUpdated")
 _OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
 def statement(
-    base: str, title: str, operations: Sequence[Operation], smart: Json | None = None, canonical: str = BASE
+    base: str,
+    title: str,
+    operations: Sequence[Operation],
+    *,
+    smart: Json | None = None,
+    canonical: str = BASE,
+    read_only: Collection[str] = (),
+    topics: Sequence[str] = (),
 ) -> Json:
-    """The same for every call, so that its ETag changes only when the server does."""
+    """The same for every call, so that its ETag changes only when the server does.
+
+    Types in `read_only` are written by nobody; `topics` may be subscribed to.
+    """
     rest: Json = {
         "mode": "server",
         "security": _security(smart),
-        "resource": [_resource(name, operations, canonical) for name in sorted(resource_types())],
+        "resource": [
+            _topical(_read_only(one) if one["type"] in read_only else one, topics)
+            for one in (_resource(name, operations, canonical) for name in sorted(resource_types()))
+        ],
         "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}],
         "operation": [
             {"name": "validate", "definition": f"{_HL7}/Resource-validate"},
@@ -110,6 +128,18 @@ def _resource(name: str, operations: Sequence[Operation], canonical: str) -> Jso
         "searchParam": _search_parameters(name, canonical),
         "operation": own,
     }
+
+
+def _read_only(resource: Json) -> Json:
+    writing = {"create", "update", "patch", "delete"}
+    kept = {name: value for name, value in resource.items() if name not in _OF_WRITING}
+    return kept | {"interaction": [one for one in resource["interaction"] if one["code"] not in writing]}
+
+
+def _topical(resource: Json, topics: Sequence[str]) -> Json:
+    if resource["type"] != "Subscription" or not topics:
+        return resource
+    return resource | {"extension": [{"url": _TOPIC, "valueCanonical": topic} for topic in topics]}
 
 
 def _pointing_to(name: str) -> list[str]:

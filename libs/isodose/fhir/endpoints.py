@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
@@ -17,7 +17,6 @@ from starlette.responses import Response
 
 from isodose.fhir import bundle as bundles
 from isodose.fhir import errors, interactions
-from isodose.fhir.capability import statement
 from isodose.fhir.exchange import Exchange, condition_of, id_of, if_match_of, kind_of, respond
 from isodose.fhir.interactions import Answer
 from isodose.fhir.negotiation import FORM, check_accept, returned, strict
@@ -47,16 +46,14 @@ Endpoint = Plain | WithBody
 # The whole server
 
 
-def metadata(
-    base: str, title: str, operations: Sequence[Operation], smart: dict[str, Any] | None, canonical: str
-) -> PlainCall:
+def metadata(told: Callable[[], dict[str, Any]]) -> PlainCall:
     """The CapabilityStatement, made when it is first asked for; its ETag changes only when it does."""
     made: list[tuple[bytes, str]] = []
 
     def answer(_exchange: Exchange, request: Request) -> Response:
         check_accept(request)
         if not made:
-            text = orjson.dumps(statement(base, title, operations, smart, canonical))
+            text = orjson.dumps(told())
             made.append((text, f'W/"{hashlib.sha256(text).hexdigest()[:16]}"'))
         text, tag = made[0]
         headers = {"ETag": tag, "Cache-Control": "no-cache"}

@@ -5,9 +5,9 @@ https://hl7.org/fhir/R4/http.html
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ from isodose.fhir.negotiation import (
 from isodose.fhir.races import run_again
 from isodose.fhir.resources import Resource, is_id, parse
 from isodose.fhir.search_query import Pairs
-from isodose.fhir.store import ResourceStore
+from isodose.fhir.store import Admission, ResourceStore
 from isodose.fhir.stored import Stored
 
 Opener = Callable[[], AbstractContextManager[Any]]
@@ -61,7 +61,7 @@ class Exchange:
     inside the
     transaction with every version that became current. `witness` is told of every access. When `closed`,
     a request to which nobody gave access is refused. `local` makes references to other servers with the same
-    ids references to this one.
+    ids references to this one. `admissions` judge what is written, by type.
     """
 
     open_work: Opener
@@ -71,6 +71,7 @@ class Exchange:
     max_bytes: int
     closed: bool
     local: Callable[[bytes], bytes] = bytes
+    admissions: Mapping[str, Admission] = field(default_factory=dict)
 
     def body(self) -> Callable[[Request], Awaitable[bytes]]:
         async def read_body(request: Request) -> bytes:
@@ -116,8 +117,10 @@ class Exchange:
 
     def _store(self, request: Request, work: Any) -> ResourceStore:
         access = self.access(request)
-        store: ResourceStore = work.resources
-        return store if access is None else LimitedStore(store, access)
+        unlimited: ResourceStore = work.resources
+        store = unlimited if access is None else LimitedStore(unlimited, access)
+        store.admissions = self.admissions
+        return store
 
     def _answered(
         self, request: Request, interaction: str, attempt: Callable[[], Answer], also: str

@@ -46,6 +46,10 @@ class LimitedStore(ResourceStore):
         self.access = access
         self._survivors: dict[str, str] = {}
 
+    @property
+    def asker(self) -> Access:
+        return self.access
+
     def require(self, right: Right, type: str | None = None) -> None:
         if type is not None:
             self.access.covering(right, type)

@@ -5,17 +5,23 @@ https://hl7.org/fhir/R4/http.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from isodose.fhir import endpoints
+from isodose.fhir.access import Access
+from isodose.fhir.capability import statement
+from isodose.fhir.errors import not_allowed
 from isodose.fhir.exchange import Exchange, OnWritten, Opener, Witness
 from isodose.fhir.failures import install_error_handlers
 from isodose.fhir.operations import Call, HasResources, Operation
 from isodose.fhir.references import relative_to
 from isodose.fhir.resources import BASE, MAX_BODY
+from isodose.fhir.store import Admission, Change, ResourceStore
 
 __all__ = ["Call", "HasResources", "Operation", "fhir_router", "install_error_handlers"]
 
@@ -59,6 +65,9 @@ def fhir_router(
     smart: dict[str, Any] | None = None,
     canonical: str = BASE,
     others: Sequence[str] = (),
+    admissions: Mapping[str, Admission] = MappingProxyType({}),
+    read_only: Collection[str] = (),
+    topics: Sequence[str] = (),
 ) -> APIRouter:
     """The FHIR API of one service at `prefix`; `base` is the URL by which others know it.
 
@@ -67,7 +76,8 @@ def fhir_router(
     is the configuration that tells clients where tokens come from; with it, nothing but that and
     /metadata is answered to a request that was not given access. `canonical` is the base of the
     definitions of our own. `others` are servers whose resources have the same ids here: references to
-    them are taken as references to this one.
+    them are taken as references to this one. `admissions` judge what is written, by type; what is of a
+    `read_only` type is written by nobody. `topics` are those that may be subscribed to.
     """
     exchange = Exchange(
         open_work=open_work,
@@ -77,6 +87,7 @@ def fhir_router(
         max_bytes=max_bytes,
         closed=smart is not None,
         local=relative_to(*others),
+        admissions={**admissions, **dict.fromkeys(read_only, _refused)},
     )
     router = APIRouter(prefix=prefix)
     body = Depends(exchange.body())
@@ -86,7 +97,17 @@ def fhir_router(
             path, _bound(endpoint, exchange, body), methods=list(methods), include_in_schema=False
         )
 
-    metadata = endpoints.metadata(base.rstrip("/"), title, operations, smart, canonical)
+    told = functools.partial(
+        statement,
+        base.rstrip("/"),
+        title,
+        operations,
+        smart=smart,
+        canonical=canonical,
+        read_only=read_only,
+        topics=topics,
+    )
+    metadata = endpoints.metadata(told)
     route("/metadata", ("GET", "HEAD"), endpoints.Plain(metadata))
     if smart is not None:
         route("/.well-known/smart-configuration", ("GET", "HEAD"), endpoints.Plain(endpoints.fixed(smart)))
@@ -96,6 +117,10 @@ def fhir_router(
     for path, methods, endpoint in _ROUTES:
         route(path, methods, endpoint)
     return router
+
+
+def _refused(_store: ResourceStore, change: Change, _access: Access | None) -> Change:
+    raise not_allowed(f"A {change.type} is not taken here; see the CapabilityStatement of this server.")
 
 
 def _bound(endpoint: endpoints.Endpoint, exchange: Exchange, body: Any) -> Callable[..., Response]:

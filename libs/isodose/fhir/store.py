@@ -6,15 +6,17 @@ https://hl7.org/fhir/R4/http.html#versioning
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from sqlalchemy import Row, delete, select, tuple_
 
 from isodose.fhir import errors
+from isodose.fhir.access import Access
 from isodose.fhir.belonging import Identifier, arriving_as, names_of, owner
 from isodose.fhir.dates import bounds
 from isodose.fhir.integrity import refuse_dangling
@@ -65,7 +67,18 @@ class Change:
 
 
 class ResourceStore(Reading):
-    """The resources behind one connection, to read and to write."""
+    """The resources behind one connection, to read and to write.
+
+    `admissions` judge writes of their type before they are stored, and may change what is stored; they are
+    told what the asker may do (None: everything).
+    """
+
+    admissions: Mapping[str, Admission] = MappingProxyType({})
+
+    @property
+    def asker(self) -> Access | None:
+        """What the asker may do; None where everything is open."""
+        return None
 
     def create(self, resource: Resource) -> Stored:
         return self.write([Change(resource.type, new_id(), resource, "POST", path=resource.type)])[0]
@@ -82,14 +95,14 @@ class ResourceStore(Reading):
         """Store what the platform concluded: same key, same id; same content, no new version."""
         return self.write([_as_result(resource, patient_id)])[0]
 
-    def put_results(self, results: Mapping[str, Iterable[dict[str, Any]]]) -> None:
-        """What was concluded on several patients, by patient id, in one write.
+    def put_results(self, results: Mapping[str, Iterable[dict[str, Any]]]) -> list[Stored]:
+        """What was concluded on several patients, by patient id, in one write; what is now stored of it.
 
         What is the same for every patient is written first, for the others point to it, and only where it
         differs from what is stored: decisions on different patients do not wait for each other.
         """
         self.put_shared(r for of_one in results.values() for r in of_one if _is_shared(r))
-        self.write(
+        return self.write(
             [
                 _as_result(one, patient)
                 for patient, of_one in results.items()
@@ -117,6 +130,7 @@ class ResourceStore(Reading):
         `if_match` (412), or overtaken (409).
         Content equal to the current makes no new version; an older message goes to history only.
         """
+        changes = [self._admitted(change) for change in changes]
         before = self._rows([(change.type, change.id) for change in changes], lock=True)
         refuse_dangling(self.conn, self.base, changes)
         now = self.clock()
@@ -126,6 +140,13 @@ class ResourceStore(Reading):
         results = [batch.add(change, before.get((change.type, change.id))) for change in changes]
         batch.flush()
         return results
+
+    def _admitted(self, change: Change) -> Change:
+        admit = self.admissions.get(change.type)
+        return change if admit is None else admit(self, change, self.asker)
+
+
+Admission = Callable[[ResourceStore, Change, Access | None], Change]
 
 
 class _Batch:

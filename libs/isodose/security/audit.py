@@ -38,7 +38,7 @@ _LOCK = 0x150D05F
 _FIRST = "0" * 64
 _ACTIONS = {"create": "C", "update": "U", "patch": "U", "delete": "D", "erase": "D"}
 _READS = ("read", "vread", "search-type", "history-instance", "history-type", "history-system")
-_OUR_OWN = ("cds-call", "erase", "notification")
+_OUR_OWN = ("cds-call", "erase", "notification", "notification-sent")
 _RESTFUL = "http://hl7.org/fhir/restful-interaction"
 _log = logging.getLogger("isodose.audit")
 

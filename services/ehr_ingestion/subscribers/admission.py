@@ -1,0 +1,70 @@
+"""A Subscription that comes in is judged, registered with the rights of who asks, and stored without its
+secrets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ehr_ingestion.subscribers import registry
+from ehr_ingestion.subscribers.asking import Asked, Json, name_of, read
+from ehr_ingestion.subscribers.delivering import NOTIFY
+from ehr_ingestion.subscribers.topic import topic_url
+from isodose.events.jobs import ask, drop
+from isodose.fhir.access import Access
+from isodose.fhir.errors import FhirError, Issue
+from isodose.fhir.resources import dump, resource_of
+from isodose.fhir.store import Admission, Change, ResourceStore
+from isodose.settings import Settings
+
+HIDDEN = "********"
+
+
+def admission(settings: Settings) -> Admission:
+    """What is done with every write of a Subscription, before it is stored."""
+    topic, origins = topic_url(settings.canonical_base), settings.subscriber_origins
+
+    def admit(store: ResourceStore, change: Change, access: Access | None) -> Change:
+        conn = store.conn
+        if change.content is None:
+            registry.remove(conn, change.id)
+            drop(conn, NOTIFY, change.id)
+            return change
+        data = change.content.data
+        before = registry.get(conn, change.id)
+        asked = _with_secrets(read(data, topic, origins), before.asked if before else None)
+        status = "off" if data["status"] == "off" else "requested"
+        registry.put(conn, change.id, asked, access, status)
+        if status == "off":
+            drop(conn, NOTIFY, change.id)
+        else:
+            ask(conn, NOTIFY, change.id)
+        stored = shown(data, status)
+        return replace(change, content=resource_of(stored, dump(stored)))
+
+    return admit
+
+
+def shown(subscription: Json, status: str, error: str = "") -> Json:
+    """The Subscription as everybody may read it: with this status, and the names of its headers alone."""
+    kept = {name: value for name, value in subscription.items() if name != "error"}
+    channel = dict(kept["channel"])
+    if channel.get("header"):
+        channel["header"] = [f"{name_of(header)}: {HIDDEN}" for header in channel["header"]]
+    return kept | {"status": status, "channel": channel} | ({"error": error} if error else {})
+
+
+def _with_secrets(asked: Asked, before: Asked | None) -> Asked:
+    """A header that came back as it was shown keeps the value that it had."""
+    known = {name_of(header): header for header in before.headers} if before else {}
+    headers = []
+    for header in asked.headers:
+        name = name_of(header)
+        if not header.endswith(f": {HIDDEN}"):
+            headers.append(header)
+        elif name in known:
+            headers.append(known[name])
+        else:
+            said = "The value of this header is hidden here; send the header whole."
+            raise FhirError(422, [Issue("value", said, ("Subscription.channel.header",))])
+    return replace(asked, headers=tuple(headers))
