@@ -58,7 +58,7 @@ def take(
             replace(
                 subscription,
                 heard_at=dt.datetime.now(dt.UTC),
-                status=notification.status or "active",
+                status="active" if notification.kind == "handshake" else notification.status or "active",
                 numbers=numbers,
                 gaps=subscription.gaps + max(missing - subscription.numbers.many_missing(), 0),
                 taken=subscription.taken + _many(notification),

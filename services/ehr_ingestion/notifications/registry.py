@@ -49,9 +49,7 @@ def listed(conn: Connection) -> list[EhrSubscription]:
 def put(conn: Connection, one: EhrSubscription) -> None:
     """Register a subscription, or change what it asks for; what came of it stays."""
     statement = insert(conn, ehr_subscription).values(_row(one))
-    asked = {
-        name: statement.excluded[name] for name in ("reference", "criteria", "topic", "content", "status")
-    }
+    asked = {name: statement.excluded[name] for name in ("reference", "criteria", "topic", "content")}
     conn.execute(statement.on_conflict_do_update(index_elements=["name"], set_=asked))
 
 
