@@ -370,6 +370,17 @@ def test_what_was_acknowledged_is_read_after_a_restart_and_an_outage(
         serving.eventually(lambda: value(second) == 60)
 
 
+def test_what_the_ehr_does_not_find_is_asked_for_again_and_then_left(
+    client: Any, ehr: Ehr, database: Database, serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "pause_s", lambda attempts: 0.02)
+    registered(database)
+    tell(client, note("event-notification", 1, (1, "Observation/nowhere")))
+    serving.eventually(lambda: len(ehr.asked) == 5)
+    with database.read() as conn:
+        assert jobs.set_aside(conn) == []
+
+
 def test_what_the_ehr_does_not_give_is_set_aside_and_told(
     client: Any, ehr: Ehr, database: Database, serving: Any
 ) -> None:

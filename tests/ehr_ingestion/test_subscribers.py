@@ -151,7 +151,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         database_url=database_url,
         event_log_url=f"sqlite:///{tmp_path / 'events.db'}",
         public_url="http://127.0.0.1",
-        subscriber_origins=("https://hooks.example",),
+        subscriber_origins=("https://hooks.example", "https://other.example"),
     )
 
 
@@ -496,6 +496,17 @@ def test_a_patch_keeps_the_secret_that_it_does_not_see(client: Any, hook: Hook, 
     assert answer.status_code == 200
     serving.eventually(lambda: hook.told)
     assert hook.told[0].headers["authorization"] == "Bearer very-secret"
+
+
+def test_a_secret_is_not_sent_to_another_origin_than_it_was_given_for(
+    client: Any, hook: Hook, serving: Any, settings: Settings
+) -> None:
+    subscribed(client, topical(), serving)
+    shown = client.get("/fhir/Subscription/s1").json()
+    moved = shown | {"channel": shown["channel"] | {"endpoint": "https://other.example/"}}
+    answer = client.put("/fhir/Subscription/s1", json=moved)
+    assert answer.status_code == 422
+    assert "send the header whole" in answer.text
 
 
 GRANTS = {

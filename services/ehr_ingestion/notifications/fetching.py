@@ -35,6 +35,7 @@ OVERLAP = dt.timedelta(minutes=5)
 """What the EHR stamped while it was being read is read again the next time."""
 MOST_EVENTS = 500
 """So many missed events are asked for at a time."""
+NOT_FOUND_ATTEMPTS = 4
 _REFUSED = frozenset({400, 403, 404, 405, 410, 415, 422})
 
 
@@ -73,7 +74,10 @@ class Fetching:
             )
 
     def read_resource(self, job: Job) -> None:
-        """One resource; deleted here where the EHR says that it deleted it."""
+        """One resource; deleted here where the EHR says that it deleted it. One that it does not find is
+        asked for
+        a few times more: what was told may be there a moment later.
+        """
         kind, _, id = job.key.partition("/")
         try:
             found = self._reader.resource(kind, id)
@@ -82,6 +86,10 @@ class Fetching:
                 with self._running.transaction() as work:
                     delete_here(work, (kind, id))
                 return
+            if error.status == httpx.codes.NOT_FOUND:
+                if job.attempts >= NOT_FOUND_ATTEMPTS:
+                    return
+                raise LaterError(str(error)) from None
             raise judged(error) from None
         self._keep([found])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ehr_ingestion.subscribers import registry
-from ehr_ingestion.subscribers.asking import Asked, Json, name_of, read
+from ehr_ingestion.subscribers.asking import Asked, Json, name_of, origin_of, read
 from ehr_ingestion.subscribers.delivering import NOTIFY
 from ehr_ingestion.subscribers.topic import topic_url
 from isodose.events.jobs import ask, drop
@@ -55,8 +55,11 @@ def shown(subscription: Json, status: str, error: str = "") -> Json:
 
 
 def _with_secrets(asked: Asked, before: Asked | None) -> Asked:
-    """A header that came back as it was shown keeps the value that it had."""
-    known = {name_of(header): header for header in before.headers} if before else {}
+    """A header that came back as it was shown keeps the value that it had, for the origin it was given
+    for.
+    """
+    same = before is not None and origin_of(before.endpoint) == origin_of(asked.endpoint)
+    known = {name_of(header): header for header in before.headers} if before and same else {}
     headers = []
     for header in asked.headers:
         name = name_of(header)

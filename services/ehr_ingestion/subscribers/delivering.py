@@ -155,14 +155,16 @@ class Delivering:
             raise NotTakenError(f"the endpoint answered {answer.status_code}")
 
     def _set(self, one: Subscriber, status: str, error: str) -> Subscriber:
-        """Say how the subscription stands, in the resource too."""
+        """Say how the subscription stands, in the resource too, unless it was asked for anew meanwhile."""
         with self._running.transaction() as work:
             stored = work.resources.get_many([("Subscription", one.id)], lock=True).get(
                 ("Subscription", one.id)
             )
             now = registry.get(work.conn, one.id)
-            if stored is None or stored.deleted or now is None or now.status == "off" != status:
+            if stored is None or stored.deleted or now is None:
                 return one
+            if (now.status, now.asked) != (one.status, one.asked):
+                raise LaterError("the subscription was asked for anew")
             data = {name: value for name, value in stored.resource().items() if name not in ("meta", "error")}
             data |= {"status": status} | ({"error": error} if error else {})
             work.resources.write(

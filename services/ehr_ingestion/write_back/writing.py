@@ -106,6 +106,8 @@ class WriteBack:
 
 def overwriting(client: EhrClient, entry: Entry) -> Entry:
     """A conflict settled for our side: what is at the EHR now is taken as seen, and will be replaced."""
+    if not entry.remote:
+        return replace(entry, tried="", state="written")
     answer = client.request("GET", entry.remote, entry.type)
     if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
         return replace(entry, remote="", etag="", digest="", tried="", state="written")
