@@ -42,6 +42,12 @@ SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "patients"
 
 
 @pytest.fixture
+def database_url(new_sqlite: Callable[[], str]) -> str:
+    """SQLite alone: on PostgreSQL the form is answered where all services run as processes."""
+    return new_sqlite()
+
+
+@pytest.fixture
 def clinic(client: Any, bundle: Callable[..., Json]) -> Any:
     """The running service with a patient and a lesion, and another patient with another lesion."""
     other = {**LESION, "id": "l2", "patient": {"reference": "Patient/p2"}}

@@ -136,6 +136,14 @@ def test_what_was_given_is_amended_and_withdrawn(one_patient: Any) -> None:
         "amended",
         0.9,
     )
+    stale = send(one_patient, page, cookie, {new: "1.5"}, path)
+    assert stale.status_code == 409
+    assert read(stale.text).one("main").one("a").attributes["href"] == "../demo-11"
+    page, cookie = shown(one_patient, path)
+    assert send(one_patient, page, cookie, {}, path).status_code == 422
+    assert send(one_patient, page, cookie, {"as_of": "2026-11-20"}, path).status_code == 303
+    (size,) = fact(one_patient, "lesion_diameter_cm", "2026-11-20")
+    page, cookie = shown(one_patient, path)
     assert (
         send(one_patient, page, cookie, {"withdraw": "yes"}, path)
         .headers["location"]

@@ -26,7 +26,6 @@ class Given:
 
     fact: str
     value: Mapping[str, Any]
-    path: str
     is_prefilled: bool = False
 
 
@@ -67,7 +66,7 @@ def subjects(response: Mapping[str, Any]) -> Iterator[About]:
         if link in scopes:
             yield _about(group, scopes[link], path)
         elif link in sections:
-            yield About("patient", path, given=tuple(_given(group, path)))
+            yield About("patient", path, given=tuple(_given(group)))
 
 
 def _about(group: Json, scope: Scope, path: str) -> About:
@@ -78,14 +77,13 @@ def _about(group: Json, scope: Scope, path: str) -> About:
         reference=target_of(held.get(reference_of(scope), {}).get("valueReference")),
         site=held.get(SITE, {}).get("valueCoding"),
         side=held.get(SIDE, {}).get("valueCoding"),
-        given=tuple(_given(group, path)),
+        given=tuple(_given(group)),
     )
 
 
-def _given(group: Json, path: str) -> Iterator[Given]:
+def _given(group: Json) -> Iterator[Given]:
     asked = {fact for section in layout().sections for fact in section.facts}
-    for index, item in enumerate(group.get("item", [])):
-        place = f"{path}.item[{index}]"
+    for item in group.get("item", []):
         if item.get("linkId") not in asked:
             continue
         for answer in item.get("answer", []):
@@ -94,9 +92,9 @@ def _given(group: Json, path: str) -> Iterator[Given]:
             held: list[Any] = [
                 p.get("valueString") for p in source.get("extension", []) if p.get("url") == "value"
             ]
-            yield Given(item["linkId"], value, f"{place}.answer[0]", held == [in_words(value)])
+            yield Given(item["linkId"], value, held == [in_words(value)])
         if not item.get("answer") and _extension(item, _ABSENT):
-            yield Given(item["linkId"], {}, place)
+            yield Given(item["linkId"], {})
 
 
 def in_words(value: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ def refuse_unfit(work: Work, written: Iterable[Stored]) -> None:
             response = stored.resource()
             base = base_of(response)
             if base is not None and response.get("status") in STANDING:
-                issues += faults(response, questionnaire(base)) or ()
+                issues += faults(response, questionnaire(base))
                 issues += _whole(response, stored) if not issues else ()
                 issues += _astray(work, response, stored) if not issues else ()
     if issues:

@@ -13,6 +13,7 @@ _CORE = "http://hl7.org/fhir/StructureDefinition"
 _ABSENT = f"{_CORE}/data-absent-reason"
 _UNKNOWN = "unknown"
 _MOST_SCANS = 3
+"""So many of the last scans are asked about; a response that is amended is shown whole."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,6 @@ class Field:
     most: str = ""
     options: tuple[Json, ...] = ()
     when: tuple[str, str] = ("", "")
-    required: bool = False
     value: str = ""
     marked: bool = False
     taken_back: bool = False
@@ -73,7 +73,7 @@ class Group:
     title: str
     fields: tuple[Field, ...]
     reference: str = ""
-    repeats: bool = False
+    label: str = ""
     is_open: bool = False
 
 
@@ -100,7 +100,8 @@ def form_of(questionnaire: Json, response: Json, wanted: Sequence[str] = ()) -> 
         if question["linkId"] == AS_OF:
             as_of = replace(_field(question, "", _answers(given)), id=AS_OF)
         elif question.get("repeats"):
-            groups += _repeated(question, given)
+            few = question["linkId"] == "imaging" and response.get("status") == "in-progress"
+            groups += _repeated(question, given[:_MOST_SCANS] if few else given)
         else:
             groups.append(_group(question, question["linkId"], given[0] if given else {}))
     assert as_of is not None
@@ -110,8 +111,7 @@ def form_of(questionnaire: Json, response: Json, wanted: Sequence[str] = ()) -> 
 def _repeated(question: Json, given: Sequence[Json]) -> Iterator[Group]:
     """A group for each that is known, and for a lesion, or where none is known, a new one."""
     link = question["linkId"]
-    shown = given[:_MOST_SCANS] if link == "imaging" else given
-    for number, item in enumerate(shown, start=1):
+    for number, item in enumerate(given, start=1):
         yield _group(question, f"{link}-{number}", item)
     if link == "lesion" or not given:
         yield _group(question, f"{link}-new", {})
@@ -127,11 +127,10 @@ def _group(question: Json, key: str, item: Json) -> Group:
             reference, label = str(held.get("reference", "")), str(held.get("display", ""))
         elif not (reference and any(c["operator"] == "exists" for c in asked.get("enableWhen", []))):
             fields.append(_field(asked, key, answers))
-    repeats = bool(question.get("repeats"))
     title = question["text"]
-    if repeats:
+    if question.get("repeats"):
         title = f"{title}: {label or reference or 'not on record yet'}"
-    return Group(key, question["linkId"], title, tuple(fields), reference, repeats)
+    return Group(key, question["linkId"], title, tuple(fields), reference, label)
 
 
 def _answers(items: Sequence[Json]) -> dict[str, Json]:
@@ -155,7 +154,6 @@ def _field(question: Json, key: str, answers: Mapping[str, Json]) -> Field:
         most=_limit(told.get("maxValue", {}), number),
         options=tuple(option["valueCoding"] for option in question.get("answerOption", [])),
         when=_when(question, key),
-        required=bool(question.get("required")),
         value=value,
         marked=bool(origin) and origin.get("value", {}).get("valueString") == value,
         taken_back=any(e.get("url") == _ABSENT for e in item.get("extension", [])),

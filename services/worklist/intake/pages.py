@@ -20,7 +20,7 @@ from worklist import wording
 from worklist.answering import FORGED
 from worklist.csrf import FIELD, Csrf, ForgedError
 from worklist.intake.form import QUESTIONNAIRE, Form, form_of
-from worklist.intake.sending import is_empty, response_of, typed_into, with_faults
+from worklist.intake.sending import response_of, says_something, typed_into, with_faults
 from worklist.replies import client, html, message, see, unread
 from worklist.replies import form_of as typed_of
 from worklist.said import read
@@ -30,6 +30,9 @@ Json = dict[str, Any]
 _TITLE = "Facts that no EHR codes"
 _AWAY = "The form cannot be read now; try again."
 _UNKEPT = "Nothing was kept, because the record cannot be written now. Try again."
+_CHANGED = (
+    "What was given has been changed since the page was shown, and nothing was kept. Read it again first."
+)
 _NOTHING = "Nothing was said that the record does not have already."
 _WAITS_S = (0.05, 0.1, 0.2, 0.3, 0.4)
 _SHOWN_BEFORE = "10"
@@ -69,11 +72,13 @@ def intake(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf:
         try:
             csrf.check(request, typed.get(FIELD, ""))
         except ForgedError:
-            return message("Not kept", FORGED, 403, f"{back}/intake")
+            return message("Not kept", FORGED, 403, f"../{back}")
         try:
             async with client(request, transport) as http:
                 upstream = Upstream(settings, http)
                 sheet = await _sheet(upstream, patient_id, response)
+                if sheet.amended and typed.get("seen") != sheet.amended["meta"]["versionId"]:
+                    return message("Not kept", _CHANGED, 409, f"../{back}")
                 if "withdraw" in typed and sheet.amended:
                     await upstream.put(sheet.amended | {"status": "entered-in-error"})
                     await _decided(upstream, sheet)
@@ -82,7 +87,7 @@ def intake(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf:
         except AwayError as error:
             return unread("Not kept", error, _UNKEPT)
         except NotTakenError:
-            return message("Not kept", _UNKEPT, 409, f"{back}/intake")
+            return message("Not kept", _UNKEPT, 409, f"../{back}")
 
     async def _kept(request: Request, upstream: Upstream, sheet: Sheet, typed: Mapping[str, str]) -> Response:
         if not sheet.amended and any(one.get("identifier") == _once(typed) for one in sheet.before):
@@ -90,7 +95,8 @@ def intake(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf:
         form = typed_into(sheet.form, typed)
         if any(field.fault for field in form.all()):
             return _page(request, _with(sheet, form), [], 422, typed)
-        if is_empty(form):
+        is_moved = bool(sheet.amended) and form.as_of.shown != form.as_of.value
+        if not (is_moved or says_something(form)):
             return _page(request, _with(sheet, form), [_NOTHING], 422, typed)
         author = author_of(request, typed.get("author", ""))
         told, places = response_of(form, sheet.patient_id, author, _now(settings))
@@ -161,10 +167,11 @@ async def _sheet(upstream: Upstream, patient_id: str, amended: str) -> Sheet:
     given = [
         one for one in before.resources if str(one.get("questionnaire", "")).startswith(questionnaire["url"])
     ]
+    standing = [one for one in given if one.get("status") in ("completed", "amended")]
     response = populated["parameter"][0]["resource"]
     found: Json = {}
     if amended:
-        found = next((one for one in given if one["id"] == amended), {})
+        found = next((one for one in standing if one["id"] == amended), {})
         if not found:
             raise NotThereError("there is no such response of this patient")
         response = found
@@ -175,7 +182,7 @@ async def _sheet(upstream: Upstream, patient_id: str, amended: str) -> Sheet:
         name=wording.name_of(patients.resources[0]),
         form=form_of(questionnaire, response, [name for name, _ in wanted]),
         wanted=wanted,
-        before=[one for one in given if one.get("status") in ("completed", "amended")],
+        before=standing,
         version=told.version if told else 0,
         amended=found,
     )

@@ -106,9 +106,8 @@ def _base(form: Form) -> str:
 def _reference(group: Group) -> list[Json]:
     if not group.reference:
         return []
-    return [
-        {"linkId": f"{group.link}_reference", "answer": [{"valueReference": {"reference": group.reference}}]}
-    ]
+    named = {"reference": group.reference} | ({"display": group.label} if group.label else {})
+    return [{"linkId": f"{group.link}_reference", "answer": [{"valueReference": named}]}]
 
 
 def _items(group: Group, base: str) -> Iterator[tuple[Field, Json]]:
@@ -147,10 +146,9 @@ def _prefilled(field: Field, base: str) -> Json:
     return {"linkId": field.link, "answer": [{"extension": [origin], **_value(field, field.value)}]}
 
 
-def is_empty(form: Form) -> bool:
-    """Whether nothing was said that the record does not say already."""
-    said = (f.shown != f.value or f.confirmed for group in form.groups for f in group.fields)
-    return not any(said)
+def says_something(form: Form) -> bool:
+    """Whether anything was said that was not there already."""
+    return any(f.shown != f.value or f.confirmed for group in form.groups for f in group.fields)
 
 
 def with_faults(form: Form, issues: Iterable[Json], places: Mapping[str, str]) -> tuple[Form, list[str]]:
