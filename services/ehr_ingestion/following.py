@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ehr_ingestion.intake.responses import follow_responses, refuse_unfit, respondents
-from ehr_ingestion.patient_records import rebuild, touched
+from ehr_ingestion.patient_records import concerned, rebuild, touched
 from ehr_ingestion.stated_facts import refuse_unreadable
 from isodose.fhir.stored import Stored
 from isodose.service import Work
@@ -21,4 +21,4 @@ def follow(work: Work, written: Sequence[Stored]) -> None:
     if answering:
         work.records.lock(*touched(written))
         written = [*written, *follow_responses(work, answering)]
-    rebuild(work, touched(written))
+    rebuild(work, concerned(work, written))

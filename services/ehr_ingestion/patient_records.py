@@ -7,13 +7,16 @@ from typing import Any
 
 import msgspec
 import orjson
+from sqlalchemy import select, tuple_
 
 from ehr_ingestion.identity import settled
 from isodose.clinical.record import PatientRecord
 from isodose.events.contract import record_changed
+from isodose.fhir.references import target
 from isodose.fhir.stored import Stored
 from isodose.mcode import build_record
 from isodose.service import Work
+from isodose.storage.tables import resource, search_index
 from isodose.telemetry import current_traceparent
 
 
@@ -21,6 +24,27 @@ def touched(written: Iterable[Stored]) -> set[str]:
     """The patients whose record may differ after these writes; one that a resource has left is among them."""
     changed = [stored for stored in written if stored.changed]
     return {patient for stored in changed for patient in (stored.patient_id, stored.left) if patient}
+
+
+def concerned(work: Work, written: Iterable[Stored]) -> set[str]:
+    """As `touched`, with the patients whose orders name a drug that was written."""
+    listed = list(written)
+    drugs = [stored.id for stored in listed if stored.changed and stored.type == "Medication"]
+    return touched(listed) | _taking(work, drugs)
+
+
+def _taking(work: Work, drugs: list[str]) -> set[str]:
+    """The patients with a resource that names one of these Medications."""
+    if not drugs:
+        return set()
+    index = search_index.c
+    naming = select(index.type, index.id).where(
+        index.param == "medication", index.system == "Medication", index.value.in_(drugs)
+    )
+    holders = select(resource.c.patient_id).where(
+        tuple_(resource.c.type, resource.c.id).in_(naming), resource.c.patient_id.is_not(None)
+    )
+    return set(work.conn.execute(holders).scalars())
 
 
 def rebuild(work: Work, patient_ids: Iterable[str]) -> list[PatientRecord]:
@@ -51,4 +75,12 @@ def rebuild(work: Work, patient_ids: Iterable[str]) -> list[PatientRecord]:
 
 
 def _resources(work: Work, patient_id: str) -> list[dict[str, Any]]:
-    return [orjson.loads(stored.body) for stored in work.resources.of_patient(patient_id, origin="ehr")]
+    """What the EHR sent about the patient, with the drugs that its orders name by reference."""
+    own = [orjson.loads(stored.body) for stored in work.resources.of_patient(patient_id, origin="ehr")]
+    named = {
+        drug
+        for one in own
+        if (drug := target(one.get("medicationReference", {}).get("reference", ""), work.resources.base))
+    }
+    drugs = work.resources.get_many(named) if named else {}
+    return [*own, *(drug.resource() for drug in drugs.values() if not drug.deleted)]

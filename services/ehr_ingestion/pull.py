@@ -16,7 +16,7 @@ import msgspec
 from ehr_ingestion import keeping
 from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
 from ehr_ingestion.outcomes import Tally
-from ehr_ingestion.patient_records import rebuild, touched
+from ehr_ingestion.patient_records import concerned, rebuild
 from isodose.fhir.references import relative_to
 from isodose.service import Work
 from isodose.storage.database import Database
@@ -136,7 +136,7 @@ def keep(resources: list[bytes], database: Database, work: Callable[..., Work], 
     with database.begin() as conn:
         opened = work(conn)
         outcomes, changed = keeping.keep(opened, resources)
-        rebuild(opened, touched(changed))
+        rebuild(opened, concerned(opened, changed))
     for outcome in outcomes:
         summary.add(outcome)
 

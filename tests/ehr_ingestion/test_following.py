@@ -85,6 +85,30 @@ def test_a_resource_given_to_another_patient_leaves_the_first(
     assert [fact.value for fact in second.facts] == [80]
 
 
+def test_a_drug_that_an_order_names_by_reference_is_in_the_record_and_followed(
+    client: Any, database: Database, bundle: Bundle
+) -> None:
+    def drug(code: str) -> Json:
+        coding = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}
+        return {"resourceType": "Medication", "id": "m", "code": {"coding": [coding]}}
+
+    order = {
+        "resourceType": "MedicationRequest",
+        "id": "r",
+        "status": "active",
+        "intent": "order",
+        "medicationReference": {"reference": "Medication/m"},
+        "subject": {"reference": "Patient/p1"},
+        "authoredOn": "2026-10-20",
+    }
+    client.post("/fhir", json=bundle(PATIENT, drug("3264"), order))
+    client.put("/fhir/Medication/m", json=drug("1547545"))
+    concepts = [[exposure.concept for exposure in record.exposures] for record in _told(database)]
+    assert concepts == [["dexamethasone"], ["pembrolizumab"]]
+    client.request("DELETE", "/fhir/Medication/m")
+    assert _told(database)[-1].exposures == ()
+
+
 def test_a_refused_bundle_leaves_neither_resources_nor_a_record(
     client: Any, database: Database, bundle: Bundle
 ) -> None:

@@ -13,7 +13,7 @@ from ehr_ingestion.bulk.ledger import Export, File, Ledger
 from ehr_ingestion.bulk.lines import Line, lines
 from ehr_ingestion.bulk.taking import Numbered, take
 from ehr_ingestion.ehr_client import ATTEMPTS, EhrAwayError, EhrClient, pause
-from ehr_ingestion.patient_records import touched
+from ehr_ingestion.patient_records import concerned
 from isodose.fhir.races import run_again
 from isodose.service import Work
 from isodose.storage.database import Database
@@ -74,9 +74,9 @@ class FileReader:
 
         def commit() -> File:
             with self.database.begin() as conn:
-                taken = take(self.work(conn), file.kind, file.number, numbered, self.longest)
-                ledger = Ledger(conn)
-                ledger.touch(export, touched(taken.changed))
+                opened, ledger = self.work(conn), Ledger(conn)
+                taken = take(opened, file.kind, file.number, numbered, self.longest)
+                ledger.touch(export, concerned(opened, taken.changed))
                 return ledger.advance(export, reached, taken.outcomes, taken.aside)
 
         return run_again(commit)

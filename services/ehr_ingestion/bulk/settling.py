@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from ehr_ingestion.bulk.ledger import Export, Ledger
 from ehr_ingestion.keeping import keep
-from ehr_ingestion.patient_records import rebuild, touched
+from ehr_ingestion.patient_records import concerned, rebuild
 from isodose.fhir.races import run_again
 from isodose.service import Work
 from isodose.storage.database import Database
@@ -35,11 +35,12 @@ def _tried_again(export: Export, database: Database, work: Opener) -> int:
             with database.begin() as conn:
                 ledger = Ledger(conn)
                 waiting = ledger.waiting(export, after, LINES_AT_ONCE)
-                outcomes, changed = keep(work(conn), [line.text or b"" for line in waiting])
+                opened = work(conn)
+                outcomes, changed = keep(opened, [line.text or b"" for line in waiting])
                 helped = [pair for pair in zip(waiting, outcomes, strict=True) if pair[1].became != "refused"]
                 for line, outcome in helped:
                     ledger.take_back(export, line, outcome)
-                ledger.touch(export, touched(changed))
+                ledger.touch(export, concerned(opened, changed))
             return len(helped), (waiting[-1].file, waiting[-1].line) if waiting else None
 
         helped, last = run_again(attempt)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ehr_ingestion.keeping import keep
-from ehr_ingestion.patient_records import rebuild, touched
+from ehr_ingestion.patient_records import concerned, rebuild
 from isodose.fhir.resources import parse
 from isodose.fhir.search_parameters import patient_of
 from isodose.service import Running, Work
@@ -41,7 +41,7 @@ def keep_told(running: Running, texts: Sequence[bytes]) -> Kept:
 
 def _together(work: Work, texts: Sequence[bytes]) -> Kept:
     outcomes, changed = keep(work, texts)
-    rebuild(work, touched(changed))
+    rebuild(work, concerned(work, changed))
     refused = [(text, one) for text, one in zip(texts, outcomes, strict=True) if one.became == "refused"]
     strangers = [_stranger(work, text) for text, one in refused if one.is_passing]
     waiting = [one for one in strangers if one is not None]
