@@ -21,7 +21,7 @@ from isodose.security.backend_auth import NoTokenError
 ATTEMPTS = 5
 LONGEST_WAIT_S = 120.0
 FHIR_JSON = "application/fhir+json"
-_WAIT_AGAIN = frozenset({429, 502, 503, 504})
+WAIT_AGAIN = frozenset({429, 502, 503, 504})
 
 
 class EhrAwayError(Exception):
@@ -93,7 +93,7 @@ class EhrClient:
             except NoTokenError as error:
                 raise EhrAwayError(str(error)) from None
             else:
-                if answer.status_code not in _WAIT_AGAIN:
+                if answer.status_code not in WAIT_AGAIN:
                     return answer
                 said = f"the EHR was asked {attempt + 1} times for {what} and is too busy"
                 told = answer.headers.get("retry-after")

@@ -368,6 +368,14 @@ def test_links_that_have_expired_are_asked_for_again(ehr: Ehr, run: Any) -> None
         run()
 
 
+def test_a_busy_ehr_is_waited_for_before_each_file(ehr: Ehr, run: Any) -> None:
+    exporting(ehr, {"a": ("Patient", ndjson(patient())), "b": ("Observation", ndjson(kps("o1")))})
+    ehr.refused = [429, 503]
+    slept: list[float] = []
+    assert [file.accepted for file in run(slept=slept).files] == [1, 1]
+    assert len(slept) == 2
+
+
 def test_an_export_that_the_ehr_forgot_is_begun_anew(ehr: Ehr, run: Any, database: Database) -> None:
     exporting(ehr, {"a": ("Patient", ndjson(patient())), "b": ("Observation", ndjson(kps("o1")))})
     ehr.breaks = [None, *[0] * 5]

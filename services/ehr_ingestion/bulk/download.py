@@ -13,7 +13,7 @@ from itertools import chain
 import httpx
 
 from ehr_ingestion.bulk.request import NDJSON
-from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
+from ehr_ingestion.ehr_client import WAIT_AGAIN, EhrAwayError, EhrClient
 
 _EXPIRED = frozenset({401, 403, 404, 410})
 
@@ -37,13 +37,16 @@ def opened(server: EhrClient, url: str, *, token: bool, start: int = 0, etag: st
     """The file from byte `start` on, which is the beginning of a line. Bytes are counted without compression.
 
     The byte before `start` is read as well: where it ends no line, the file is another one. Raises
-    `ExpiredError`, `OtherFileError`, `EhrAwayError`, and httpx.HTTPError where the stream breaks off.
+    `ExpiredError`, `OtherFileError`, `EhrAwayError`, and httpx.HTTPError where the stream breaks off or the
+    EHR is busy.
     """
     with server.stream(url, "a file of the export", _headers(start, etag), token=token) as answer:
         if answer.status_code in _EXPIRED:
             raise ExpiredError
         if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise OtherFileError
+        if answer.status_code in WAIT_AGAIN:
+            raise httpx.HTTPStatusError("busy", request=answer.request, response=answer)
         if not answer.is_success:
             raise EhrAwayError(f"the EHR answered {answer.status_code} for a file of the export")
         found = answer.headers.get("etag", "")

@@ -55,7 +55,7 @@ class FileReader:
                     raise EhrAwayError(said) from None
                 if isinstance(error, OtherFileError):
                     reached = self._restarted(export, file)
-                self.server.sleep(pause(failures, None))
+                self.server.sleep(pause(failures, _retry_after(error)))
 
     def _batches(self, export: Export, file: File) -> Iterator[File]:
         """The file as it stands after each batch that was committed."""
@@ -84,6 +84,10 @@ class FileReader:
     def _restarted(self, export: Export, file: File) -> File:
         with self.database.begin() as conn:
             return Ledger(conn).restart(export, file)
+
+
+def _retry_after(error: Exception) -> str | None:
+    return error.response.headers.get("retry-after") if isinstance(error, httpx.HTTPStatusError) else None
 
 
 def _batched(read: Iterable[Line]) -> Iterator[tuple[list[Line], bool]]:
