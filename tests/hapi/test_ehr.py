@@ -18,11 +18,13 @@ from ehr_ingestion.app import service
 from ehr_ingestion.bulk.request import ExportRequest
 from ehr_ingestion.connection import ehr_of
 from ehr_ingestion.ehr_client import EhrClient
+from ehr_ingestion.handlers import fold_guidance
 from ehr_ingestion.notifications.registering import registrar_of
 from ehr_ingestion.notifications.registry import EhrSubscription
 from ehr_ingestion.pull import EXPORTED, EhrReader
 from hapi.server import start
 from isodose.clinical.record import PatientRecord
+from isodose.events import contract
 from isodose.service import build_app
 from isodose.settings import Settings
 from isodose.storage.database import Database
@@ -162,6 +164,50 @@ def test_the_ehr_tells_what_changed_and_the_record_follows(ehr: str, here: Setti
     database.dispose()
     assert 55 in found
     httpx.delete(f"{ehr}/Observation/kps-told", timeout=60).raise_for_status()
+
+
+def test_results_are_written_back_once_and_are_not_taken_for_the_ehrs_own(
+    ehr: str, reader: EhrReader, here: Settings, serving: Any
+) -> None:
+    settings = here.model_copy(update={"ehr_fhir_url": ehr, "write_back_types": ("DetectedIssue",)})
+    pull_all(reader, ehr, [PATIENT], None, settings)
+    with serving.served(build_app(service(settings), settings)) as client:
+        for version, status in ((1, "final"), (2, "amended")):
+            with client.app.state.running.transaction() as work:
+                fold_guidance(work, [_alert(version, status)], write_back=True)
+            eventually(lambda status=status: [one["status"] for one in _alerts_at(ehr)] == [status], 120)
+    (alert,) = _alerts_at(ehr)
+    assert alert["patient"]["reference"] == f"Patient/{PATIENT}"
+    assert httpx.get(f"{ehr}/DetectedIssue/{alert['id']}/_history", timeout=60).json()["total"] == 2
+    again = bulk_pull(
+        EhrClient(host(ehr, dict).base, sleep=lambda seconds: time.sleep(min(seconds, 0.3))),
+        ehr,
+        ExportRequest(types=("Patient", "DetectedIssue")),
+        settings,
+    )
+    assert [(file.type, file.accepted, file.unchanged) for file in again.files] == [
+        ("Patient", 0, 1), ("DetectedIssue", 0, 1)
+    ]  # fmt: skip
+    httpx.delete(f"{ehr}/DetectedIssue/{alert['id']}", timeout=60).raise_for_status()
+
+
+def _alert(version: int, status: str) -> contract.Event:
+    issue = {
+        "resourceType": "DetectedIssue", "id": "hapi-alert", "status": status,
+        "identifier": [{"system": "https://isodose.example/fhir/NamingSystem/result", "value": "hapi-alert"}],
+        "patient": {"reference": f"Patient/{PATIENT}"},
+    }  # fmt: skip
+    data = {
+        "patientId": PATIENT, "service": "ici_steroid_alerts", "recordVersion": version,
+        "knowledgeVersion": "k", "on": "2026-11-23", "findings": [], "options": [], "resources": [issue],
+    }  # fmt: skip
+    return contract.guidance("isodose.alerts.checked", "ici_steroid_alerts", data, PATIENT)
+
+
+def _alerts_at(ehr: str) -> list[Json]:
+    asked = {"cache-control": "no-cache"}
+    found = httpx.get(f"{ehr}/DetectedIssue?patient={PATIENT}", headers=asked, timeout=60).json()
+    return [entry["resource"] for entry in found.get("entry", [])]
 
 
 def _kps(value: int) -> Json:
