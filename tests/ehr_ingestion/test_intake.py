@@ -281,6 +281,29 @@ def test_what_does_not_apply_is_not_filled_in_and_scans_say_their_day(clinic: An
     assert groups["imaging"][0]["answer"][0]["valueReference"]["display"] == "MR brain 2026-11-16"
 
 
+def test_what_was_said_of_a_merged_patient_goes_with_them_when_they_are_told_apart(
+    clinic: Any, database: Database
+) -> None:
+    merged = {"type": "replaced-by", "other": {"reference": "Patient/p1"}}
+    old = {**PATIENT, "id": "p2", "active": False}
+    assert clinic.put("/fhir/Patient/p2", json=old | {"link": [merged]}).status_code == 200
+    about_old = {"subject": {"reference": "Patient/p2"}, "authored": "2026-11-23T11:00:00Z"}
+    clinic.post(URL, json=response(condition(item("kps", valueInteger=80))))
+    assert (
+        clinic.post(URL, json=response(condition(item("ecog", valueInteger=2)), **about_old)).status_code
+        == 201
+    )
+    near = lesion("BodyStructure/l2", item("lesion_near_oar", valueBoolean=True))
+    assert clinic.post(URL, json=response(near)).status_code == 201
+    assert (value(database, "kps"), value(database, "ecog")) == (80, 2)
+    assert clinic.put("/fhir/Patient/p2", json=old).status_code == 200
+    assert (value(database, "kps"), value(database, "ecog")) == (80, None)
+    with database.read() as conn:
+        apart = Records(conn).get("p2")
+    assert apart is not None
+    assert [fact.value for fact in apart.facts if fact.name == "ecog"] == [2]
+
+
 def test_answers_to_another_form_are_kept_and_state_nothing(clinic: Any, database: Database) -> None:
     other = response(
         condition(item("kps", valueInteger=80)), questionnaire="https://other.example/Questionnaire/x"
@@ -316,7 +339,7 @@ def test_the_order_in_which_responses_arrive_does_not_matter() -> None:
     kept = [
         one | {"id": f"r{n}", "meta": {"lastUpdated": "2026-11-23T12:00:00Z"}} for n, one in enumerate(told)
     ]
-    made = [extracted("p1", order) for order in permutations(kept)]
+    made = [extracted(order) for order in permutations(kept)]
     assert all(one == made[0] for one in made)
     facts = {
         r["code"]["coding"][0]["code"]: r for r in made[0].values() if r["resourceType"] == "Observation"

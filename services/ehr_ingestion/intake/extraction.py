@@ -13,6 +13,7 @@ from ehr_ingestion.intake.answers import STANDING, About, Given, as_of, base_of,
 from ehr_ingestion.intake.form import UCUM, coding_of, place_of, shown
 from isodose.clinical import facts
 from isodose.fhir.dates import bounds
+from isodose.mcode.chart import target_of
 
 Json = dict[str, Any]
 Key = tuple[str, str]
@@ -20,11 +21,11 @@ SYSTEM_END = "/NamingSystem/intake"
 _SOMEBODY = {"display": "Not named in the response"}
 
 
-def extracted(patient_id: str, responses: Iterable[Json]) -> dict[Key, Json]:
-    """By type and id all that the standing `responses` to the intake form state of the patient, each with the
-    Provenance of its response.
+def extracted(responses: Iterable[Json]) -> dict[Key, Json]:
+    """By type and id all that the standing `responses` to the intake form state of the patients whom they
+    name, with a Provenance for each response.
     """
-    made = _Made(patient_id)
+    made = _Made()
     standing = [r for r in responses if base_of(r) is not None and r.get("status") in STANDING]
     for response in sorted(standing, key=_authored):
         made.add(response)
@@ -53,9 +54,8 @@ def _authored(response: Json) -> tuple[Any, str]:
 class _Made:
     """What has been stated so far, response by response."""
 
-    def __init__(self, patient_id: str) -> None:
-        self._patient = {"reference": f"Patient/{patient_id}"}
-        self._stated: dict[tuple[str, str, str], Json] = {}
+    def __init__(self) -> None:
+        self._stated: dict[tuple[str, str, str, str], Json] = {}
         self._lesions: dict[str, Json] = {}
 
     def add(self, response: Json) -> None:
@@ -74,12 +74,12 @@ class _Made:
         return {(one["resourceType"], one["id"]): one for one in [*made, *told] if one}
 
     def _state(self, given: Given, focus: str, response: Json) -> None:
-        day = as_of(response)
+        subject, day = _subject(response)["reference"], as_of(response)
         if not given.value:
-            for key in [key for key in self._stated if key[:2] == (focus, given.fact)]:
+            for key in [key for key in self._stated if key[:3] == (subject, focus, given.fact)]:
                 del self._stated[key]
         elif not given.is_prefilled:
-            self._stated[focus, given.fact, day] = self._observation(given, focus, day, response)
+            self._stated[subject, focus, given.fact, day] = _observation(given, focus, response)
 
     def _lesion(self, about: About, response: Json, number: int) -> str:
         identity = _identity("lesion", response["id"], str(number))
@@ -89,31 +89,37 @@ class _Made:
             "identifier": [{"system": f"{base_of(response)}{SYSTEM_END}", "value": identity}],
             "active": True,
             "location": {"coding": [place_of(about.site or {})]},
-            "patient": self._patient,
+            "patient": _subject(response),
         }
         if about.side:
             structure["locationQualifier"] = [{"coding": [place_of(about.side)]}]
         self._lesions[f"BodyStructure/{identity}"] = structure
         return f"BodyStructure/{identity}"
 
-    def _observation(self, given: Given, focus: str, day: str, response: Json) -> Json:
-        base = str(base_of(response))
-        code = {"system": f"{base}/CodeSystem/fact", "code": given.fact, "display": shown(given.fact)}
-        identity = _identity(self._patient["reference"], focus, given.fact, day)
-        performer = [response["author"]] if response.get("author") else []
-        return {
-            "resourceType": "Observation",
-            "id": identity,
-            "identifier": [{"system": f"{base}{SYSTEM_END}", "value": identity}],
-            "status": "amended" if response["status"] == "amended" else "final",
-            "code": {"coding": [code]},
-            "subject": self._patient,
-            **({"focus": [{"reference": focus}]} if focus else {}),
-            "effectiveDateTime": day,
-            **({"performer": performer} if performer else {}),
-            **_value(given, base),
-            "derivedFrom": [{"reference": f"QuestionnaireResponse/{response['id']}"}],
-        }
+
+def _subject(response: Json) -> Json:
+    """Whom the response names, also where that patient was merged into another since."""
+    return {"reference": target_of(response["subject"])}
+
+
+def _observation(given: Given, focus: str, response: Json) -> Json:
+    base, subject, day = str(base_of(response)), _subject(response), as_of(response)
+    code = {"system": f"{base}/CodeSystem/fact", "code": given.fact, "display": shown(given.fact)}
+    identity = _identity(subject["reference"], focus, given.fact, day)
+    performer = [response["author"]] if response.get("author") else []
+    return {
+        "resourceType": "Observation",
+        "id": identity,
+        "identifier": [{"system": f"{base}{SYSTEM_END}", "value": identity}],
+        "status": "amended" if response["status"] == "amended" else "final",
+        "code": {"coding": [code]},
+        "subject": subject,
+        **({"focus": [{"reference": focus}]} if focus else {}),
+        "effectiveDateTime": day,
+        **({"performer": performer} if performer else {}),
+        **_value(given, base),
+        "derivedFrom": [{"reference": f"QuestionnaireResponse/{response['id']}"}],
+    }
 
 
 def _value(given: Given, base: str) -> Json:

@@ -81,7 +81,7 @@ def _extract(work: Work, call: Call) -> Json:
         "meta": {"lastUpdated": now},
         "status": "completed",
     } | response
-    stated = extracted(patient.partition("/")[2], [complete])
+    stated = extracted([complete])
     entries = [
         {
             "fullUrl": f"{work.resources.base}/{kind}/{identity}",

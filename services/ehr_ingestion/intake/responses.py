@@ -47,14 +47,20 @@ def follow_responses(work: Work, patient_ids: Iterable[str]) -> list[Stored]:
 
 
 def _follow(work: Work, patient_id: str) -> list[Stored]:
-    known = {(one.type, one.id): one.resource() for one in work.resources.of_patient(patient_id)}
-    stated = extracted(patient_id, [r for (kind, _), r in known.items() if kind == _KIND])
+    held = [one for patient in _together(work, patient_id) for one in work.resources.of_patient(patient)]
+    known = {(one.type, one.id): one.resource() for one in held}
+    stated = extracted(resource for (kind, _), resource in known.items() if kind == _KIND)
     gone = {
         key: withdrawn(resource)
         for key, resource in known.items()
         if key not in stated and key[0] in ("Observation", "BodyStructure") and is_extracted(resource)
     }
     return work.resources.write([_change(r, patient_id) for r in (stated | gone).values()])
+
+
+def _together(work: Work, patient_id: str) -> set[str]:
+    """The patient, and the one into whom they were merged, with whom then lies what is about them."""
+    return {patient_id, *work.identities.survivors({patient_id}).values()}
 
 
 def _change(resource: Json, patient_id: str) -> Change:
@@ -81,10 +87,10 @@ def _astray(work: Work, response: Json, stored: Stored) -> Iterator[Issue]:
     """Groups about something that is not this patient's, or that do not say which of several they mean."""
     groups = [about for about in subjects(response) if about.scope != "patient"]
     keys = {about.path: about.reference.partition("/")[::2] for about in groups if about.reference}
-    held = work.resources.get_many(set(keys.values()))
+    held, patients = work.resources.get_many(set(keys.values())), _together(work, str(stored.patient_id))
     for about in groups:
         found = held.get(keys[about.path]) if about.path in keys else None
-        of_patient = found is not None and not found.deleted and found.patient_id == stored.patient_id
+        of_patient = found is not None and not found.deleted and found.patient_id in patients
         if about.reference and not (of_patient and keys[about.path][0] in FOCUS[about.scope][1]):
             said = "The patient's record has no such resource."
             yield Issue("not-found", said, (about.path,))
