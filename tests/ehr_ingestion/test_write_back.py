@@ -41,14 +41,14 @@ class Ehr(httpx.BaseTransport):
         self.client = client
         self.answers: list[httpx.Response] = []
         self.sent: list[str] = []
-        self.refuses = ""
+        self.refuses, self.refusal = "", 422
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         path = request.url.raw_path.decode()
         if request.method in ("POST", "PUT"):
             self.sent.append(f"{request.method} {path.removeprefix('/fhir/').partition('/')[0]}")
             if self.refuses and self.sent[-1].endswith(self.refuses):
-                return httpx.Response(422, json={"resourceType": "OperationOutcome"})
+                return httpx.Response(self.refusal, json={"resourceType": "OperationOutcome"})
             if self.answers:
                 return self.answers.pop(0)
         answer = self.client.request(
@@ -299,6 +299,17 @@ def test_an_ehr_that_is_away_gets_everything_when_it_is_back(
     ehr.answers = [httpx.Response(503), httpx.Response(500), httpx.Response(401), httpx.Response(429)]
     tell(1, results())
     assert [len(ehr.holds(kind)) for kind in TYPES] == [1, 1, 1, 1, 1]
+
+
+def test_what_the_ehr_fails_on_holds_up_no_other(
+    ehr: Ehr, client: Any, database: Database, serving: Any
+) -> None:
+    ehr.refuses, ehr.refusal = "CarePlan", 500
+    with client.app.state.running.transaction() as work:
+        fold_guidance(work, [decided(1, results())], write_back=True)
+    serving.eventually(lambda: ehr.holds("RequestGroup"))
+    assert [len(ehr.holds(kind)) for kind in TYPES] == [0, 1, 1, 1, 1]
+    assert not settled(database)
 
 
 def test_results_go_to_the_patient_of_the_same_identifier(

@@ -62,7 +62,10 @@ class WriteBack:
             raise LaterError(str(error), error.after_s) from None
 
     def _pass(self, patient_id: str, subject: str) -> int:
-        """Send what differs from what was last sent; how many were."""
+        """Send what differs from what was last sent; how many were.
+
+        What is to be sent later holds up no other: `LaterError` comes when the others were sent.
+        """
         with self._running.reading() as work:
             results = {(one.type, one.id): one.resource() for one in work.resources.results_of(patient_id)}
             entries = ledger.of_patient(work.conn, patient_id)
@@ -70,18 +73,24 @@ class WriteBack:
         at_ehr[("Patient", patient_id)] = subject
         own = f"{self._running.settings.public_url}/fhir"
         rewriter = Rewriter(at_ehr, results.get, own, self._client.base)
-        sent = 0
+        sent, later = 0, None
         for key in self._in_order(results):
             entry = entries.get(key) or Entry(type=key[0], id=key[1], patient_id=patient_id)
             content = rewriter.rewritten(results[key])
             if digest(content) == entry.tried or (not entry.remote and _withdrawn(content)):
                 continue
-            now = self._sender.send(entry, content)
+            try:
+                now = self._sender.send(entry, content)
+            except LaterError as error:
+                later = error
+                continue
             with self._running.transaction() as work:
                 ledger.put(work.conn, now)
             if now.remote:
                 at_ehr[key] = now.remote
             sent += 1
+        if later is not None:
+            raise later
         return sent
 
     def _in_order(self, results: Iterable[Key]) -> list[Key]:
