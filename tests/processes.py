@@ -36,8 +36,7 @@ def environments(
     }
     made: dict[str, dict[str, str]] = {}
     for name, port in ports.items():
-        database = "" if name == "worklist" else new_database()
-        made[name] = common | {"ISODOSE_PORT": str(port), "ISODOSE_DATABASE_URL": database}
+        made[name] = common | {"ISODOSE_PORT": str(port), "ISODOSE_DATABASE_URL": new_database()}
         for number in range(2, (replicas or {}).get(name, 1) + 1):
             made[f"{name}#{number}"] = made[name] | {"ISODOSE_PORT": str(free_port())}
     return made

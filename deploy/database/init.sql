@@ -24,3 +24,7 @@ REVOKE ALL ON DATABASE are_surveillance FROM PUBLIC;
 CREATE ROLE ici_steroid_alerts LOGIN PASSWORD :'password';
 CREATE DATABASE ici_steroid_alerts OWNER ici_steroid_alerts;
 REVOKE ALL ON DATABASE ici_steroid_alerts FROM PUBLIC;
+
+CREATE ROLE worklist LOGIN PASSWORD :'password';
+CREATE DATABASE worklist OWNER worklist;
+REVOKE ALL ON DATABASE worklist FROM PUBLIC;

@@ -42,11 +42,15 @@ class Eraser:
         write(work.conn, [Access(deed, operator, "", datetime.now(UTC))], self.site, self.audit_key)
         return rows
 
-    def on_tombstone(self) -> Mapping[str, Callable[[Work, Sequence[str]], None]]:
-        """By topic, what follows a tombstone: the record is gone, so is all that was concluded on it."""
+    def on_tombstone(
+        self, of: Sequence[str] = (RECORDS,), leaving: Sequence[str] = (GUIDANCE,)
+    ) -> Mapping[str, Callable[[Work, Sequence[str]], None]]:
+        """What follows a tombstone in the topics `of`: the record is gone, so is all that was concluded.
+        Tombstones are left in the topics in which this service tells something itself.
+        """
 
         def bury(work: Work, patient_ids: Sequence[str]) -> None:
             for patient_id in patient_ids:
-                self.erase(work, patient_id, "tombstone", [GUIDANCE])
+                self.erase(work, patient_id, "tombstone", leaving)
 
-        return {RECORDS: bury}
+        return dict.fromkeys(of, bury)

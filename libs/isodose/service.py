@@ -70,6 +70,7 @@ class Service:
     handlers of what is to be done at other systems, by kind; `measure` brings its own gauges up to date.
     `admissions` judge what is written, by
     type (without one, nobody may write a Subscription), `topics` are what may be subscribed to. A
+    tombstone in the topics `erased_by` erases what a service without decisions keeps of a patient. A
     service that keeps no state has `routers`
     alone: no FHIR API, no database, no log.
     """
@@ -91,6 +92,7 @@ class Service:
     jobs: Callable[[Running], Mapping[str, jobs.Handler]] | None = None
     also_erased: AlsoErased | None = None
     measure: Callable[[Connection, Metrics], None] | None = None
+    erased_by: Sequence[str] = ()
     keeps_state: bool = True
 
 
@@ -120,7 +122,9 @@ class Running:
             claims=claims_at(settings.ehr_ingestion_url, lambda: self.gate.authorization(service.name)),
             committed=self._handled,
             member_of=member_of,
-            buried=self.eraser.on_tombstone() if service.decider else {},
+            buried=self.eraser.on_tombstone()
+            if service.decider
+            else self.eraser.on_tombstone(service.erased_by, ()),
         )
         handlers = service.jobs(self) if service.jobs is not None else {}
         self.jobs = jobs.JobRunner(self.database, handlers) if handlers else None
@@ -214,6 +218,10 @@ class Running:
         if self.renewal is not None:
             found += _state("renewal", self.renewal)
         return found
+
+    def is_behind(self) -> bool:
+        """Whether events do not arrive: what is kept of them may be older than what others know."""
+        return not self.consumer.is_alive() or self.consumer.last_error is not None
 
     def witness(self, request: Request, deed: Deed) -> None:
         """Take down who asked for what."""

@@ -144,7 +144,7 @@ def _index(whole: AllInOne) -> str:
     links += [
         (f"{PREFIXES[name]}/fhir/metadata", service.title, service.description)
         for name, service in whole.services.items()
-        if service.keeps_state
+        if name != "worklist"
     ]
     links += [
         ("/cds-services", "CDS Hooks", "the CDS services offered to an EHR"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 import os
@@ -12,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from isodose.settings import Settings
 from worklist import wording
-from worklist.rows import Row, rows_of, with_options
-from worklist.upstream import Upstream
 
 DAY = dt.date(2026, 11, 23)
 """The samples are written around this day."""
@@ -30,6 +27,18 @@ DAY = dt.date(2026, 11, 23)
 SAMPLES = Path("samples/patients")
 DATA = Path("var/demo")
 _WITHIN_S = 60.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was concluded on one patient: FHIR resources that stand."""
+
+    id: str
+    name: str
+    groups: list[dict[str, Any]]
+    scans: list[dict[str, Any]]
+    tasks: list[dict[str, Any]]
+    alerts: list[dict[str, Any]]
 
 
 class DemonstrationError(Exception):
@@ -91,7 +100,7 @@ def rows(address: str, patients: list[str]) -> list[Row]:
     until = time.monotonic() + _WITHIN_S
     while time.monotonic() < until:
         if _concluded(address) >= set(patients):
-            return asyncio.run(_read(address, sorted(patients)))
+            return _read(address, sorted(patients))
         time.sleep(0.2)
     raise DemonstrationError(f"not every patient had guidance within {_WITHIN_S:.0f} s")
 
@@ -167,28 +176,44 @@ def _patient(resource: dict[str, Any]) -> str:
     return str(resource.get("subject", {}).get("reference", "")).removeprefix("Patient/")
 
 
-async def _read(address: str, patients: list[str]) -> list[Row]:
-    settings = Settings(
-        ehr_ingestion_url=address,
-        eligibility_scoring_url=f"{address}/eligibility",
-        are_surveillance_url=f"{address}/surveillance",
-        ici_steroid_alerts_url=f"{address}/alerts",
-    )
-    async with httpx.AsyncClient(timeout=60) as client:
-        upstream = Upstream(settings, client)
-        return await with_options(upstream, await rows_of(upstream, patients))
+def _read(address: str, patients: list[str]) -> list[Row]:
+    """What the one record holds of each patient's results."""
+    kinds = ("Patient", "RequestGroup", "ServiceRequest", "Task", "DetectedIssue")
+    found = {kind: _results_of(address, kind) for kind in kinds}
+    return [
+        Row(
+            id=patient,
+            name=wording.name_of(next(iter(found["Patient"].get(patient, [])), {"id": patient})),
+            groups=found["RequestGroup"].get(patient, []),
+            scans=wording.open_scans(found["ServiceRequest"].get(patient, [])),
+            tasks=wording.open_tasks(found["Task"].get(patient, [])),
+            alerts=wording.open_alerts(found["DetectedIssue"].get(patient, [])),
+        )
+        for patient in patients
+    ]
+
+
+def _results_of(address: str, kind: str) -> dict[str, list[dict[str, Any]]]:
+    """Everything of this type, by patient."""
+    answer = httpx.get(f"{address}/fhir/{kind}", params={"_count": "1000"}, timeout=60).json()
+    by_patient: dict[str, list[dict[str, Any]]] = {}
+    for entry in answer.get("entry", []):
+        one = entry["resource"]
+        key = one["id"] if kind == "Patient" else wording.patient_of(one)
+        by_patient.setdefault(key, []).append(one)
+    return by_patient
 
 
 def _option(row: Row) -> str:
-    leading = row.leading
+    leading = wording.leading_option(row.groups)
     if leading is None:
-        return wording.without_leader(row.groups or [])
+        return wording.without_leader(row.groups)
     standing = leading["code"][1]["coding"][0]["code"].replace("-", " ")
     return f"{leading['title']} ({standing})"
 
 
 def _scan(row: Row) -> str:
-    overdue = [task["description"] for task in row.tasks or [] if wording.is_overdue(task)]
+    overdue = [task["description"] for task in row.tasks if wording.is_overdue(task)]
     if overdue:
         return "\n".join(overdue)
     if not row.scans:
@@ -198,4 +223,4 @@ def _scan(row: Row) -> str:
 
 
 def _alerts(row: Row) -> str:
-    return "\n".join(f"{a.get('severity', '')}: {a['code']['text']}" for a in row.alerts or []) or "none"
+    return "\n".join(f"{a.get('severity', '')}: {a['code']['text']}" for a in row.alerts) or "none"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -34,7 +34,6 @@ class Chart:
     plans: Assessment | None
     checks: Assessment | None
     alerts: list[Json] | None
-    statements: dict[str, Finding] = field(repr=False, default_factory=dict)
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -71,8 +70,12 @@ class Chart:
     @property
     def questions(self) -> list[Finding]:
         """What the review leaves open and the board has to weigh."""
-        found = self.options.findings if self.options else ()
-        return [f for f in found if f.sides and f.verdict == "met"]
+        return self.options.statements.questions() if self.options else []
+
+    def statement(self, code: str) -> Finding | None:
+        """What an entry says of the patient, whoever decided it; None where it does not hold."""
+        told = (one.statements.of(code) for one in (self.options, self.plans, self.checks) if one)
+        return next((found[0] for found in told if found and found[0].verdict != "not-met"), None)
 
     @property
     def trials(self) -> list[Json]:
@@ -120,7 +123,6 @@ async def chart(upstream: Upstream, patient_id: str, today: dt.date) -> Chart | 
     patient = next((r for r in everything if r.get("resourceType") == "Patient"), {"id": patient_id})
     told = [read(one) for one in (options, plans, checks)]
     found: Found | None = alerts
-    statements = {f.code: f for one in told if one for f in one.findings if f.verdict != "not-met"}
     return Chart(
         id=patient_id,
         name=wording.name_of(patient),
@@ -131,7 +133,6 @@ async def chart(upstream: Upstream, patient_id: str, today: dt.date) -> Chart | 
         plans=told[1],
         checks=told[2],
         alerts=None if found is None else wording.open_alerts(found.resources),
-        statements=statements,
     )
 
 

@@ -1,116 +1,110 @@
-"""What may need action for a patient, the most pressing first: each need is one FHIR search in one service.
+"""What may need action for a patient, the most pressing first, and within a need what is most urgent.
 
-The clinic page walks through the needs in this order, so it needs no list of all patients of its own
-(docs/decisions/0019-clinic-page-by-needs.md). Which need is more pressing is an order of reading, no clinical
-judgement: severity, overdue and urgent are what the services said.
+Which need is more pressing is an order of reading, no clinical judgement: severity, overdue and urgent are
+what the services said, and what has waited longest comes first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from worklist import wording
-from worklist.rows import Row
-from worklist.upstream import Service
 
-_STANDING = "registered,preliminary,final,amended,corrected"
-_OPEN = "requested,ready,in-progress,draft,on-hold,accepted,received"
+Json = dict[str, Any]
+Part = Literal["options", "plans", "alerts", ""]
+_GRADE, _RANK = 1_000_000, 100_000_000
+_NO_DAY = _GRADE - 1
 
 
 @dataclass(frozen=True)
 class Need:
-    """A reason to look at a patient. `query` finds the patients who may have it; `holds` tells who does."""
+    """A reason to look at a patient, told by the service of `part`. `urgency` reads it from the results of
+    that service: the smaller the more urgent, None where the patient has no such need.
+    """
 
     code: str
     title: str
-    service: Service
-    kind: str
-    query: Mapping[str, str]
-    holds: Callable[[Row], bool]
-    counted: str
+    part: Part
+    urgency: Callable[[list[Json]], int | None]
 
 
-def _work(*kinds: str) -> Callable[[Row], bool]:
+def _graded(grade: int, day: object) -> int:
+    """First by the grade, then by the day: what waits longest comes first."""
+    return grade * _GRADE + _ordinal(day)
+
+
+def _ordinal(day: object) -> int:
+    try:
+        return dt.date.fromisoformat(str(day)[:10]).toordinal()
+    except ValueError:
+        return _NO_DAY
+
+
+def _alert(*severities: str) -> Callable[[list[Json]], int | None]:
+    def urgency(results: list[Json]) -> int | None:
+        found = [
+            _graded(severities.index(issue["severity"]), issue.get("identifiedDateTime"))
+            for issue in wording.open_alerts(_of(results, "DetectedIssue"))
+            if issue.get("severity") in severities and not wording.is_answered(issue)
+        ]
+        return min(found, default=None)
+
+    return urgency
+
+
+def _work(*kinds: str) -> Callable[[list[Json]], int | None]:
     wanted = set(kinds)
-    return lambda row: any(
-        not wanted.isdisjoint(wording.codes_of(task.get("businessStatus"))) for task in row.tasks or ()
-    )
+
+    def urgency(results: list[Json]) -> int | None:
+        found = [
+            _graded(0 if task.get("priority") in wording.URGENT else 1, _since(task))
+            for task in wording.open_tasks(_of(results, "Task"))
+            if not wanted.isdisjoint(wording.codes_of(task.get("businessStatus")))
+        ]
+        return min(found, default=None)
+
+    return urgency
 
 
-def _alert(*severities: str) -> Callable[[Row], bool]:
-    return lambda row: any(alert.get("severity") in severities for alert in row.waiting)
+def _since(task: Json) -> object:
+    period = task.get("restriction", {}).get("period", {})
+    return period.get("start") or period.get("end")
+
+
+def _facts(results: list[Json]) -> int | None:
+    """Whoever needs the fewest facts for an answer comes first."""
+    waiting = [g for g in _of(results, "GuidanceResponse") if g.get("status") == "data-required"]
+    return min((len(wording.wanted_facts([g])) for g in waiting), default=None)
+
+
+def _of(results: Iterable[Json], kind: str) -> list[Json]:
+    return [one for one in results if one.get("resourceType") == kind]
 
 
 NEEDS: tuple[Need, ...] = (
+    Need("high-alert", "Open alert of high severity", "alerts", _alert("high")),
+    Need("overdue", "MRI overdue", "plans", _work("overdue", "lost")),
+    Need("work-up", "Radiation effect: work-up or treatment open", "plans", _work("work-up", "treatment")),
+    Need("alert", "Other open alert", "alerts", _alert("moderate", "low")),
+    Need("facts", "Options cannot be ranked: facts missing", "options", _facts),
     Need(
-        "high-alert",
-        "Open alert of high severity",
-        "alerts",
-        "DetectedIssue",
-        {"severity": "high", "status": _STANDING, "_sort": "patient"},
-        _alert("high"),
-        "alerts of high severity, answered ones included",
-    ),
-    Need(
-        "overdue",
-        "MRI overdue",
-        "plans",
-        "Task",
-        {"business-status": "overdue,lost", "status": _OPEN, "_sort": "patient"},
-        _work("overdue", "lost"),
-        "scans overdue",
-    ),
-    Need(
-        "work-up",
-        "Radiation effect: work-up or treatment open",
-        "plans",
-        "Task",
-        {"business-status": "work-up,treatment", "status": _OPEN, "_sort": "patient"},
-        _work("work-up", "treatment"),
-        "tasks open",
-    ),
-    Need(
-        "alert",
-        "Other open alert",
-        "alerts",
-        "DetectedIssue",
-        {"severity": "moderate,low", "status": _STANDING, "_sort": "patient"},
-        _alert("moderate", "low"),
-        "other alerts, answered ones included",
-    ),
-    Need(
-        "facts",
-        "Options cannot be ranked: facts missing",
-        "options",
-        "GuidanceResponse",
-        {"status": "data-required", "_sort": "subject"},
-        lambda row: any(g.get("status") == "data-required" for g in row.guidance or ()),
-        "patients",
-    ),
-    Need(
-        "scan",
-        "MRI due or to be booked",
-        "plans",
-        "Task",
-        {"business-status": "book,due,decide-imaging,post-operative", "status": _OPEN, "_sort": "patient"},
-        _work("book", "due", "decide-imaging", "post-operative"),
-        "tasks open",
+        "scan", "MRI due or to be booked", "plans", _work("book", "due", "decide-imaging", "post-operative")
     ),
 )
-EVERYONE = Need(
-    "none",
-    "Nothing waits",
-    "record",
-    "Patient",
-    {"_sort": "family"},
-    lambda _row: True,
-    "patients in all",
-)
+EVERYONE = Need("none", "Nothing waits", "", lambda _results: None)
 BY_CODE: Mapping[str, Need] = {need.code: need for need in (*NEEDS, EVERYONE)}
-ORDER = tuple(BY_CODE)
 
 
-def most_pressing(row: Row) -> Need:
-    """The first need that the patient has."""
-    return next((need for need in NEEDS if need.holds(row)), EVERYONE)
+def weights(part: Part, results: list[Json]) -> dict[str, int]:
+    """The patient's needs that the service of this part told, by code: the smaller the weight the more
+    pressing, whatever the need.
+    """
+    found = {need.code: need.urgency(results) for need in NEEDS if need.part == part}
+    return {code: weight(code, urgency) for code, urgency in found.items() if urgency is not None}
+
+
+def weight(code: str, urgency: int = 0) -> int:
+    return list(BY_CODE).index(code) * _RANK + urgency

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from importlib.resources import files
 
@@ -10,14 +9,14 @@ import httpx
 from fastapi import APIRouter, Query, Request, Response
 
 from isodose.cds_hooks.cards import OVERRIDE_REASONS
-from isodose.settings import Settings
+from isodose.service import Running
 from worklist import clinic
 from worklist.chart import chart
-from worklist.counts import Counts
 from worklist.csrf import Csrf
 from worklist.needs import BY_CODE, EVERYONE, NEEDS
 from worklist.replies import client, html, message, unread
 from worklist.security_headers import HEADERS
+from worklist.sight import sight_of
 from worklist.timeline.picture import Dates, picture, whole
 from worklist.upstream import AwayError, Upstream
 
@@ -25,29 +24,27 @@ _NOBODY = "There is no patient of this id."
 _NO_PAGE = "There is no such page."
 
 
-def pages(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf: Csrf) -> APIRouter:
+def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Csrf) -> APIRouter:
     """`transport` carries the reads where the other services are not reached over the network."""
-    router = APIRouter()
-    fixed, counts = settings.demonstration_day, Counts()
+    router, settings = APIRouter(), running.settings
+    fixed = settings.demonstration_day
 
     @router.get("/worklist")
     async def worklist(request: Request, need: str = "", name: str = "", place: str = "") -> Response:
         asked = clinic.Asked(need if need in BY_CODE else "", name.strip()[:80], place)
+        sight = sight_of(request)
         try:
             async with client(request, transport) as http:
-                upstream = Upstream(settings, http)
-                shown, counted = await asyncio.gather(
-                    clinic.page(upstream, asked),
-                    counts.of(upstream, request.headers.get("authorization", "")),
-                )
+                shown = await clinic.page(Upstream(settings, http), running.reading, sight, asked)
         except AwayError as error:
             return unread("Worklist", error, "The patients cannot be read now; try again.")
         values = {
             "asked": asked,
             "page": shown,
-            "counts": counted,
+            "sight": sight,
             "needs": NEEDS,
             "everyone": EVERYONE,
+            "is_behind": running.is_behind(),
             "fixed_day": fixed,
         }
         return html("clinic.html", values)

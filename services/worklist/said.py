@@ -52,14 +52,41 @@ class Option:
     against: tuple[Finding, ...] = ()
 
 
+class Statements:
+    """The findings of an assessment, by code. Most are not shown: each is read when it is asked for."""
+
+    def __init__(self, given: Iterable[list[Json]]) -> None:
+        self._raw: dict[str, list[list[Json]]] = {}
+        self._with_sides: set[str] = set()
+        for parts in given:
+            code = str(_one(parts, "code", ""))
+            kept = self._raw.setdefault(code, [])
+            verdicts = _one(kept[0], "verdict", "") if kept else "", _one(parts, "verdict", "")
+            if kept and verdicts[0] != "met" and verdicts[1] == "met":
+                kept.clear()
+            if not kept or verdicts[0] == verdicts[1] or verdicts[1] == "met":
+                kept.append(parts)
+            if any(part.get("name") == "side" for part in parts):
+                self._with_sides.add(code)
+
+    def of(self, code: str) -> tuple[Finding, ...]:
+        """What this entry says of the patient: where it is met, of each lesion that it is met for."""
+        return tuple(map(_finding, self._raw.get(code, ())))
+
+    def questions(self) -> list[Finding]:
+        """What the review leaves open, with the arguments of each side."""
+        found = (finding for code in sorted(self._with_sides) for finding in self.of(code))
+        return [finding for finding in found if finding.sides and finding.verdict == "met"]
+
+
 @dataclass(frozen=True)
 class Assessment:
     """What one service decided of one patient on one day; `version` is that of the record it decided on."""
 
+    statements: Statements
     on: str = ""
     version: int = 0
     knowledge: str = ""
-    findings: tuple[Finding, ...] = ()
     options: tuple[Option, ...] = ()
     resources: tuple[Json, ...] = field(default=(), repr=False)
 
@@ -72,31 +99,18 @@ def read(parameters: Json | None) -> Assessment | None:
     if parameters is None:
         return None
     given: list[Json] = parameters.get("parameter", [])
-    findings = tuple(_finding(p.get("part", [])) for p in given if p.get("name") == "finding")
+    statements = Statements(p["part"] for p in given if p.get("name") == "finding" and p.get("part"))
     resources = tuple(p["resource"] for p in given if p.get("name") == "resource" and "resource" in p)
     titles = _titles(resources)
-    by_code = _by_code(findings)
-    options = (_option(p.get("part", []), titles, by_code) for p in given if p.get("name") == "option")
+    options = (_option(p.get("part", []), titles, statements) for p in given if p.get("name") == "option")
     return Assessment(
+        statements=statements,
         on=str(_one(given, "on", "")),
         version=int(_one(given, "record-version", 0)),
         knowledge=str(_one(given, "knowledge-version", "")),
-        findings=findings,
         options=tuple(options),
         resources=resources,
     )
-
-
-def _by_code(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
-    """What each entry says of this patient: where it is met, for each lesion that it is met for."""
-    found: dict[str, list[Finding]] = {}
-    for finding in findings:
-        kept = found.setdefault(finding.code, [])
-        if kept and kept[0].verdict != "met" and finding.verdict == "met":
-            kept.clear()
-        if not kept or kept[0].verdict == finding.verdict:
-            kept.append(finding)
-    return found
 
 
 def _finding(parts: list[Json]) -> Finding:
@@ -142,14 +156,14 @@ def _fact(told: dict[str, list[Any]]) -> Fact:
     return Fact(_word(told, "name"), words + stale, reference)
 
 
-def _option(parts: list[Json], titles: dict[str, str], by_code: dict[str, list[Finding]]) -> Option:
+def _option(parts: list[Json], titles: dict[str, str], statements: Statements) -> Option:
     code, score = str(_one(parts, "code", "")), _one(parts, "score", None)
     bound = _one(parts, "bound", {})
     low, high = (bound.get(end, {}).get("value", otherwise) for end, otherwise in (("low", 0), ("high", 100)))
 
     def named(name: str) -> tuple[Finding, ...]:
         codes = map(str, _all(parts, name))
-        return tuple(f for c in codes for f in by_code.get(c) or [Finding(c, "unknown", c, "")])
+        return tuple(f for c in codes for f in statements.of(c) or [Finding(c, "unknown", c, "")])
 
     return Option(
         code=code,
@@ -189,4 +203,7 @@ def _all(parts: list[Json], name: str) -> list[Any]:
 
 
 def _one(parts: list[Json], name: str, otherwise: Any) -> Any:
-    return next(iter(_all(parts, name)), otherwise)
+    for part in parts:
+        if part.get("name") == name:
+            return next((value for key, value in part.items() if key.startswith("value")), otherwise)
+    return otherwise

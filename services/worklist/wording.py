@@ -10,6 +10,7 @@ from isodose.clinical import facts
 Json = dict[str, Any]
 SEVERITY = {"high": 0, "moderate": 1, "low": 2}
 _OPEN_ISSUE = ("registered", "preliminary", "final", "amended", "corrected")
+URGENT = ("urgent", "asap", "stat")
 _OPEN_TASK = ("requested", "ready", "in-progress", "draft", "on-hold", "accepted", "received")
 
 
@@ -65,7 +66,7 @@ def open_alerts(issues: Iterable[Json]) -> list[Json]:
 def open_tasks(tasks: Iterable[Json]) -> list[Json]:
     """Work that is open, urgent first."""
     waiting = [task for task in tasks if task.get("status") in _OPEN_TASK]
-    return sorted(waiting, key=lambda task: task.get("priority") not in ("urgent", "asap", "stat"))
+    return sorted(waiting, key=lambda task: task.get("priority") not in URGENT)
 
 
 def open_scans(orders: Iterable[Json]) -> list[Json]:

@@ -165,6 +165,7 @@ def test_a_service_is_refused_on_an_empty_database_and_served_once_it_is_migrate
         "ehr_ingestion",
         "eligibility_scoring",
         "ici_steroid_alerts",
+        "worklist",
     ]
 
 

@@ -37,6 +37,8 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 PAGE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "b7ad6b7169203331"
 DECIDING = ("eligibility_scoring", "are_surveillance", "ici_steroid_alerts")
+READING = ("ehr_ingestion", "worklist")
+"""Who follows what was decided."""
 RECORD, GUIDANCE = "isodose.patient-record.v1", "isodose.guidance.v1"
 MARK = "zzmark"
 HOOKS = Path(__file__).resolve().parents[2] / "samples" / "hooks"
@@ -240,8 +242,9 @@ def test_a_request_its_event_the_decisions_and_the_results_are_one_trace(told: T
         assert decided.parent == processed.id
         [result] = of(told, f"send {GUIDANCE}", service)
         assert result.parent == processed.id
-        assert processed.id in {folded.parent for folded in of(told, f"process {GUIDANCE}", "ehr_ingestion")}
-    assert len(of(told, f"process {GUIDANCE}")) == len(DECIDING)
+        for reader in READING:
+            assert processed.id in {folded.parent for folded in of(told, f"process {GUIDANCE}", reader)}
+    assert len(of(told, f"process {GUIDANCE}")) == len(DECIDING) * len(READING)
 
 
 def test_every_span_of_the_trace_hangs_below_the_callers(told: Told) -> None:
@@ -254,10 +257,13 @@ def test_every_span_of_the_trace_hangs_below_the_callers(told: Told) -> None:
 def test_a_page_is_one_trace_with_all_that_it_asks_of_the_services(told: Told) -> None:
     of_page = {span.id: span for span in told.spans if span.trace == PAGE}
     [page] = [span for span in of_page.values() if span.parent == CALLER]
-    asked = [span for span in of_page.values() if span.parent == page.id]
+    own = [span for span in of_page.values() if span.parent == page.id]
+    asked = [span for span in own if span.name != "snapshot worklist"]
+    assert len(own) == len(asked) + 1
     assert {(span.service, span.name, span.kind) for span in asked} <= {
         ("worklist", "GET", 3),
         ("worklist", "POST", 3),
+        ("worklist", "snapshot worklist", 3),
     }
     served = [
         span for span in of_page.values() if span.parent in {one.id for one in asked} and span.kind == 2
@@ -311,13 +317,13 @@ def test_each_request_is_logged_with_its_trace_and_span(told: Told) -> None:
 
 def test_what_could_not_be_read_is_a_failed_span_of_its_kind(told: Told) -> None:
     lines = [orjson.loads(line) for line in told.log.splitlines()]
-    assert len([line for line in lines if line["message"] == "event set aside"]) == 6
+    assert len([line for line in lines if line["message"] == "event set aside"]) == 8
     failed = {
         (s.service, s.attributes["error.type"])
         for s in told.spans
         if s.name == f"process {RECORD}" and s.status
     }
-    assert failed == {(service, "ValidationError") for service in DECIDING}
+    assert failed == {(service, "ValidationError") for service in (*DECIDING, "worklist")}
     assert 'isodose_http_requests_total{method="_OTHER"' in told.metrics
 
 

@@ -31,7 +31,8 @@ BUILDS = ("base", "overlays/local", "overlays/production")
 BUILT_IN = {"v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "policy/v1", "autoscaling/v2"}
 KUBERNETES = "1.32"
 STATEFUL = [name.replace("_", "-") for name, service in BUILT.items() if service.keeps_state]
-DECIDING = [name for name in STATEFUL if name != "ehr-ingestion"]
+READING = [name for name in STATEFUL if name != "ehr-ingestion"]
+"""Those that read records too large for an event."""
 
 
 @cache
@@ -220,7 +221,7 @@ def test_everything_of_ours_runs_under_an_account_of_its_own_that_has_no_token(f
     accounts = of_kind(folder, "ServiceAccount")
     assert {account["automountServiceAccountToken"] for account in accounts.values()} == {False}
     used = {name: pod.get("serviceAccountName") for name, pod in pods(folder)}
-    for dashed in [*STATEFUL, "worklist", "gateway"]:
+    for dashed in [*STATEFUL, "gateway"]:
         assert used[f"Deployment/{dashed}"] == dashed
     assert {used[name] for name in used if "Job/" in name} == {"jobs"}
     assert set(filter(None, used.values())) == accounts.keys()
@@ -228,7 +229,7 @@ def test_everything_of_ours_runs_under_an_account_of_its_own_that_has_no_token(f
 
 @pytest.mark.parametrize("folder", BUILDS)
 def test_one_replica_may_always_go_and_another_come(folder: str) -> None:
-    for dashed in [*STATEFUL, "worklist", "gateway"]:
+    for dashed in [*STATEFUL, "gateway"]:
         deployment = of_kind(folder, "Deployment")[dashed]
         pod = deployment["spec"]["template"]
         assert "replicas" not in deployment["spec"], "the autoscaler says how many"
@@ -319,8 +320,8 @@ def test_nothing_is_open_but_the_flows_of_the_architecture() -> None:
     services = {name.replace("_", "-"): service.port for name, service in BUILT.items()}
     assert flows == (
         {("gateway", name, port) for name, port in services.items()}
-        | {("worklist", name, services[name]) for name in STATEFUL}
-        | {(name, "ehr-ingestion", services["ehr-ingestion"]) for name in DECIDING}
+        | {("worklist", name, services[name]) for name in STATEFUL if name != "worklist"}
+        | {(name, "ehr-ingestion", services["ehr-ingestion"]) for name in READING}
         | {(name, "postgres", 5432) for name in [*STATEFUL, "migrate"]}
         | {(name, "kafka", 9092) for name in [*STATEFUL, "topics", "day"]}
         | {(name, "collector", 4318) for name in services}
@@ -387,7 +388,7 @@ def test_the_cluster_watches_by_the_same_rules_and_finds_the_services(tmp_path: 
     watched = {
         n for n, s in named(made, "Service").items() if selects(monitor["selector"], s["metadata"]["labels"])
     }
-    assert watched == {*STATEFUL, "worklist"}
+    assert watched == set(STATEFUL)
     assert {endpoint["port"] for endpoint in monitor["endpoints"]} == {"http"}
 
 

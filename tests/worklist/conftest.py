@@ -18,28 +18,37 @@ from isodose.service import build_app
 from isodose.settings import Settings
 from served import FHIR, eventually, free_port, listening, served
 from worklist.app import service
+from worklist.handlers import keep_conclusions, place_patients
 from worklist_browser import OpenPage
+from worklist_services import Services
 
-Answer = Callable[[httpx.Request], httpx.Response]
 DAY = dt.date(2026, 11, 23)
 ROOT = Path(__file__).resolve().parent.parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture
-def get() -> Callable[[str, Answer], httpx.Response]:
-    """Asks a page of a worklist whose upstream services are `answer`."""
+def get(new_sqlite: Callable[[], str], tmp_path: Path) -> Callable[[str, Services], httpx.Response]:
+    """Asks a page of a worklist whose upstream services are `services`, once they have told all they know."""
 
-    def ask(path: str, answer: Answer) -> httpx.Response:
-        settings = Settings(demonstration_day=DAY)
-        app = build_app(service(settings, httpx.MockTransport(answer)), settings)
+    def ask(path: str, services: Services) -> httpx.Response:
+        settings = Settings(demonstration_day=DAY, data_dir=tmp_path, database_url=new_sqlite())
+        app = build_app(service(settings, httpx.MockTransport(services)), settings)
+        running = app.state.running
+        with running.transaction() as work:
+            place_patients(work, services.records())
+            keep_conclusions(work, services.conclusions())
 
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://worklist") as client:
                 return await client.get(path)
 
-        return asyncio.run(send())
+        try:
+            return asyncio.run(send())
+        finally:
+            running.log.close()
+            running.database.dispose()
 
     return ask
 

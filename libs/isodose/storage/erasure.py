@@ -35,19 +35,24 @@ from isodose.storage.tables import (
     subscriber,
     subscriber_event,
     written_back,
+    worklist_change,
+    worklist_need,
+    worklist_row,
 )
 
 Key = tuple[str, str]
 _OF_RESOURCES = (resource, resource_version, search_index, conditional_identity)
 _OF_PATIENTS = (
     patient_record, record_version, guidance, decision, patient_read, bulk_patient, written_back,
-    subscriber_event,
+    subscriber_event, worklist_row, worklist_need,
 )  # fmt: skip
 _OF_MESSAGES = (outbox, dead_letter, job)
 _BY_TEXT = (bulk_line, day_pass)
 _OF_MERGES = (merged_patient,)
 _AUDIT = (audit_event, audit_patient)
-_OF_NOBODY = (knowledge_version, consumed_position, ehr_subscription, bulk_export, bulk_file, subscriber)
+_OF_NOBODY = (
+    knowledge_version, consumed_position, ehr_subscription, bulk_export, bulk_file, subscriber, worklist_change,
+)  # fmt: skip
 KNOWN = (*_OF_RESOURCES, *_OF_PATIENTS, *_OF_MESSAGES, *_BY_TEXT, *_OF_MERGES, *_AUDIT, *_OF_NOBODY)
 """Every table there is: one that is not here is not thought of when a patient is erased."""
 _AT_ONCE = 200

@@ -200,6 +200,45 @@ consumed_position = Table(
     Column("next_offset", BigInteger, nullable=False),
 )
 
+worklist_row = Table(
+    "worklist_row",
+    metadata,
+    Column("patient_id", String(64), primary_key=True),
+    Column("options", Text),
+    Column("plans", Text),
+    Column("alerts", Text),
+    Column("changed", BigInteger, nullable=False),
+    Index(None, "changed"),
+)
+"""What the clinic page says of each patient: a part for each decision service, empty until it told one."""
+
+worklist_need = Table(
+    "worklist_need",
+    metadata,
+    Column("patient_id", String(64), primary_key=True),
+    Column("need", String(16), primary_key=True),
+    Column("weight", BigInteger, nullable=False),
+    Column("leads", Boolean, nullable=False),
+    Index(None, "need", "weight", "patient_id"),
+)
+"""What needs action for each patient; the lightest of a patient's needs leads."""
+_LEADS = worklist_need.c.leads
+Index(
+    "ix_worklist_need_leads",
+    worklist_need.c.weight,
+    worklist_need.c.patient_id,
+    sqlite_where=_LEADS,
+    postgresql_where=_LEADS,
+)
+
+worklist_change = Table(
+    "worklist_change",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+)
+"""One row: the number of the last change, which whoever writes holds until commit."""
+
 dead_letter = Table(
     "dead_letter",
     metadata,

@@ -72,7 +72,7 @@ def day_or_fail(text: str | None) -> dt.date | None:
 def databases(service: str) -> Iterator[tuple[str, Database]]:
     """The databases of a service, or of all, checked; each is closed after its turn."""
     settings = settings_or_fail()
-    names = [name for name in SERVICES if name != "worklist"] if service == "all" else [known(service)]
+    names = list(SERVICES) if service == "all" else [known(service)]
     for name in names:
         url = settings.for_service(name, 0).database_url
         database = Database(url)

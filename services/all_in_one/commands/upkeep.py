@@ -53,7 +53,7 @@ def day(on: Day = None) -> None:
 def migrate(service: Which = "all") -> None:
     """Bring the database of a service, or of all, to the schema of this version."""
     settings = settings_or_fail()
-    names = [name for name in SERVICES if name != "worklist"] if service == "all" else [known(service)]
+    names = list(SERVICES) if service == "all" else [known(service)]
     urls = {name: settings.for_service(name, 0).database_url for name in names}
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     for url in dict.fromkeys(urls.values()):
