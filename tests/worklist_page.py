@@ -79,7 +79,9 @@ def read(html: str) -> Element:
 
 
 def what_runs(page: Element) -> list[str]:
-    """Everything that a browser would run or fetch from elsewhere, or that a strict policy forbids."""
+    """Everything that a browser would run or fetch from elsewhere, or that a strict policy forbids; our own
+    script is none of it.
+    """
     found = [
         f"<{e.tag}>"
         for tag in ("script", "style", "iframe", "object", "embed", "base")
@@ -100,5 +102,5 @@ def what_runs(page: Element) -> list[str]:
 def _is_ours(element: Element) -> bool:
     """A script of the pages' own, by its address alone."""
     address = element.attributes.get("src", "")
-    named = re.fullmatch(r"(\.\./)*worklist/assets/[a-z]+\.js", address)
+    named = re.fullmatch(r"(\.\./)*/?worklist/assets/[a-z]+\.js", address)
     return element.tag == "script" and named is not None and not element.text

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -106,6 +107,8 @@ class Running:
         self.database = Database(settings.database_url)
         self.work = work_at(f"{settings.public_url}/fhir")
         self.gate = Gate(settings)
+        self.leaving = threading.Event()
+        """Set when the process is about to stop: what waits for something gives up."""
         self.audit = AuditLog(self.database, service.name, audit_key(settings))
         self.eraser = Eraser(service.name, audit_key(settings), service.also_erased)
         self.log = log_of(settings)

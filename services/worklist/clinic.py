@@ -54,11 +54,14 @@ class Shown:
 
 @dataclass(frozen=True)
 class Page:
-    """`following` is the place of the next page, if any; `counts` are patients by need."""
+    """`following` is the place of the next page, if any; `counts` are patients by need; what changes after
+    the number `since` is not in it.
+    """
 
     shown: list[Shown]
     following: str
     counts: Mapping[str, int]
+    since: int
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class _Kept:
     needs: list[tuple[str, Place]]
     rows: Mapping[str, Row]
     counts: Mapping[str, int]
+    since: int
 
 
 async def page(upstream: Upstream, reading: Reading, sight: Sight, asked: Asked) -> Page:
@@ -83,7 +87,7 @@ async def page(upstream: Upstream, reading: Reading, sight: Sight, asked: Asked)
         if place.patient_id in patients
     ]
     last = kept.needs[SIZE - 1][1] if len(kept.needs) > SIZE else None
-    return Page(shown, f"{last.weight}.{last.patient_id}" if last else "", kept.counts)
+    return Page(shown, f"{last.weight}.{last.patient_id}" if last else "", kept.counts, kept.since)
 
 
 async def _patients(upstream: Upstream, ids: Sequence[str]) -> dict[str, Json]:
@@ -106,7 +110,7 @@ def _by_urgency(reading: Reading, sight: Sight, asked: Asked) -> _Kept:
         shelf = Shelf(work.conn)
         needs = shelf.by_urgency(sight, asked.need, after, SIZE + 1)
         rows = shelf.rows(sight, [place.patient_id for _, place in needs])
-        return _Kept(needs, rows, shelf.counts(sight))
+        return _Kept(needs, rows, shelf.counts(sight), shelf.last())
 
 
 async def _by_name(upstream: Upstream, reading: Reading, sight: Sight, asked: Asked) -> Page:
@@ -118,11 +122,11 @@ async def _by_name(upstream: Upstream, reading: Reading, sight: Sight, asked: As
             shelf = Shelf(work.conn)
             needs = shelf.most_pressing(sight, list(patients))
             listed = [(needs.get(one, EVERYONE.code), Place(0, one)) for one in patients]
-            return _Kept(listed, shelf.rows(sight, list(patients)), shelf.counts(sight))
+            return _Kept(listed, shelf.rows(sight, list(patients)), shelf.counts(sight), shelf.last())
 
     kept = await run_in_threadpool(read)
     shown = [_shown(need, kept.rows, patients[place.patient_id]) for need, place in kept.needs]
-    return Page(shown, found.following, kept.counts)
+    return Page(shown, found.following, kept.counts, kept.since)
 
 
 async def _named(upstream: Upstream, asked: Asked) -> Found:

@@ -7,15 +7,20 @@ from importlib.resources import files
 
 import httpx
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from isodose.cds_hooks.cards import OVERRIDE_REASONS
+from isodose.security.guard import CALLER
 from isodose.service import Running
 from worklist import clinic
+from worklist.changes import Changes, TooManyError
 from worklist.chart import chart
 from worklist.csrf import Csrf
 from worklist.needs import BY_CODE, EVERYONE, NEEDS
 from worklist.replies import client, html, message, unread
-from worklist.security_headers import HEADERS
+from worklist.security_headers import HEADERS, KEPT_BY_NOBODY
+from worklist.shelf import Shelf
 from worklist.sight import sight_of
 from worklist.timeline.picture import Dates, picture, whole
 from worklist.upstream import AwayError, Upstream
@@ -44,6 +49,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
             "sight": sight,
             "needs": NEEDS,
             "everyone": EVERYONE,
+            "since": shown.since,
             "is_behind": running.is_behind(),
             "fixed_day": fixed,
         }
@@ -62,6 +68,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
     async def _patient(
         request: Request, patient_id: str, template: str, written: tuple[str, str]
     ) -> Response:
+        since = await run_in_threadpool(_last, running)
         try:
             async with client(request, transport) as http:
                 one = await chart(Upstream(settings, http), patient_id, settings.today())
@@ -73,6 +80,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
         full, shown = whole(one.record, one.concluded, one.day), _dates(*written)
         values = {
             "chart": one,
+            "since": since,
             "picture": picture(one.record, one.concluded, one.day, shown),
             "shown": shown or full,
             "is_part": shown is not None,
@@ -86,6 +94,27 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
         page = html(template, values)
         csrf.give(page, token)
         return page
+
+    changes = Changes(running.reading, running.leaving.is_set)
+
+    @router.get("/worklist/changes")
+    async def changed(request: Request, since: int = 0, patient: str = "") -> Response:
+        """Server-sent events for the page that is open: of all patients that may be seen, or of one."""
+        may_see, told = sight_of(request).patients, request.headers.get("last-event-id", "")
+        if may_see == frozenset() or (patient and may_see is not None and patient not in may_see):
+            return message("Worklist", "Your access does not include this.", 403)
+        try:
+            changes.check()
+        except TooManyError:
+            return Response(status_code=503, headers=HEADERS | {"retry-after": "60"})
+        caller = request.scope.get(CALLER)
+        events = changes.stream(
+            {patient} if patient else may_see,
+            int(told) if told.isdecimal() else since,
+            caller.until if caller else float("inf"),
+        )
+        headers = HEADERS | KEPT_BY_NOBODY | {"x-accel-buffering": "no"}
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
     @router.get("/worklist/assets/{name}")
     async def asset(name: str) -> Response:
@@ -102,9 +131,15 @@ _ASSETS = {
     for name, media_type in (
         ("worklist.css", "text/css"),
         ("intake.js", "text/javascript"),
+        ("live.js", "text/javascript"),
         ("icon.svg", "image/svg+xml"),
     )
 }
+
+
+def _last(running: Running) -> int:
+    with running.reading() as work:
+        return Shelf(work.conn).last()
 
 
 def _dates(first: str, last: str) -> Dates | None:

@@ -33,6 +33,13 @@ class Place(NamedTuple):
     patient_id: str
 
 
+class Change(NamedTuple):
+    """Something about a patient changed; the number is that of the last change."""
+
+    number: int
+    patient_id: str
+
+
 @dataclass(frozen=True)
 class Told:
     """What a service told of one patient: the part of the row and the needs, by code with their weights."""
@@ -138,6 +145,16 @@ class Shelf:
         """By need, how many patients have it; every patient has that of `EVERYONE`."""
         wanted = select(_at.need, func.count().label("patients")).where(_visible(sight)).group_by(_at.need)
         return {row.need: row.patients for row in self._conn.execute(wanted)}
+
+    def last(self) -> int:
+        """The number of the last change; 0 before any."""
+        return self._conn.execute(select(worklist_change.c.last)).scalar() or 0
+
+    def changes(self, after: int, count: int) -> list[Change]:
+        """The last change of each patient that came after this number, in order; up to `count` of them."""
+        wanted = select(_row.changed, _row.patient_id).where(_row.changed > after)
+        found = self._conn.execute(wanted.order_by(_row.changed).limit(count))
+        return [Change(row.changed, row.patient_id) for row in found]
 
 
 def _encoded(content: Options | Plans | Alerts) -> str:

@@ -220,13 +220,14 @@ def test_a_patients_page_costs_five_requests(get: Any, services: Services) -> No
 @pytest.mark.parametrize(
     "path", ["/worklist", "/worklist/Patient/p1", "/worklist/Patient/nobody", "/worklist/assets/worklist.css"]
 )
-def test_every_answer_tells_browsers_to_run_nothing_and_frame_nothing(
+def test_every_answer_tells_browsers_to_run_nothing_from_elsewhere_and_frame_nothing(
     get: Any, services: Services, path: str
 ) -> None:
     headers = get(path, services).headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
+    assert "script-src 'self';" in policy
     assert "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"

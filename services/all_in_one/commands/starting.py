@@ -6,6 +6,8 @@ import contextlib
 import gc
 import signal
 import socket
+from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -19,7 +21,7 @@ from isodose.clinical import terminology
 from isodose.clinical.knowledge import KnowledgeError
 from isodose.fhir.definitions import resource_types
 from isodose.security.gate import GateError
-from isodose.service import RefusalError, build_app, refuse
+from isodose.service import RefusalError, Running, build_app, refuse
 from isodose.settings import Settings
 from isodose.telemetry import configure_logging
 
@@ -35,7 +37,7 @@ def up(port: Annotated[int | None, typer.Option(help="port to listen on; 8000 by
     whole = _composed(settings)
     configure_logging(settings.log_level)
     whole.migrate()
-    _listen(whole, settings.host, settings.port or 8000)
+    _listen(whole, settings.host, settings.port or 8000, whole.running().values())
 
 
 def demo(
@@ -68,7 +70,7 @@ def serve(service: Which) -> None:
     except RefusalError as error:
         fail(str(error))
     configure_logging(own.log_level)
-    _listen(application, own.host, own.port or made.port)
+    _listen(application, own.host, own.port or made.port, [application.state.running])
 
 
 def _composed(settings: Settings) -> AllInOne:
@@ -82,7 +84,11 @@ def _composed(settings: Settings) -> AllInOne:
         fail(f"knowledge does not validate: {error}")
 
 
-def _listen(application: ASGIApp, host: str, port: int) -> None:
+def _listen(application: ASGIApp, host: str, port: int, running: Iterable[Running]) -> None:
+    def leave() -> None:
+        for one in running:
+            one.leaving.set()
+
     with contextlib.closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -90,7 +96,7 @@ def _listen(application: ASGIApp, host: str, port: int) -> None:
         except OSError as error:
             fail(f"cannot listen on {host}:{port}: {error.strerror}")
     settle()
-    uvicorn.run(
+    config = uvicorn.Config(
         application,
         host=host,
         port=port,
@@ -98,6 +104,19 @@ def _listen(application: ASGIApp, host: str, port: int) -> None:
         access_log=False,
         timeout_graceful_shutdown=STOP_WITHIN_S,
     )
+    _Server(config, leave).run()
+
+
+class _Server(uvicorn.Server):
+    """Tells those who wait for something that the process is about to stop: uvicorn waits for them."""
+
+    def __init__(self, config: uvicorn.Config, leave: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._leave = leave
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._leave()
+        super().handle_exit(sig, frame)
 
 
 def settle() -> None:
