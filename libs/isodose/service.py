@@ -21,6 +21,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 
 from isodose.assessment import Decider, Population, Renewal, keep_knowledge
 from isodose.assessment.published import words_of
@@ -69,11 +70,10 @@ class Service:
     topic; `operations` are those of its FHIR API; `on_written` is called in the transaction of every FHIR
     write with what was written; `own_routes` makes routes that need the service's state, `jobs` the
     handlers of what is to be done at other systems, by kind; `measure` brings its own gauges up to date.
-    `admissions` judge what is written, by
-    type (without one, nobody may write a Subscription), `topics` are what may be subscribed to. A
-    tombstone in the topics `erased_by` erases what a service without decisions keeps of a patient. A
-    service that keeps no state has `routers`
-    alone: no FHIR API, no database, no log.
+    `admissions` judge what is written, by type (without one, nobody may write a Subscription), `topics` are
+    what may be subscribed to. `door` stands before the guard that asks for tokens; a tombstone in the topics
+    `erased_by` erases what a service without decisions keeps of a patient. A service that keeps no state has
+    `routers` alone: no FHIR API, no database, no log.
     """
 
     name: str
@@ -90,6 +90,7 @@ class Service:
     on_written: Callable[[Work, Sequence[Stored]], None] | None = None
     routers: Sequence[APIRouter] = ()
     own_routes: Callable[[Running], APIRouter] | None = None
+    door: Callable[[Running], Middleware] | None = None
     jobs: Callable[[Running], Mapping[str, jobs.Handler]] | None = None
     also_erased: AlsoErased | None = None
     measure: Callable[[Connection, Metrics], None] | None = None
@@ -345,6 +346,9 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
 
     app = FastAPI(title=service.title, description=service.description, lifespan=lifespan, openapi_url=None)
     gate.install(app, cds_judges=trust is not None)
+    if service.door is not None and running is not None:
+        door = service.door(running)
+        app.add_middleware(door.cls, *door.args, **door.kwargs)
     app.add_middleware(RequestId)
     app.add_middleware(Observed, signals=signals)
     app.state.running = running

@@ -83,6 +83,27 @@ class Settings(BaseSettings):
     smart_patient_claim: str = Field(
         default="patient", description="claim of a token that holds the patient in the launch context"
     )
+    smart_launch_issuers: Names = Field(
+        default=(),
+        description="FHIR servers (`iss`) whose users may sign in to the worklist; the first is the usual",
+    )
+    smart_client_id: str = Field(
+        default="", description="as which the worklist is registered there; empty: nobody signs in to it"
+    )
+    smart_client_secret_file: Path | None = Field(
+        default=None, description="a file with the secret of that client, if it has one"
+    )
+    smart_client_key_file: Path | None = Field(
+        default=None, description="a file with the private JWK of that client, if it proves itself by a key"
+    )
+    smart_launch_scopes: Names = Field(
+        default=("openid", "fhirUser", "user/*.rs"),
+        description="scopes to ask for when someone signs in; those that are granted say what they may do",
+    )
+    session_idle_minutes: int = Field(
+        default=20, gt=0, description="a session of the worklist ends after so long without a click"
+    )
+    session_hours: int = Field(default=10, gt=0, description="and after so long in any case")
     service_key_file: Path | None = Field(
         default=None,
         description="a file with a secret of at least 32 bytes that the services share to call one another",
@@ -191,6 +212,8 @@ class Settings(BaseSettings):
         "knowledge_enable",
         "ehr_fhir_servers",
         "smart_audience",
+        "smart_launch_issuers",
+        "smart_launch_scopes",
         "cors_origins",
         "write_back_types",
         "subscriber_origins",
@@ -251,7 +274,8 @@ def as_markdown() -> str:
 
 
 def _default(value: Any) -> str:
-    return "" if value in ("", (), None) else f"`{value}`"
+    written = ",".join(value) if isinstance(value, tuple) else value
+    return "" if written in ("", None) else f"`{written}`"
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import httpx
 from fastapi import APIRouter
+from starlette.middleware import Middleware
 
 from isodose.cds_hooks import discovery_router
 from isodose.erasure import GUIDANCE, RECORDS
-from isodose.security.gate import Gate
+from isodose.security.gate import Gate, GateError
 from isodose.service import Running, Service, cds_trust
 from isodose.settings import Settings
 from worklist.answering import answering
@@ -15,6 +16,10 @@ from worklist.csrf import Csrf
 from worklist.handlers import handlers
 from worklist.intake.pages import intake
 from worklist.pages import pages
+from worklist.signin.door import Door
+from worklist.signin.ehr import Client
+from worklist.signin.routes import Cookies, signing_in
+from worklist.signin.sessions import Sessions
 
 
 def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> Service:
@@ -28,8 +33,16 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
     )
     discovery = discovery_router(deciding, authorization=lambda: gate.authorization("worklist"), trust=trust)
 
+    client, cookies = _client(own), Cookies(own.worklist_url.startswith("https:"))
+
     def own_routes(running: Running) -> APIRouter:
-        return pages(running, transport, csrf)
+        made = pages(running, transport, csrf)
+        if client is not None:
+            made.include_router(signing_in(client, sessions_of(running), cookies, csrf))
+        return made
+
+    def door(running: Running) -> Middleware:
+        return Middleware(Door, sessions=sessions_of(running), key=gate.services, cookie=cookies.session)
 
     return Service(
         name="worklist",
@@ -39,5 +52,21 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
         handlers=handlers(),
         erased_by=(RECORDS, GUIDANCE),
         own_routes=own_routes,
+        door=door if client is not None else None,
         routers=(answering(settings, transport, csrf), intake(settings, transport, csrf), discovery),
     )
+
+
+def _client(settings: Settings) -> Client | None:
+    """As what EHRs know this platform; None where nobody signs in. Raises `GateError`."""
+    if settings.auth != "smart" or not settings.smart_client_id:
+        return None
+    try:
+        return Client(settings)
+    except ValueError as error:
+        raise GateError(str(error)) from error
+
+
+def sessions_of(running: Running) -> Sessions:
+    settings = running.settings
+    return Sessions(running.database, settings.session_idle_minutes * 60, settings.session_hours * 3600)

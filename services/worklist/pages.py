@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from isodose.cds_hooks.cards import OVERRIDE_REASONS
+from isodose.fhir.exchange import Deed
 from isodose.security.guard import CALLER
 from isodose.service import Running
 from worklist import clinic
@@ -22,6 +23,7 @@ from worklist.replies import client, html, message, unread
 from worklist.security_headers import HEADERS, KEPT_BY_NOBODY
 from worklist.shelf import Shelf
 from worklist.sight import sight_of
+from worklist.signin.door import SESSION
 from worklist.timeline.picture import Dates, picture, whole
 from worklist.upstream import AwayError, Upstream
 
@@ -37,7 +39,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
     @router.get("/worklist")
     async def worklist(request: Request, need: str = "", name: str = "", place: str = "") -> Response:
         asked = clinic.Asked(need if need in BY_CODE else "", name.strip()[:80], place)
-        sight = sight_of(request)
+        sight, token = sight_of(request), csrf.token(request)
         try:
             async with client(request, transport) as http:
                 shown = await clinic.page(Upstream(settings, http), running.reading, sight, asked)
@@ -50,10 +52,17 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
             "needs": NEEDS,
             "everyone": EVERYONE,
             "since": shown.since,
+            "session": request.scope.get(SESSION),
+            "token": token,
             "is_behind": running.is_behind(),
             "fixed_day": fixed,
         }
-        return html("clinic.html", values)
+        running.witness(
+            request, Deed("search-type", "Patient", "", "", 200, tuple(s.row.id for s in shown.shown))
+        )
+        page = html("clinic.html", values)
+        csrf.give(page, token)
+        return page
 
     @router.get("/worklist/Patient/{patient_id}")
     async def patient(
@@ -80,6 +89,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
         full, shown = whole(one.record, one.concluded, one.day), _dates(*written)
         values = {
             "chart": one,
+            "session": request.scope.get(SESSION),
             "since": since,
             "picture": picture(one.record, one.concluded, one.day, shown),
             "shown": shown or full,
@@ -91,6 +101,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
             "kept": request.query_params.get("kept", ""),
             "answered": request.query_params.get("answered", ""),
         }
+        running.witness(request, Deed("read", "Patient", patient_id, "", 200, (patient_id,)))
         page = html(template, values)
         csrf.give(page, token)
         return page
@@ -107,11 +118,11 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
             changes.check()
         except TooManyError:
             return Response(status_code=503, headers=HEADERS | {"retry-after": "60"})
-        caller = request.scope.get(CALLER)
+        until = request.scope.get(SESSION) or request.scope.get(CALLER)
         events = changes.stream(
             {patient} if patient else may_see,
             int(told) if told.isdecimal() else since,
-            caller.until if caller else float("inf"),
+            until.until if until else float("inf"),
         )
         headers = HEADERS | KEPT_BY_NOBODY | {"x-accel-buffering": "no"}
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)

@@ -159,6 +159,33 @@ def test_the_ingress_opens_the_public_paths_and_no_others(folder: str) -> None:
     assert {path["backend"]["service"]["name"] for path in rule["http"]["paths"]} == {"gateway"}
 
 
+def mounted(folder: str, dashed: str) -> dict[str, str]:
+    """The Secret behind each path of a service's container, or of the folder that holds it."""
+    pod = of_kind(folder, "Deployment")[dashed]["spec"]["template"]["spec"]
+    secrets = {v["name"]: v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
+    mounts = pod["containers"][0]["volumeMounts"]
+    assert all(mount.get("readOnly") for mount in mounts if mount["name"] in secrets)
+    return {mount["mountPath"]: secrets[mount["name"]] for mount in mounts if mount["name"] in secrets}
+
+
+@pytest.mark.parametrize("folder", BUILDS)
+def test_every_file_that_the_settings_name_is_mounted_from_a_secret_where_it_is_needed(folder: str) -> None:
+    [settings] = [m for n, m in of_kind(folder, "ConfigMap").items() if n.startswith("isodose-settings")]
+    files = {name: path for name, path in settings["data"].items() if name.endswith("_FILE")}
+    assert "ISODOSE_SERVICE_KEY_FILE" in files
+    for name, path in files.items():
+        needing = ["worklist"] if "SMART_CLIENT" in name else STATEFUL
+        for dashed in STATEFUL:
+            assert (str(Path(path).parent) in mounted(folder, dashed)) == (dashed in needing), (name, dashed)
+
+
+def test_a_site_s_users_sign_in_at_their_ehr() -> None:
+    maps = of_kind("overlays/production", "ConfigMap")
+    [settings] = [m["data"] for n, m in maps.items() if n.startswith("isodose-settings")]
+    for name in ("ISSUER", "JWKS_URL", "TOKEN_URL", "LAUNCH_ISSUERS", "CLIENT_ID", "CLIENT_KEY_FILE"):
+        assert settings[f"ISODOSE_SMART_{name}"], name
+
+
 VOLUMES = {
     "configMap",
     "csi",
@@ -260,8 +287,8 @@ def test_every_name_referred_to_is_there(folder: str) -> None:
     configured = set(of_kind(folder, "ConfigMap"))
     assert set(re.findall(r"configMap(?:KeyRef|Ref)?:\n\s+(?:key: \w+\n\s+)?name: (\S+)", text)) <= configured
     if folder == "overlays/local":
-        [secret] = of_kind(folder, "Secret").values()
-        assert {name for name, service in BUILT.items() if service.keeps_state} <= secret["data"].keys()
+        given = {key for secret in of_kind(folder, "Secret").values() for key in secret["data"]}
+        assert {name for name, service in BUILT.items() if service.keeps_state} | {"service-key"} <= given
 
 
 def test_the_local_overlay_brings_what_the_settings_name() -> None:

@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey, Key, KeySet
 
 ASSERTION_S = 240
 EARLY_S = 30
-_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 class NoTokenError(Exception):
@@ -69,8 +69,8 @@ class BackendToken:
         form = {
             "grant_type": "client_credentials",
             "scope": self._scope,
-            "client_assertion_type": _ASSERTION_TYPE,
-            "client_assertion": self._assertion(),
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": assertion(self._key, self._client_id, self._token_url, self._clock),
         }
         try:
             answer = self._http.post(self._token_url, data=form, headers={"accept": "application/json"})
@@ -85,15 +85,16 @@ class BackendToken:
             raise NoTokenError("the token endpoint gave no bearer token")
         self._token, self._until = token, self._clock() + float(told.get("expires_in", 60))
 
-    def _assertion(self) -> str:
-        now = int(self._clock())
-        alg = "ES384" if isinstance(self._key, ECKey) else "RS384"
-        claims = {
-            "iss": self._client_id, "sub": self._client_id, "aud": self._token_url,
-            "iat": now, "exp": now + ASSERTION_S, "jti": str(uuid.uuid4()),
-        }  # fmt: skip
-        header = {"alg": alg, "kid": self._key.kid, "typ": "JWT"}
-        return jwt.encode(header, claims, self._key, algorithms=[alg])
+
+def assertion(key: Key, client_id: str, token_url: str, clock: Callable[[], float] = time.time) -> str:
+    """What a client that holds a private key proves with it at the token endpoint: private_key_jwt."""
+    now = int(clock())
+    alg = "ES384" if isinstance(key, ECKey) else "RS384"
+    claims = {
+        "iss": client_id, "sub": client_id, "aud": token_url,
+        "iat": now, "exp": now + ASSERTION_S, "jti": str(uuid.uuid4()),
+    }  # fmt: skip
+    return jwt.encode({"alg": alg, "kid": key.kid, "typ": "JWT"}, claims, key, algorithms=[alg])
 
 
 def _plain(said: object) -> str:

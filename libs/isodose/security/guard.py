@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 CALLER = "isodose.caller"
-_OPEN = re.compile(r"(/healthz|/readyz|/metrics|(/\w+)?/fhir/(metadata|\.well-known/smart-configuration))/?")
+_OPEN = re.compile(
+    r"(/healthz|/readyz|/metrics|(/\w+)?/fhir/(metadata|\.well-known/smart-configuration))/?"
+    r"|/worklist/(launch|callback|sign-out|assets/[a-z.-]+)"
+)
 # An EHR shows the secret of its Subscription there, which the routes judge themselves.
 _NOTIFICATIONS = re.compile(r"/notifications(/.*)?")
 # CDS calls carry tokens of another kind, which the routes of CDS Hooks judge themselves.

@@ -58,7 +58,12 @@ class FetchedKeys:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url = url
-        self._http = httpx.Client(transport=transport, timeout=5, follow_redirects=False)
+        self._http = httpx.Client(
+            transport=transport,
+            timeout=5,
+            follow_redirects=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: list[Key] = []

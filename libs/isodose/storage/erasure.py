@@ -34,10 +34,11 @@ from isodose.storage.tables import (
     search_index,
     subscriber,
     subscriber_event,
-    written_back,
     worklist_change,
     worklist_need,
     worklist_row,
+    worklist_session,
+    written_back,
 )
 
 Key = tuple[str, str]
@@ -47,11 +48,12 @@ _OF_PATIENTS = (
     subscriber_event, worklist_row, worklist_need,
 )  # fmt: skip
 _OF_MESSAGES = (outbox, dead_letter, job)
-_BY_TEXT = (bulk_line, day_pass)
+_BY_TEXT = (bulk_line, day_pass, worklist_session)
 _OF_MERGES = (merged_patient,)
 _AUDIT = (audit_event, audit_patient)
 _OF_NOBODY = (
-    knowledge_version, consumed_position, ehr_subscription, bulk_export, bulk_file, subscriber, worklist_change,
+    knowledge_version, consumed_position, ehr_subscription, bulk_export, bulk_file, subscriber,
+    worklist_change,
 )  # fmt: skip
 KNOWN = (*_OF_RESOURCES, *_OF_PATIENTS, *_OF_MESSAGES, *_BY_TEXT, *_OF_MERGES, *_AUDIT, *_OF_NOBODY)
 """Every table there is: one that is not here is not thought of when a patient is erased."""
@@ -89,12 +91,16 @@ def erase(conn: Connection, patient_id: str, also: Related = Related()) -> int:
 
 
 def _by_text(conn: Connection, patient_id: str) -> int:
-    """Lines of a bulk export that wait, and how far a day's pass has come, told by its last patient."""
+    """Lines of a bulk export that wait, how far a day's pass has come, told by its last patient, and sessions
+    with the patient in context.
+    """
+    opened_for = worklist_session.c.content.contains(f'"patient":"{patient_id}"', autoescape=True)
     of_patient = bulk_line.c.text.contains(f'Patient/{patient_id}"', autoescape=True)
     named = or_(of_patient, bulk_line.c.place == f"Patient/{patient_id}")
     before = update(day_pass).where(day_pass.c.after_patient == patient_id)
     return (
-        conn.execute(delete(bulk_line).where(named)).rowcount
+        conn.execute(delete(worklist_session).where(opened_for)).rowcount
+        + conn.execute(delete(bulk_line).where(named)).rowcount
         + conn.execute(before.values(after_patient=patient_id[:-1])).rowcount
     )
 

@@ -239,6 +239,18 @@ worklist_change = Table(
 )
 """One row: the number of the last change, which whoever writes holds until commit."""
 
+worklist_session = Table(
+    "worklist_session",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("content", Text, nullable=False),
+    Column("seen", Double, nullable=False),
+    Column("until", Double, nullable=False),
+    Index(None, "until"),
+)
+"""Who has signed in, or is about to, under the digest of what the browser holds; seconds since 1970."""
+
 dead_letter = Table(
     "dead_letter",
     metadata,

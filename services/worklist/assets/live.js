@@ -27,7 +27,7 @@
     due = null; last = Date.now();
     const changed = told; told = new Set();
     let answer;
-    try { answer = await fetch(location.href, { credentials: "same-origin" }); } catch { return; }
+    try { answer = await fetch(location.href, { credentials: "same-origin", headers: { "X-Isodose-By-Itself": "1" } }); } catch { return; }
     if (!answer.ok || answer.redirected) { say("This page has changed. Load it again."); return; }
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     let renewed = 0, kept = 0;
