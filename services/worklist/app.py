@@ -20,6 +20,8 @@ from worklist.signin.door import Door
 from worklist.signin.ehr import Client
 from worklist.signin.routes import Cookies, signing_in
 from worklist.signin.sessions import Sessions
+from worklist.static import assets
+from worklist.watching import changing
 
 
 def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> Service:
@@ -37,6 +39,7 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
 
     def own_routes(running: Running) -> APIRouter:
         made = pages(running, transport, csrf)
+        made.include_router(changing(running))
         if client is not None:
             made.include_router(signing_in(client, sessions_of(running), cookies, csrf))
         return made
@@ -53,7 +56,12 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
         erased_by=(RECORDS, GUIDANCE),
         own_routes=own_routes,
         door=door if client is not None else None,
-        routers=(answering(settings, transport, csrf), intake(settings, transport, csrf), discovery),
+        routers=(
+            assets(),
+            answering(settings, transport, csrf),
+            intake(settings, transport, csrf),
+            discovery,
+        ),
     )
 
 

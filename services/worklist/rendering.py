@@ -12,6 +12,7 @@ from jinja2 import ChainableUndefined, Environment, FunctionLoader
 from markupsafe import Markup, escape
 
 from worklist import wording
+from worklist.timeline.picture import Picture
 
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,40})/([A-Za-z0-9.-]{1,64})")
 _WEB_ADDRESS = re.compile(r"https://[^\s<>\"'`()]+[^\s<>\"'`().,;]")
@@ -20,6 +21,11 @@ _WEB_ADDRESS = re.compile(r"https://[^\s<>\"'`()]+[^\s<>\"'`().,;]")
 def render(template: str, **values: Any) -> str:
     """The page. An element that a FHIR resource does not have is written as nothing."""
     return _environment().get_template(template).render(values)
+
+
+def drawing(picture: Picture, on: str, style: str) -> str:
+    """The picture as a drawing that stands alone (SVG)."""
+    return render("drawing.svg", picture=picture, on=on, style=Markup(style)).strip()  # noqa: S704
 
 
 @cache
