@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from isodose.clinical.record import PatientRecord
+from isodose.events.contract import record_changed
 from isodose.fhir.access import Access
 from isodose.security.scopes import access_of
 from isodose.storage.database import Database
@@ -151,3 +153,26 @@ def test_a_right_that_a_search_limits_is_not_taken_for_a_whole_one() -> None:
 def test_rights_on_one_patient_do_not_show_others_results() -> None:
     sight = seen("user/Patient.rs", "patient/DetectedIssue.rs", of="p1")
     assert sight == Sight(frozenset(), None)
+
+
+def test_a_patient_who_was_merged_into_another_has_no_row_until_it_is_taken_back(
+    database: Database, tell: Tell, services: Services
+) -> None:
+    tell(services)
+
+    def recorded(version: int, replaced_by: str) -> None:
+        record = PatientRecord(patient_id="p2", version=version, replaced_by=replaced_by)
+        with database.begin() as conn:
+            place_patients(work_at("https://worklist.example/fhir")(conn), [record_changed(record)])
+
+    recorded(5, "p1")
+    assert "high-alert" not in counts(database, Sight())
+    services.version = 5
+    services.resources[EHR] = []
+    with database.begin() as conn:
+        late = Services({EHR: [patient("p2")], OPTIONS: [], PLANS: [], ALERTS: [issue("p2", "high", "late")]})
+        late.version = 5
+        keep_conclusions(work_at("https://worklist.example/fhir")(conn), late.conclusions())
+    assert counts(database, Sight())["none"] == 2
+    recorded(6, "")
+    assert counts(database, Sight())["none"] == 3
