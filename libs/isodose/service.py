@@ -16,15 +16,16 @@ from typing import Any
 
 import httpx
 import msgspec
-import orjson
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
+from isodose import openapi
 from isodose.assessment import Decider, Population, Renewal, keep_knowledge
 from isodose.assessment.published import words_of
+from isodose.cds_hooks import described as cds_described
 from isodose.cds_hooks.ehr import EhrServers
 from isodose.cds_hooks.hook import CdsService
 from isodose.cds_hooks.models import Feedback
@@ -36,6 +37,7 @@ from isodose.events.consumer import Claims, Consumer, Handler
 from isodose.events.contract import Event
 from isodose.events.log import LogUnavailable, log_of
 from isodose.events.outbox import Relay, waiting
+from isodose.fhir import described as fhir_described
 from isodose.fhir.conformance import operation_definitions, search_parameters
 from isodose.fhir.errors import OvertakenError
 from isodose.fhir.exchange import Deed
@@ -43,9 +45,11 @@ from isodose.fhir.request_id import RequestId
 from isodose.fhir.rest import Operation, fhir_router, install_error_handlers
 from isodose.fhir.store import Admission
 from isodose.fhir.stored import Stored
+from isodose.probes import probes
+from isodose.security import audit
 from isodose.security.audit import AuditLog
+from isodose.security.callers import CALLER
 from isodose.security.gate import Gate, GateError
-from isodose.security.guard import CALLER
 from isodose.security.listening import OpenDoorError, refuse_open_door
 from isodose.settings import Settings
 from isodose.storage.database import Database, SchemaMismatch
@@ -53,7 +57,7 @@ from isodose.telemetry import Observed, Signals, Telemetry, Traced
 from isodose.telemetry.metrics import Metrics
 from isodose.work import Work, work_at
 
-__all__ = ["RefusalError", "Running", "Service", "Work", "build_app", "refuse"]
+__all__ = ["RefusalError", "Running", "Service", "Work", "build_app", "described", "refuse"]
 
 _log = logging.getLogger("isodose.service")
 
@@ -110,8 +114,8 @@ class Running:
         self.gate = Gate(settings)
         self.leaving = threading.Event()
         """Set when the process is about to stop: what waits for something gives up."""
-        self.audit = AuditLog(self.database, service.name, audit_key(settings))
-        self.eraser = Eraser(service.name, audit_key(settings), service.also_erased)
+        self.audit = AuditLog(self.database, service.name, audit_key(settings), settings.canonical_base)
+        self.eraser = Eraser(service.name, audit_key(settings), service.also_erased, settings.canonical_base)
         self.log = log_of(settings)
         signals.begin(service.handlers)
         self.relay = Relay(self.database, self.log, settings.relay_interval_s, signals.published)
@@ -158,6 +162,7 @@ class Running:
         definitions = [
             *search_parameters(base),
             *operation_definitions(base, service.operations),
+            *audit.words(base),
             *(words_of(service.decider) if service.decider else ()),
             *service.definitions,
         ]
@@ -355,7 +360,7 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
     app.state.settings = settings
     app.state.telemetry = own
     install_error_handlers(app)
-    app.include_router(_health(service, running, own))
+    app.include_router(_probes(service, settings, app, own))
     if running is not None:
         app.include_router(_fhir(service, running))
         if service.cds_services:
@@ -367,30 +372,28 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
     return app
 
 
-def _health(service: Service, running: Running | None, telemetry: Telemetry) -> APIRouter:
-    router = APIRouter()
+def _probes(service: Service, settings: Settings, app: FastAPI, telemetry: Telemetry) -> APIRouter:
+    running: Running | None = app.state.running
 
-    @router.get("/healthz")
-    def alive() -> Response:
-        return _json({"service": service.name, "status": "alive"})
-
-    @router.get("/readyz")
-    def ready() -> Response:
-        problems = running.problems() if running else []
-        status = {
-            "service": service.name,
-            "status": "not ready" if problems else "ready",
-            "problems": problems,
-        }
-        return _json(status, 503 if problems else 200)
-
-    @router.get("/metrics")
-    def metrics() -> Response:
+    def exposition() -> bytes:
         if running is not None:
             running.measure()
-        return Response(telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return telemetry.exposition()
 
-    return router
+    problems = running.problems if running is not None else list
+    return probes(service.name, problems, exposition, lambda: described(app, settings))
+
+
+def described(app: FastAPI, settings: Settings) -> dict[str, Any]:
+    """The OpenAPI document of the routes of `app`."""
+    return openapi.document(
+        app.routes,
+        title=app.title,
+        description=app.description,
+        url=settings.public_url,
+        closed=settings.auth == "smart",
+        schemas=fhir_described.schemas() | cds_described.schemas(),
+    )
 
 
 def _fhir(service: Service, running: Running) -> APIRouter:
@@ -478,7 +481,3 @@ def _succeeds(check: Callable[[], object]) -> bool:
         _log.warning("a readiness check failed", exc_info=True)
         return False
     return True
-
-
-def _json(content: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(content), status, media_type="application/json")

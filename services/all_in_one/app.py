@@ -15,10 +15,15 @@ from fastapi import FastAPI, Request, Response
 
 import worklist.app
 from all_in_one.composition import PREFIXES, SERVICES, together
+from isodose.cds_hooks import described as cds
 from isodose.cds_hooks.hook import discovery
 from isodose.fhir.rest import install_error_handlers
+from isodose.openapi import answer as answers
+from isodose.openapi import described as told
+from isodose.openapi import operation
+from isodose.probes import probes
 from isodose.security.gate import allow_origins
-from isodose.service import Running, Service, build_app, cds_trust
+from isodose.service import Running, Service, build_app, cds_trust, described
 from isodose.settings import Settings
 from isodose.storage.database import Database
 from isodose.telemetry import Telemetry
@@ -44,7 +49,7 @@ class AllInOne:
             for name, service in self.services.items()
         }
         self.cds_owner = {
-            cds.id: name for name, service in self.services.items() for cds in service.cds_services
+            offered.id: name for name, service in self.services.items() for offered in service.cds_services
         }
         self._own = _front(self)
 
@@ -70,12 +75,13 @@ class AllInOne:
         if scope["type"] != "http":
             await self._own(scope, receive, send)
             return
-        app, prefix = self._owner(scope["path"])
+        app, prefix = self.owner(scope["path"])
         if prefix:
             scope = dict(scope, root_path=scope.get("root_path", "") + prefix)
         await app(scope, receive, send)
 
-    def _owner(self, path: str) -> tuple[ASGIApp, str]:
+    def owner(self, path: str) -> tuple[ASGIApp, str]:
+        """The application that answers this path, and the prefix that it does not know of."""
         first, _, rest = path.lstrip("/").partition("/")
         if first in ("fhir", "patient-record", "notifications"):
             return self.apps["ehr_ingestion"], ""
@@ -98,45 +104,55 @@ def _front(whole: AllInOne) -> FastAPI:
                 await stack.enter_async_context(app.router.lifespan_context(app))
             yield
 
-    app = FastAPI(title="Isodose", lifespan=lifespan, openapi_url=None)
+    app = FastAPI(
+        title="Isodose", description="Every service in one process", lifespan=lifespan, openapi_url=None
+    )
     settings = whole.settings["worklist"]
     trust = cds_trust(settings)
     allow_origins(app, settings)
     install_error_handlers(app)
-    listing = orjson.dumps(discovery([cds for s in whole.services.values() for cds in s.cds_services]))
+    listing = orjson.dumps(
+        discovery([offered for s in whole.services.values() for offered in s.cds_services])
+    )
 
-    @app.get("/")
+    @app.get("/", openapi_extra=_INDEX)
     def index() -> Response:
         return Response(_index(whole), media_type="text/html; charset=utf-8")
 
-    @app.get("/cds-services")
+    @app.get("/cds-services", openapi_extra=cds.DISCOVERY)
     def discover(request: Request) -> Response:
         if trust is not None:
             trust.check(request.headers.get("authorization"), "/cds-services")
         return Response(listing, media_type="application/json")
 
-    @app.get("/healthz")
-    def alive() -> Response:
-        return _json({"service": "all_in_one", "status": "alive"})
-
-    @app.get("/readyz")
-    def ready() -> Response:
-        problems = {name: running.problems() for name, running in whole.running().items()}
-        is_ready = not any(problems.values())
-        status = {
-            "service": "all_in_one",
-            "status": "ready" if is_ready else "not ready",
-            "problems": problems,
-        }
-        return _json(status, 200 if is_ready else 503)
-
-    @app.get("/metrics")
-    def metrics() -> Response:
-        for running in whole.running().values():
-            running.measure()
-        return Response(whole.telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
+    app.include_router(
+        probes(
+            "all_in_one", lambda: _problems(whole), lambda: _exposition(whole), lambda: _described(whole, app)
+        )
+    )
     return app
+
+
+def _problems(whole: AllInOne) -> dict[str, list[str]]:
+    return {name: running.problems() for name, running in whole.running().items()}
+
+
+def _exposition(whole: AllInOne) -> bytes:
+    for running in whole.running().values():
+        running.measure()
+    return whole.telemetry.exposition()
+
+
+def _described(whole: AllInOne, front: FastAPI) -> dict[str, Any]:
+    """One OpenAPI document of what is reached under the one address, each path as it is asked for there."""
+    document = described(front, whole.settings["ehr_ingestion"])
+    for name, app in whole.apps.items():
+        for path, methods in described(app, whole.settings[name])["paths"].items():
+            if whole.owner(f"{PREFIXES[name]}{path}")[0] is app:
+                document["paths"][f"{PREFIXES[name]}{path}"] = methods
+    for path, said in (("", cds.call(whole.cds_owner)), ("/feedback", cds.feedback(whole.cds_owner))):
+        document["paths"][f"/cds-services/{{service_id}}{path}"] = {"post": said["POST"]}
+    return document
 
 
 def _index(whole: AllInOne) -> str:
@@ -157,5 +173,8 @@ def _index(whole: AllInOne) -> str:
     )
 
 
-def _json(content: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(content), status, media_type="application/json")
+_INDEX = told(
+    get=operation(
+        "What is here", {"200": answers("A page", "text/html", {"type": "string"})}, tag="pages", is_open=True
+    )
+)

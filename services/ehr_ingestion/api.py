@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 
 from isodose.clinical import record as clinical_record
 from isodose.fhir.errors import not_found
+from isodose.openapi import answer, described, operation, parameter, refusals
 from isodose.service import Running
 
 
@@ -13,7 +14,7 @@ def claims(running: Running) -> APIRouter:
     """`GET /patient-record/{id}/{version}`: that version, or a newer one that has taken its place."""
     router = APIRouter()
 
-    @router.get("/patient-record/{patient_id}/{version}")
+    @router.get("/patient-record/{patient_id}/{version}", openapi_extra=_TOLD)
     def record(patient_id: str, version: int) -> Response:
         with running.reading() as work:
             kept = work.records.get(patient_id)
@@ -22,3 +23,19 @@ def claims(running: Running) -> APIRouter:
         return Response(clinical_record.encode(kept), media_type="application/json")
 
     return router
+
+
+_TOLD = described(
+    get=operation(
+        "The record of a patient that was too large for its event; for the services alone",
+        {
+            "200": answer("The record", "application/json", {"type": "object", "required": ["patient_id"]}),
+            **refusals({400, 401, 403, 404, 429, 500, 503}),
+        },
+        tag="record",
+        parameters=[
+            parameter("patient_id", "path", "The id of the patient"),
+            parameter("version", "path", "That version or a newer one", {"type": "integer"}),
+        ],
+    )
+)

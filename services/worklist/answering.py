@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from isodose.cds_hooks.cards import OVERRIDE_REASONS
 from isodose.settings import Settings
+from worklist import described
 from worklist.csrf import FIELD, Csrf, ForgedError
 from worklist.replies import client, form_of, message, see, unread
 from worklist.upstream import AwayError, NotTakenError, NotThereError, Upstream
@@ -27,7 +28,7 @@ def answering(settings: Settings, transport: httpx.AsyncBaseTransport | None, cs
     """
     router = APIRouter()
 
-    @router.post("/worklist/Patient/{patient_id}/alert/{alert_id}")
+    @router.post("/worklist/Patient/{patient_id}/alert/{alert_id}", openapi_extra=described.ANSWER)
     async def answer(request: Request, patient_id: str, alert_id: str) -> Response:
         form, back = await form_of(request), f"../../{quote(patient_id, safe='')}"
         try:

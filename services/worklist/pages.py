@@ -10,8 +10,9 @@ from starlette.concurrency import run_in_threadpool
 
 from isodose.cds_hooks.cards import OVERRIDE_REASONS
 from isodose.fhir.exchange import Deed
+from isodose.fhir.resources import is_id
 from isodose.service import Running
-from worklist import clinic
+from worklist import clinic, described
 from worklist.chart import Chart, chart
 from worklist.csrf import Csrf
 from worklist.needs import BY_CODE, EVERYONE, NEEDS
@@ -33,7 +34,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
     router, settings = APIRouter(), running.settings
     fixed = settings.demonstration_day
 
-    @router.get("/worklist")
+    @router.get("/worklist", openapi_extra=described.CLINIC)
     async def worklist(request: Request, need: str = "", name: str = "", place: str = "") -> Response:
         asked = clinic.Asked(need if need in BY_CODE else "", name.strip()[:80], place)
         sight, token = sight_of(request), csrf.token(request)
@@ -61,7 +62,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
         csrf.give(page, token)
         return page
 
-    @router.get("/worklist/Patient/{patient_id}")
+    @router.get("/worklist/Patient/{patient_id}", openapi_extra=described.PATIENT)
     async def patient(
         request: Request, patient_id: str, first: str = Query("", alias="from"), to: str = ""
     ) -> Response:
@@ -88,7 +89,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
         csrf.give(page, token)
         return page
 
-    @router.get("/worklist/Patient/{patient_id}/board")
+    @router.get("/worklist/Patient/{patient_id}/board", openapi_extra=described.BOARD)
     async def board(request: Request, patient_id: str) -> Response:
         since = await run_in_threadpool(_last, running)
         one = await _chart(request, patient_id)
@@ -98,7 +99,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
         values = {"chart": one, "summary": summary(one), "picture": drawn, "since": since, "fixed_day": fixed}
         return html("board.html", values)
 
-    @router.get("/worklist/Patient/{patient_id}/board.pdf")
+    @router.get("/worklist/Patient/{patient_id}/board.pdf", openapi_extra=described.PAPER)
     async def paper(request: Request, patient_id: str) -> Response:
         one = await _chart(request, patient_id)
         if isinstance(one, Response):
@@ -110,6 +111,8 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
 
     async def _chart(request: Request, patient_id: str) -> Chart | Response:
         """The patient, their view noted for the audit; or what is said where they cannot be shown."""
+        if not is_id(patient_id):
+            return message("Not found", _NOBODY, 404)
         try:
             async with client(request, transport) as http:
                 one = await chart(Upstream(settings, http), patient_id, settings.today())

@@ -6,6 +6,7 @@ from importlib.resources import files
 
 from fastapi import APIRouter, Response
 
+from worklist import described
 from worklist.replies import message
 from worklist.security_headers import HEADERS
 
@@ -24,7 +25,7 @@ _ASSETS = {
 def assets() -> APIRouter:
     router = APIRouter()
 
-    @router.get("/worklist/assets/{name}")
+    @router.get("/worklist/assets/{name}", openapi_extra=described.ASSET)
     async def asset(name: str) -> Response:
         if name not in _ASSETS:
             return message("Not found", _NO_PAGE, 404)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from isodose.security.guard import CALLER
+from isodose.security.callers import CALLER
 from isodose.service import Running
+from worklist import described
 from worklist.changes import Changes, TooManyError
 from worklist.replies import message
 from worklist.security_headers import HEADERS, KEPT_BY_NOBODY
@@ -18,7 +19,7 @@ def changing(running: Running) -> APIRouter:
     router = APIRouter()
     changes = Changes(running.reading, running.leaving.is_set)
 
-    @router.get("/worklist/changes")
+    @router.get("/worklist/changes", openapi_extra=described.CHANGES)
     async def changed(request: Request, since: int = 0, patient: str = "") -> Response:
         """Server-sent events for the page that is open: of all patients that may be seen, or of one."""
         may_see, told = sight_of(request).patients, request.headers.get("last-event-id", "")

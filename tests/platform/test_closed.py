@@ -27,6 +27,7 @@ SERVICE = Service(name="quiet", title="Quiet", port=8099)
         ("GET", "/healthz", 200),
         ("GET", "/readyz", 200),
         ("GET", "/metrics", 200),
+        ("GET", "/openapi.json", 200),
     ],
 )
 def test_only_what_is_not_about_patients_is_open(

@@ -12,6 +12,7 @@ import httpx
 import orjson
 from fastapi import APIRouter, Request, Response
 
+from isodose.cds_hooks import described
 from isodose.cds_hooks.hook import merged
 from isodose.cds_hooks.trust import CdsTrust
 from isodose.fhir.errors import unavailable
@@ -31,7 +32,7 @@ def discovery_router(
     """
     router = APIRouter(tags=["CDS Hooks"])
 
-    @router.get("/cds-services")
+    @router.get("/cds-services", openapi_extra=described.DISCOVERY)
     def discover(request: Request) -> Response:
         if trust is not None:
             trust.check(request.headers.get("authorization"), "/cds-services")

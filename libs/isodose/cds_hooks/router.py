@@ -16,6 +16,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ValidationError
 
+from isodose.cds_hooks import described
 from isodose.cds_hooks.admission import admitted
 from isodose.cds_hooks.context import read_context
 from isodose.cds_hooks.hook import CdsService, HookCall, Recall, discovery
@@ -32,8 +33,7 @@ from isodose.fhir.errors import (
 )
 from isodose.fhir.exchange import Deed
 from isodose.fhir.resources import is_id
-from isodose.security.callers import Caller
-from isodose.security.guard import CALLER
+from isodose.security.callers import CALLER, Caller
 from isodose.telemetry import observing
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -74,12 +74,12 @@ def cds_router(
             return known_caller
         return trust.check(http.headers.get("authorization"), path)
 
-    @router.get("/cds-services")
+    @router.get("/cds-services", openapi_extra=described.DISCOVERY)
     def discover(http: Request) -> Response:
         caller(http, "/cds-services")
         return _json(listing)
 
-    @router.post("/cds-services/{service_id}")
+    @router.post("/cds-services/{service_id}", openapi_extra=described.call(known))
     def call(http: Request, service_id: str, content: bytes = body) -> Response:
         who, status, patients = None, 500, tuple[str, ...]()
         try:
@@ -104,7 +104,7 @@ def cds_router(
                 deed = Deed("cds-call", named, "", "", status, patients)
                 witness(deed, who, http.client.host if http.client else "")
 
-    @router.post("/cds-services/{service_id}/feedback")
+    @router.post("/cds-services/{service_id}/feedback", openapi_extra=described.feedback(known))
     def feedback(http: Request, service_id: str, content: bytes = body) -> Response:
         caller(http, f"/cds-services/{service_id}/feedback")
         _known(service_id, known)

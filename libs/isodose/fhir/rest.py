@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from isodose.fhir import endpoints
+from isodose.fhir import described, endpoints
 from isodose.fhir.access import Access
 from isodose.fhir.capability import statement
 from isodose.fhir.errors import not_allowed
@@ -38,7 +38,7 @@ _ROUTES: tuple[tuple[str, tuple[str, ...], endpoints.Endpoint], ...] = (
     ("", ("POST",), endpoints.WithBody(endpoints.bundle)),
     ("/", ("POST",), endpoints.WithBody(endpoints.bundle)),
     ("/{type}/_search", ("POST",), endpoints.WithBody(endpoints.search_by_post)),
-    ("/Patient/{id}/$everything", ("GET", "POST"), endpoints.Plain(endpoints.everything)),
+    ("/Patient/{id}/$everything", ("GET", "POST"), endpoints.WithBody(endpoints.everything)),
     ("/{type}/{id}/_history", ("GET",), endpoints.Plain(endpoints.history)),
     ("/{type}/{id}/_history/{version}", ("GET", "HEAD"), endpoints.Plain(endpoints.vread)),
     ("/{type}/$validate", ("POST",), endpoints.WithBody(endpoints.validate)),
@@ -92,12 +92,17 @@ def fhir_router(
     router = APIRouter(prefix=prefix)
     body = Depends(exchange.body())
 
-    def route(path: str, methods: Sequence[str], endpoint: endpoints.Endpoint) -> None:
+    def route(
+        path: str, methods: Sequence[str], endpoint: endpoints.Endpoint, told: dict[str, Any] | None = None
+    ) -> None:
         router.add_api_route(
-            path, _bound(endpoint, exchange, body), methods=list(methods), include_in_schema=False
+            path,
+            _bound(endpoint, exchange, body),
+            methods=list(methods),
+            openapi_extra=told or described.ROUTES[path],
         )
 
-    told = functools.partial(
+    stated = functools.partial(
         statement,
         base.rstrip("/"),
         title,
@@ -107,13 +112,14 @@ def fhir_router(
         read_only=read_only,
         topics=topics,
     )
-    metadata = endpoints.metadata(told)
+    metadata = endpoints.metadata(stated)
     route("/metadata", ("GET", "HEAD"), endpoints.Plain(metadata))
     if smart is not None:
         route("/.well-known/smart-configuration", ("GET", "HEAD"), endpoints.Plain(endpoints.fixed(smart)))
     for operation in operations:
         path = f"{_OPERATION_PATHS[operation.level]}/{operation.name}"
-        route(path, ("GET", "POST"), endpoints.WithBody(endpoints.operation(operation)))
+        told = described.described_operation(operation)
+        route(path, ("GET", "POST"), endpoints.WithBody(endpoints.operation(operation)), told)
     for path, methods, endpoint in _ROUTES:
         route(path, methods, endpoint)
     return router

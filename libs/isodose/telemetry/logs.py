@@ -23,6 +23,8 @@ _FIELDS = (
     "count",
     "incident",
     "trace",
+    "error",
+    "where",
 )
 
 

@@ -13,6 +13,7 @@ from ehr_ingestion.intake.answers import STANDING, About, Given, as_of, base_of,
 from ehr_ingestion.intake.form import UCUM, coding_of, place_of, shown
 from isodose.clinical import facts
 from isodose.fhir.dates import bounds
+from isodose.fhir.resources import CREATED
 from isodose.mcode.chart import target_of
 
 Json = dict[str, Any]
@@ -155,7 +156,7 @@ def _provenance(response: Json, made: Iterable[Json]) -> Json | None:
         "target": targets,
         "occurredDateTime": response["authored"],
         "recorded": response["meta"]["lastUpdated"],
-        "activity": {"text": "Extracted from the intake form"},
+        "activity": {"coding": [CREATED], "text": "Extracted from the intake form"},
         "agent": [
             {
                 "type": {"coding": [author]},

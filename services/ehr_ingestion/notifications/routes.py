@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from ehr_ingestion.notifications import described
 from ehr_ingestion.notifications.intake import take
 from ehr_ingestion.notifications.reading import Notification, read
 from ehr_ingestion.notifications.senders import Senders
@@ -14,7 +15,7 @@ from isodose.fhir.errors import FhirError, Issue, outcome_of
 from isodose.fhir.exchange import Deed, id_of, kind_of
 from isodose.fhir.negotiation import FHIR_JSON, body_of
 from isodose.fhir.references import relative_to
-from isodose.security.guard import CALLER
+from isodose.security.callers import CALLER
 from isodose.service import Running
 
 
@@ -48,15 +49,15 @@ def notifications(running: Running) -> APIRouter:
         finally:
             running.witness(request, Deed("notification", "", "", "", status, patients))
 
-    @router.post("/{name}")
-    @router.put("/{name}")
+    @router.post("/{name}", openapi_extra=described.NOTIFIED)
+    @router.put("/{name}", openapi_extra=described.NOTIFIED)
     def notified(request: Request, name: str, content: bytes = body) -> Response:
         told = read(content, settings.ehr_fhir_url, settings.max_body_bytes)
         return answered(request, name, told)
 
-    @router.post("/{name}/{type}")
-    @router.put("/{name}/{type}/{id}")
-    @router.post("/{name}/{type}/{id}")
+    @router.post("/{name}/{type}", openapi_extra=described.SENT)
+    @router.put("/{name}/{type}/{id}", openapi_extra=described.SENT_BY_ID)
+    @router.post("/{name}/{type}/{id}", openapi_extra=described.SENT_BY_ID)
     def sent(request: Request, name: str, content: bytes = body) -> Response:
         kind = kind_of(request)
         told = read(content, settings.ehr_fhir_url, settings.max_body_bytes)
@@ -64,7 +65,7 @@ def notifications(running: Running) -> APIRouter:
             told = Notification(kind="r4", named=((kind, id_of(request)),))
         return answered(request, name, told)
 
-    @router.delete("/{name}/{type}/{id}")
+    @router.delete("/{name}/{type}/{id}", openapi_extra=described.DELETED)
     def deleted(request: Request, name: str, _content: bytes = body) -> Response:
         key = (kind_of(request), id_of(request))
         return answered(request, name, Notification(kind="r4", deleted=(key,)))

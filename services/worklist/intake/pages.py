@@ -14,9 +14,10 @@ from urllib.parse import quote
 import httpx
 from fastapi import APIRouter, Request, Response
 
-from isodose.security.guard import CALLER
+from isodose.fhir.resources import is_id
+from isodose.security.callers import CALLER
 from isodose.settings import Settings
-from worklist import wording
+from worklist import described, wording
 from worklist.answering import FORGED
 from worklist.csrf import FIELD, Csrf, ForgedError
 from worklist.intake.form import QUESTIONNAIRE, Form, form_of
@@ -57,7 +58,7 @@ def intake(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf:
     """`/worklist/Patient/{id}/intake`, with `?response=` to amend one."""
     router = APIRouter()
 
-    @router.get("/worklist/Patient/{patient_id}/intake")
+    @router.get("/worklist/Patient/{patient_id}/intake", openapi_extra=described.INTAKE)
     async def show(request: Request, patient_id: str, response: str = "") -> Response:
         try:
             async with client(request, transport) as http:
@@ -66,7 +67,7 @@ def intake(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf:
             return unread(_TITLE, error, _AWAY)
         return _page(request, sheet, [], 200)
 
-    @router.post("/worklist/Patient/{patient_id}/intake")
+    @router.post("/worklist/Patient/{patient_id}/intake", openapi_extra=described.INTAKE)
     async def keep(request: Request, patient_id: str, response: str = "") -> Response:
         typed, back = await typed_of(request), quote(patient_id, safe="")
         try:
@@ -153,6 +154,8 @@ def _with(sheet: Sheet, form: Form) -> Sheet:
 
 async def _sheet(upstream: Upstream, patient_id: str, amended: str) -> Sheet:
     """What the page shows. Raises `AwayError`; `NotThereError` where there is no such patient or response."""
+    if not is_id(patient_id) or not (amended == "" or is_id(amended)):
+        raise NotThereError("there is no such patient or response")
     subject = {"subject": f"Patient/{patient_id}"}
     asked = subject | {"_sort": "-authored", "_count": _SHOWN_BEFORE}
     patients, questionnaire, populated, before, assessed = await asyncio.gather(

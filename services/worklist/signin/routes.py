@@ -12,6 +12,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from worklist import described
 from worklist.csrf import FIELD, Csrf, ForgedError
 from worklist.replies import form_of, message, see
 from worklist.signin.ehr import Client, SignInError
@@ -43,7 +44,7 @@ class Cookies:
 def signing_in(client: Client, sessions: Sessions, cookies: Cookies, csrf: Csrf) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/worklist/launch")
+    @router.get("/worklist/launch", openapi_extra=described.LAUNCH)
     async def launch(iss: str = "", launch: str = "", to: str = "") -> Response:
         try:
             issuer = client.known(iss)
@@ -56,7 +57,7 @@ def signing_in(client: Client, sessions: Sessions, cookies: Cookies, csrf: Csrf)
         cookies.give(answer, cookies.begun, state, int(BEGUN_S))
         return answer
 
-    @router.get("/worklist/callback")
+    @router.get("/worklist/callback", openapi_extra=described.CALLBACK)
     async def callback(request: Request, state: str = "", code: str = "", error: str = "") -> Response:
         held = request.cookies.get(cookies.begun, "")
         begun = (
@@ -82,7 +83,7 @@ def signing_in(client: Client, sessions: Sessions, cookies: Cookies, csrf: Csrf)
         cookies.forget(answer, cookies.begun)
         return answer
 
-    @router.post("/worklist/sign-out")
+    @router.post("/worklist/sign-out", openapi_extra=described.SIGN_OUT)
     async def sign_out(request: Request) -> Response:
         form = await form_of(request)
         try:
