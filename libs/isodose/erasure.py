@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from isodose.fhir.access import Access as Granted
 from isodose.fhir.exchange import Deed
+from isodose.fhir.resources import BASE
 from isodose.security.audit import Access, write
 from isodose.security.callers import Caller
 from isodose.storage import erasure
@@ -26,6 +27,7 @@ class Eraser:
     site: str
     audit_key: bytes | None
     also: AlsoErased | None = None
+    canonical: str = BASE
 
     def erase(self, work: Work, patient_id: str, who: str, topics: Sequence[str]) -> int:
         """Delete what is kept here, leave tombstones in `topics`, and audit it; how many rows.
@@ -39,7 +41,8 @@ class Eraser:
             work.outbox.bury(topic, patient_id)
         deed = Deed("erase", "Patient", patient_id, "", 200, (patient_id,))
         operator = Caller(client="isodose", subject=who, user="", access=Granted(()), until=0)
-        write(work.conn, [Access(deed, operator, "", datetime.now(UTC))], self.site, self.audit_key)
+        told = [Access(deed, operator, "", datetime.now(UTC))]
+        write(work.conn, told, self.site, self.audit_key, self.canonical)
         return rows
 
     def on_tombstone(

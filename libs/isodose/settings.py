@@ -73,6 +73,13 @@ class Settings(BaseSettings):
     smart_jwks_file: Path | None = Field(
         default=None, description="a file with the issuer's keys, instead of fetching them"
     )
+    smart_introspection_url: str = Field(
+        default="",
+        description="where the issuer is asked about tokens that are no JWT (RFC 7662); empty: nobody is",
+    )
+    smart_introspection_secret_file: Path | None = Field(
+        default=None, description="a file with NAME:SECRET, by which the issuer knows who asks about tokens"
+    )
     smart_token_url: str = Field(default="", description="where clients get tokens; they are told so")
     smart_authorize_url: str = Field(
         default="", description="where users sign in, if they do; clients are told so"
@@ -119,6 +126,16 @@ class Settings(BaseSettings):
     cors_origins: Names = Field(default=(), description="origins of web pages that may call; empty: none")
     requests_per_minute: int = Field(
         default=0, ge=0, description="requests a minute that one caller may make, else 429; 0: no limit"
+    )
+    refusals_per_minute: int = Field(
+        default=300,
+        ge=0,
+        description="requests a minute that one address may make without a token that holds, else 429 for "
+        "all but tokens known already; 0: no limit",
+    )
+    proxies: Names = Field(
+        default=("127.0.0.1",),
+        description="addresses or networks of proxies whose X-Forwarded-For is believed",
     )
     audit_key_file: Path | None = Field(
         default=None, description="a file with a secret for the chain of audit events; empty: plain digests"

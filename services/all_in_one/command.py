@@ -25,6 +25,7 @@ app.command("replay")(over_time.replay_knowledge)
 app.command("explain")(over_time.explain_result)
 app.command("erase")(upkeep.erase_patient)
 app.command("audit")(upkeep.verify_audit)
+app.command("retire-audit")(upkeep.retire_audit)
 
 topics = typer.Typer(help="The topics of the event log.", no_args_is_help=True)
 topics.callback()(lambda: None)

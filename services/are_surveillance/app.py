@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from are_surveillance import api, decision, knowledge, outputs
+from are_surveillance.definitions import definitions
 from are_surveillance.site_calendar import calendar
 from are_surveillance.standing import state
 from are_surveillance.turning_days import next_change
@@ -40,6 +41,7 @@ def service(settings: Settings) -> Service:
         description="The next brain MRI after radiosurgery, and who must not be lost to follow-up",
         port=8003,
         decider=decides,
+        definitions=definitions(decides.base),
         cds_services=api.cds_services(decides),
         operations=api.operations(decides, settings),
         handlers=handlers(decides),

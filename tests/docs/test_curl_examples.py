@@ -1,4 +1,4 @@
-"""Every curl block of the documentation is run and answers what its last line says."""
+"""Every curl and Python block of the documentation is run and answers what its last line says."""
 
 from __future__ import annotations
 
@@ -20,11 +20,18 @@ WRITTEN_FOR = "http://127.0.0.1:8000"
 SAMPLE = ROOT / "samples/patients/11-local-change-after-srs.json"
 BLOCK = re.compile(r"^```bash curl\n(.*?)\n# (\S{3}): ?([^\n]*)\n```$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"^```bash curl$", re.MULTILINE)
+PYTHON = re.compile(r"^```python run\n(.*?)\n# prints: ([^\n]*)\n```$", re.MULTILINE | re.DOTALL)
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 EXAMPLES = [
     pytest.param(*found.groups(), id=f"{page.stem}-{number}")
     for page in PAGES
     for number, found in enumerate(BLOCK.finditer(page.read_text(encoding="utf-8")), 1)
+]
+
+PROGRAMS = [
+    pytest.param(*found.groups(), id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, found in enumerate(PYTHON.finditer(page.read_text(encoding="utf-8")), 1)
 ]
 
 
@@ -85,6 +92,26 @@ def test_the_example_answers_what_the_page_says(command: str, status: str, phras
         if time.monotonic() > until:
             pytest.fail(f"{code} {body[:1000]} {done.stderr}", pytrace=False)
         time.sleep(0.2)
+
+
+@pytest.mark.parametrize(("program", "phrase"), PROGRAMS)
+def test_the_program_prints_what_the_page_says(
+    program: str, phrase: str, address: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", program.replace(WRITTEN_FOR, address)]
+    until = time.monotonic() + 15
+    while True:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        if done.returncode == 0 and phrase in done.stdout:
+            return
+        if time.monotonic() > until:
+            pytest.fail(f"{done.stdout[:1000]} {done.stderr[-1000:]}", pytrace=False)
+        time.sleep(0.2)
+
+
+def test_every_python_block_says_what_it_prints() -> None:
+    marked = sum(page.read_text(encoding="utf-8").count("```python run\n") for page in PAGES)
+    assert marked == len(PROGRAMS) > 1
 
 
 def test_every_curl_block_says_what_it_answers() -> None:

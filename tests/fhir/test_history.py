@@ -69,3 +69,13 @@ def test_since_and_at_limit_the_time(lived: Any) -> None:
 def test_of_what_never_was_is_404(client: Any) -> None:
     assert client.get("/Patient/nobody/_history").status_code == 404
     assert client.get("/Telepathy/_history").status_code == 404
+
+
+def test_at_gives_the_versions_that_held_then(lived: Any) -> None:
+    first, last = (lived.get(f"/Patient/p1/_history/{n}").json()["meta"]["lastUpdated"] for n in (1, 2))
+    gone = lived.get("/Observation/o1/_history").json()["entry"][0]["response"]["lastModified"]
+    assert all_pages(lived, f"/Patient/p1/_history?_at={first}")[-1:] == ["PUT Patient/p1"]
+    assert len(all_pages(lived, f"/Patient/p1/_history?_at={last}")) == 1
+    assert lived.get(f"/Patient/p1/_history?_at={last}").json()["entry"][0]["resource"]["gender"] == "female"
+    assert all_pages(lived, "/Patient/p1/_history?_at=2100") == ["PUT Patient/p1"]
+    assert all_pages(lived, f"/Observation/_history?_at={gone}") == ["DELETE Observation/o1"]

@@ -174,6 +174,77 @@ def test_everything_holds_the_record_the_results_and_what_they_refer_to(
     assert client.get("/Patient/nobody/$everything").status_code == 404
 
 
+def judged(client: Any, path: str, body: Any) -> list[tuple[str, str]]:
+    answer = client.post(path, body)
+    assert answer.status_code == 200, answer.text
+    return [(issue["severity"], issue["code"]) for issue in answer.json()["issue"]]
+
+
+def asked(**given: Any) -> dict[str, Any]:
+    kinds = {"resource": "resource", "mode": "valueCode", "profile": "valueUri"}
+    return {
+        "resourceType": "Parameters",
+        "parameter": [{"name": name, kinds[name]: value} for name, value in given.items()],
+    }
+
+
+def test_validate_judges_what_is_meant_to_be_done(client: Any, server: Any, make: Any) -> None:
+    client.put("/Patient/p1", make.patient())
+    before, fine = server.stored(), [("information", "informational")]
+    assert judged(client, "/Patient/$validate", asked(resource=make.patient(), mode="create")) == fine
+    assert judged(client, "/Patient/p1/$validate", asked(resource=make.patient(), mode="update")) == fine
+    other = asked(resource=make.patient("p2"), mode="update")
+    assert judged(client, "/Patient/p1/$validate", other) == [("error", "value")]
+    assert judged(client, "/Patient/p1/$validate", asked(mode="delete")) == fine
+    assert judged(client, "/Observation/$validate", make.patient()) == [("error", "invalid")]
+    assert client.post("/Patient/p9/$validate", asked(mode="delete")).status_code == 404
+    assert client.post("/Patient/$validate", asked(mode="delete")).status_code == 400
+    assert client.post("/Patient/$validate", asked(resource=make.patient(), mode="wish")).status_code == 400
+    assert client.post("/Patient/$validate", asked(mode="create")).status_code == 400
+    assert server.stored() == before
+
+
+def test_validate_does_not_pass_by_a_profile_that_it_does_not_know(client: Any, make: Any) -> None:
+    base = "http://hl7.org/fhir/StructureDefinition/Patient"
+    assert judged(client, f"/Patient/$validate?profile={base}", make.patient())[0][0] == "information"
+    elsewhere = asked(resource=make.patient(), profile="https://elsewhere.example/patient")
+    assert judged(client, "/Patient/$validate", elsewhere) == [("error", "not-supported")]
+
+
+def test_everything_is_limited_to_days_of_care_and_paged(client: Any, make: Any) -> None:
+    doctor = {"resourceType": "Practitioner", "id": "d1"}
+    seen = [
+        make.observation(
+            f"o{day}", effectiveDateTime=f"2026-03-{day}", performer=[{"reference": "Practitioner/d1"}]
+        )
+        for day in (10, 11, 12, 13)
+    ]
+    undated = {"resourceType": "BodyStructure", "id": "b1", "patient": {"reference": "Patient/p1"}}
+    client.post("", make.transaction(*(make.entry(r) for r in (make.patient(), doctor, undated, *seen))))
+    within = "/Patient/p1/$everything?start=2026-03-11&end=2026-03-12"
+    assert client.ids(within) == ["p1", "b1", "o11", "o12", "d1"]
+    assert client.ids("/Patient/p1/$everything?end=2026-03-10") == ["p1", "b1", "o10", "d1"]
+    pages, url = [], f"{within}&_count=2"
+    while url:
+        bundle = client.get(url).json()
+        assert bundle["total"] == 4
+        pages.append([entry["resource"]["id"] for entry in bundle["entry"]])
+        links = {link["relation"]: link["url"] for link in bundle["link"]}
+        url = links.get("next", "").partition("/fhir")[2]
+    assert pages == [["p1", "b1"], ["o11", "o12"], ["d1"]]
+    body = {
+        "resourceType": "Parameters",
+        "parameter": [
+            {"name": "start", "valueDate": "2026-03-13"},
+            {"name": "_type", "valueCode": "Observation"},
+        ],
+    }
+    posted = client.post("/Patient/p1/$everything", body).json()
+    assert [entry["resource"]["id"] for entry in posted["entry"]] == ["o13"]
+    for wrong in ("start=soon", "_count=-1", "_cursor=nonsense", "_since=x"):
+        assert client.get(f"/Patient/p1/$everything?{wrong}").status_code == 400, wrong
+
+
 def test_the_same_result_is_stored_once_and_its_id_follows_from_its_key(server: Any) -> None:
     key = {"system": "https://isodose.example/fhir/NamingSystem/result", "value": "mri/p1/1"}
     plan = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from served import served
 HERE = Path(__file__).resolve().parent
 SAMPLES = HERE.parents[1] / "samples"
 KEPT = yaml.safe_load((HERE / "kept.yaml").read_text(encoding="utf-8"))
+OURS = "https://isodose.example/fhir"
 KINDS = (
     "ActivityDefinition", "AuditEvent", "Basic", "Bundle", "CapabilityStatement", "CarePlan", "CodeSystem",
     "DetectedIssue", "GuidanceResponse", "Library", "OperationDefinition", "OperationOutcome", "Parameters",
@@ -91,3 +92,23 @@ def test_each_extension_of_ours_is_published(said: list[Remark]) -> None:
     unknown = [one for one in said if one.kind == "Extension_EXT_Unknown"]
     found = [one for one in unknown if "isodose.example" in one.words]
     assert not found, shown(found)
+
+
+def systems(value: Any) -> Iterator[str]:
+    """Every code system that a coding in `value` names."""
+    if isinstance(value, dict):
+        if "code" in value and isinstance(value.get("system"), str):
+            yield value["system"]
+        for held in value.values():
+            yield from systems(held)
+    elif isinstance(value, list):
+        for held in value:
+            yield from systems(held)
+
+
+def test_each_code_system_of_ours_is_published_with_its_value_set(sent: list[tuple[str, Json]]) -> None:
+    published = {resource["url"] for _, resource in sent if resource["resourceType"] in PUBLISHED}
+    used = {url for _, resource in sent for url in systems(resource) if url.startswith(OURS)}
+    assert used - published == set()
+    assert {url.replace("/CodeSystem/", "/ValueSet/") for url in used} - published == set()
+    assert len(used) > 5

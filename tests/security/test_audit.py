@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 from typer.testing import CliRunner
 
 import served
 from all_in_one.command import app
 from isodose.fhir.exchange import Deed
-from isodose.security.audit import AuditLog, chain, verified
+from isodose.fhir.resources import BASE
+from isodose.security.audit import AuditLog, Verdict, chain, verified
+from isodose.security.audit_retention import beginning, take_out
 from isodose.storage.database import Database
-from isodose.storage.tables import audit_event
+from isodose.storage.tables import audit_event, audit_patient
 
 
 def audited(service: Any, authority: Any, query: str) -> list[dict[str, Any]]:
@@ -120,6 +123,52 @@ def test_the_chain_holds_and_shows_what_was_changed_or_removed(log: Any, databas
     assert broken() == 2
 
 
+def keep_from(database: Database, seq: int, key: bytes | None = None) -> int:
+    """Date the events before this one in 2020, without breaking the chain, and take those years out."""
+    with database.begin() as conn:
+        conn.execute(
+            update(audit_event).where(audit_event.c.seq < seq).values(recorded="2020-05-05T10:00:00.000Z")
+        )
+        return take_out(
+            conn,
+            dt.datetime(2021, 1, 1, tzinfo=dt.UTC),
+            site="test",
+            key=key,
+            canonical=BASE,
+            now=dt.datetime.now(dt.UTC),
+        )
+
+
+def test_what_is_older_than_the_rule_of_the_site_is_taken_out_and_the_chain_goes_on(
+    log: Any, database: Database
+) -> None:
+    def told() -> Verdict:
+        with database.read() as conn:
+            return verified(chain(conn), None, beginning(conn))
+
+    assert keep_from(database, 4) == 3
+    assert told()[:2] == (None, 3)
+    assert keep_from(database, 5) == 1
+    assert told()[:2] == (None, 3)
+    assert keep_from(database, 5) == 0
+    with database.read() as conn:
+        assert conn.execute(select(audit_patient.c.patient_id)).scalars().all() == ["p4"]
+    with database.begin() as conn:
+        conn.execute(delete(audit_event).where(audit_event.c.seq == 5))
+    assert told().broken_at == 5
+
+
+def test_who_has_no_key_cannot_tell_the_chain_where_to_begin(database: Database) -> None:
+    keyed = AuditLog(database, "test", b"secret")
+    keyed.start()
+    for _ in range(3):
+        keyed.add(Deed("read", "Patient", "p", "", 200), None, "")
+    keyed.stop()
+    assert keep_from(database, 2, b"guess") == 1
+    with database.read() as conn:
+        assert verified(chain(conn), b"secret", beginning(conn)).broken_at == 4
+
+
 def test_with_a_key_nobody_else_makes_a_chain_that_holds(database: Database) -> None:
     keyed = AuditLog(database, "test", b"secret")
     keyed.start()
@@ -158,6 +207,9 @@ def test_the_command_says_whether_the_chain_holds(new_sqlite: Callable[[], str])
         return CliRunner().invoke(app, ["audit", "ehr_ingestion"], env={"ISODOSE_DATABASE_URL": url})
 
     assert "holds; 1 events" in said().output.replace("\n", " ")
+    asked = ["retire-audit", "--before", "2021-01-01", "ehr_ingestion"]
+    retired = CliRunner().invoke(app, asked, env={"ISODOSE_DATABASE_URL": url})
+    assert "0 events taken out" in retired.output.replace("\n", " ")
     with database.begin() as conn:
         conn.execute(update(audit_event).values(body="{}"))
     database.dispose()

@@ -6,13 +6,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
-from isodose.security.callers import Callers, Issuer, ServiceKey
+from isodose.security.callers import Caller, Callers, Issuer, ServiceKey, service_key
 from isodose.security.gate import Gate, GateError
-from isodose.security.keys import FetchedKeys, FixedKeys, NoKeyError
+from isodose.security.guard import Guard
+from isodose.security.keys import FetchedKeys, FixedKeys, NoKeyError, keys_in
 from isodose.security.limits import Shares
 from isodose.security.tokens import BadTokenError
 from isodose.settings import Settings
@@ -259,6 +261,55 @@ def test_a_share_is_used_up_and_grows_again() -> None:
     assert shares.wait_s("a") == 0
 
 
+def test_looking_at_a_share_takes_nothing_of_it() -> None:
+    shares = Shares(1, Clock())
+    assert [shares.wait_s("a", take=False) for _ in range(3)] == [0.0] * 3
+    assert shares.wait_s("a") == 0
+    assert shares.wait_s("a", take=False) > 0
+
+
+def test_an_address_that_is_refused_too_often_waits_but_tokens_known_already_do_not(authority: Any) -> None:
+    asked: list[str] = []
+
+    class Believing(Callers):
+        def _judged(self, token: str) -> Caller:
+            asked.append(token)
+            return super()._judged(token)
+
+    async def application(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    issuer = Issuer(
+        name="https://ehr.example/auth",
+        keys=keys_in(authority.file),
+        audience=("https://isodose.example.org/fhir",),
+    )
+    callers = Believing(issuer, service_key(None))
+    guard = Guard(application, callers, cds_judges=False, refusals=Shares(5, Clock()))
+
+    def status(address: str, **headers: str) -> int:
+        async def call() -> httpx.Response:
+            transport = httpx.ASGITransport(guard, client=(address, 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://x") as http:
+                return await http.get("/fhir/Patient", headers=headers)
+
+        answer = anyio.run(call)
+        assert answer.status_code != 429 or int(answer.headers["retry-after"]) > 0
+        return answer.status_code
+
+    known, fresh = authority.header(SCOPE), authority.header(SCOPE, sub="user-2")
+    assert status("10.0.0.1", **known) == 200
+    spoiled = {"authorization": f"Bearer {authority.token(SCOPE, aud='https://elsewhere.example')}"}
+    assert [status("10.0.0.1", **spoiled) for _ in range(4)] == [401] * 4
+    assert [status("10.0.0.1"), status("10.0.0.1")] == [401, 429]
+    looked_at = len(asked)
+    assert status("10.0.0.1", **fresh) == 429
+    assert len(asked) == looked_at
+    assert status("10.0.0.1", **known) == 200
+    assert status("10.0.0.2", **fresh) == 200
+
+
 def test_the_signature_is_not_in_question_for_a_token_known_already(service: Any, authority: Any) -> None:
     header = authority.header(SCOPE)
     assert [service.get(URL, headers=header).status_code for _ in range(3)] == [200, 200, 200]
@@ -271,3 +322,7 @@ def test_an_answer_carries_the_id_of_its_request_even_when_it_is_refused(service
     spoiled = service.get(URL, headers={"x-request-id": "a b\t<"}).headers["x-request-id"]
     assert spoiled != service.get(URL).headers["x-request-id"]
     assert "<" not in spoiled
+    theirs = service.get(URL, headers={"x-request-id": "order 7/b"})
+    assert theirs.headers["x-correlation-id"] == "order 7/b"
+    assert theirs.headers["x-request-id"] != "order 7/b"
+    assert "x-correlation-id" not in service.get(URL, headers={"x-request-id": "abc-1"}).headers

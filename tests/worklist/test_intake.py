@@ -10,8 +10,7 @@ import pytest
 from starlette.requests import Request
 
 from isodose.fhir.access import Access
-from isodose.security.callers import Caller
-from isodose.security.guard import CALLER
+from isodose.security.callers import CALLER, Caller
 from served import FHIR
 from worklist.intake.form import form_of
 from worklist.intake.pages import author_of

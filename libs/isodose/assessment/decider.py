@@ -13,7 +13,7 @@ import msgspec
 from isodose.clinical.finding import Finding, Option
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
-from isodose.fhir.resources import ABOUT_NO_PATIENT, result_id, result_key
+from isodose.fhir.resources import ABOUT_NO_PATIENT, CREATED, result_id, result_key
 from isodose.settings import CANONICAL_BASE
 from isodose.work import Work
 
@@ -130,7 +130,7 @@ def _provenance(decider: Decider, record: PatientRecord, on: dt.date, results: l
         ],
         "occurredDateTime": on.isoformat(),
         "recorded": f"{on.isoformat()}T00:00:00Z",
-        "activity": {"text": "Decision by rules"},
+        "activity": {"coding": [CREATED], "text": "Decision by rules"},
         "agent": [{"who": {"display": f"Isodose {decider.service}"}}],
         "entity": used,
     }

@@ -19,9 +19,11 @@ from isodose.fhir import bundle as bundles
 from isodose.fhir import errors, interactions
 from isodose.fhir.exchange import Exchange, condition_of, id_of, if_match_of, kind_of, respond
 from isodose.fhir.interactions import Answer
+from isodose.fhir.judging import judged, question
 from isodose.fhir.negotiation import FORM, check_accept, returned, strict
 from isodose.fhir.operations import Call, Operation, Outcome
 from isodose.fhir.patching import JSON_PATCH
+from isodose.fhir.resources import Resource
 from isodose.fhir.search_query import SHAPING, Pairs
 from isodose.fhir.store import ResourceStore
 
@@ -107,10 +109,20 @@ def operation(operation: Operation) -> BodyCall:
 
 
 def validate(exchange: Exchange, request: Request, content: bytes) -> Response:
-    if "type" in request.path_params:
-        kind_of(request)
+    kind = kind_of(request) if "type" in request.path_params else ""
+    id = id_of(request) if "id" in request.path_params else ""
     exchange.access(request)
-    return respond(request, interactions.validate_only(exchange.resource(request, content)))
+    body = exchange.resource(request, content) if content else None
+    asked = question(body, request.query_params, kind, id)
+    told = Answer(200, errors.outcome_of(judged(asked)))
+    if asked.mode not in ("update", "delete"):
+        return respond(request, told)
+
+    def there(_work: Any, store: ResourceStore) -> Answer:
+        store.read(kind, id)
+        return told
+
+    return exchange.reading(request, "operation", there)
 
 
 def history(exchange: Exchange, request: Request) -> Response:
@@ -233,13 +245,24 @@ def delete(exchange: Exchange, request: Request) -> Response:
     )
 
 
-def everything(exchange: Exchange, request: Request) -> Response:
-    id = id_of(request)
+def everything(exchange: Exchange, request: Request, content: bytes) -> Response:
+    id, query = id_of(request), dict(request.query_params)
+    if content:
+        query |= _values(exchange.resource(request, content))
     return exchange.reading(
-        request,
-        "operation",
-        lambda _work, store: interactions.everything_of(store, id, request.query_params),
+        request, "operation", lambda _work, store: interactions.everything_of(store, id, query)
     )
+
+
+def _values(body: Resource) -> dict[str, str]:
+    """Primitive values of Parameters by name; several of one name with commas."""
+    if body.type != "Parameters":
+        raise errors.bad_request("Send a Parameters resource.", "Parameters", code="structure")
+    found: dict[str, list[str]] = {}
+    for one in body.data.get("parameter", []):
+        values = [value for key, value in one.items() if key.startswith("value")]
+        found.setdefault(str(one.get("name")), []).extend(map(str, values))
+    return {name: ",".join(values) for name, values in found.items()}
 
 
 def _may_call(operation: Operation, call: Call, store: ResourceStore) -> None:

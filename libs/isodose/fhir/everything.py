@@ -5,32 +5,103 @@ https://hl7.org/fhir/R4/patient-operation-everything.html
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
+import msgspec
+
+from isodose.fhir import dates
+from isodose.fhir.errors import bad_request
 from isodose.fhir.references import pointers, target
 from isodose.fhir.search import searchset
+from isodose.fhir.search_parameters import parameters
+from isodose.fhir.search_query import MAX_COUNT, whole
 from isodose.fhir.store import ResourceStore
 from isodose.fhir.stored import Stored
 
+PARAMETERS = ("start", "end", "_since", "_type", "_count")
+Place = tuple[int, str, str]
+_place = msgspec.json.Decoder(Place)
 
-def everything(
-    store: ResourceStore, patient_id: str, types: Collection[str] = (), since: datetime | None = None
-) -> tuple[bytes, list[Stored]]:
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is wanted of the record. `start` and `end` are the days of care, `since` is when it was written;
+    `after` is the place of the last one on the page before.
+    """
+
+    types: tuple[str, ...] = ()
+    since: datetime | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    count: int | None = None
+    after: Place | None = None
+    used: tuple[tuple[str, str], ...] = ()
+
+
+def asked(query: Mapping[str, str]) -> Asked:
+    """What the parameters ask for. Raises 400 for a value that is none."""
+    count = query.get("_count")
+    return Asked(
+        types=tuple(kind for kind in query.get("_type", "").split(",") if kind),
+        since=_moment(query, "_since", 0),
+        start=_moment(query, "start", 0),
+        end=_moment(query, "end", 1),
+        count=min(whole("_count", count), MAX_COUNT) if count else None,
+        after=_after(query["_cursor"]) if query.get("_cursor") else None,
+        used=tuple((name, query[name]) for name in PARAMETERS if query.get(name)),
+    )
+
+
+def everything(store: ResourceStore, patient_id: str, wanted: Asked) -> tuple[bytes, list[Stored]]:
     """A searchset Bundle and what is in it: the patient first, the compartment, and what it refers to.
-    Raises 404
-    and 410.
+
+    What has no day of care, such as the patient, is given whatever the days. Raises 404 and 410.
     """
     patient = store.read("Patient", patient_id)
     inside = [one for one in store.of_patient(patient_id) if one.reference != patient.reference]
-    wanted = [one for one in [patient, *inside] if _asked(one, types, since)]
-    beside = [one for one in _referred(store, [patient, *inside]) if _asked(one, types, since)]
-    links = [{"relation": "self", "url": f"{store.base}/{patient.reference}/$everything"}]
-    return searchset(store.base, wanted, beside, len(wanted), links), [*wanted, *beside]
+    inside = _in_days(store, inside, wanted)
+    beside = _referred(store, [patient, *inside])
+    placed = [((0, "", ""), patient)]
+    placed += [((1, one.type, one.id), one) for one in inside]
+    placed += [((2, one.type, one.id), one) for one in beside]
+    fitting = [(place, one) for place, one in placed if _fits(one, wanted)]
+    left = [(place, one) for place, one in fitting if wanted.after is None or place > wanted.after]
+    page = left if wanted.count is None else left[: wanted.count]
+    following = _spelled(page[-1][0]) if page and len(page) < len(left) else ""
+    matches = [one for place, one in page if place[0] < 2]
+    rest = [one for place, one in page if place[0] == 2]
+    total = sum(place[0] < 2 for place, _ in fitting)
+    links = _links(f"{store.base}/{patient.reference}/$everything", wanted, following)
+    return searchset(store.base, matches, rest, total, links), [*matches, *rest]
 
 
-def _asked(stored: Stored, types: Collection[str], since: datetime | None) -> bool:
-    return (not types or stored.type in types) and (since is None or stored.last_updated >= since)
+def _fits(stored: Stored, wanted: Asked) -> bool:
+    return (not wanted.types or stored.type in wanted.types) and (
+        wanted.since is None or stored.last_updated >= wanted.since
+    )
+
+
+def _in_days(store: ResourceStore, inside: list[Stored], wanted: Asked) -> list[Stored]:
+    """Those with a day of care in the span, and those without any."""
+    if wanted.start is None and wanted.end is None:
+        return inside
+    first = wanted.start.timestamp() if wanted.start else float("-inf")
+    last = wanted.end.timestamp() if wanted.end else float("inf")
+    dated = store.dated([(one.type, one.id) for one in inside], _dates_of)
+
+    def is_in(one: Stored) -> bool:
+        days = dated.get((one.type, one.id))
+        return not days or any(low <= last and high >= first for low, high in days)
+
+    return [one for one in inside if is_in(one)]
+
+
+def _dates_of(kind: str) -> frozenset[str]:
+    return frozenset(name for name, one in parameters(kind).items() if one.kind == "date")
 
 
 def _referred(store: ResourceStore, compartment: list[Stored]) -> list[Stored]:
@@ -47,3 +118,36 @@ def _referred(store: ResourceStore, compartment: list[Stored]) -> list[Stored]:
     return [
         one for _, one in sorted(store.get_many(wanted).items()) if not one.deleted and one.patient_id is None
     ]
+
+
+def _links(url: str, wanted: Asked, following: str) -> list[dict[str, str]]:
+    def page(cursor: str) -> str:
+        pairs = [*wanted.used, *([("_cursor", cursor)] if cursor else [])]
+        return url + (f"?{urlencode(pairs)}" if pairs else "")
+
+    links = [{"relation": "self", "url": page(_spelled(wanted.after) if wanted.after else "")}]
+    return links + ([{"relation": "next", "url": page(following)}] if following else [])
+
+
+def _spelled(place: Place) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def _after(cursor: str) -> Place:
+    try:
+        place: Place = _place.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, msgspec.DecodeError):
+        raise bad_request(
+            "This is not a link to a page that was given here; ask anew.", code="value"
+        ) from None
+    return place
+
+
+def _moment(query: Mapping[str, str], name: str, end: int) -> datetime | None:
+    value = query.get(name)
+    if not value:
+        return None
+    try:
+        return dates.bounds(value.replace(" ", "+"))[end]
+    except ValueError:
+        raise bad_request(f"{name} must be a FHIR date or instant.", code="value") from None

@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html#history
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -64,12 +64,6 @@ def history(
     if shown:
         bundle["entry"] = [_past(store.base, one) for one in shown]
     return msgspec.json.encode(bundle), shown
-
-
-def since(query: Mapping[str, str]) -> datetime | None:
-    """The moment of `_since`; raises 400 for what is none."""
-    value = query.get("_since")
-    return _bounds("_since", value)[0] if value else None
 
 
 def _past(base: str, stored: Stored) -> dict[str, Any]:

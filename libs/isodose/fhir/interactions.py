@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
 
 from isodose.fhir import audit_trail, errors
 from isodose.fhir import history as past
 from isodose.fhir.access import APART
 from isodose.fhir.audit_trail import refuse_writing
-from isodose.fhir.everything import everything
+from isodose.fhir.everything import asked, everything
 from isodose.fhir.identity import criteria_of, lock_identities, the_match
 from isodose.fhir.patching import patched
 from isodose.fhir.resources import Resource, is_id
@@ -24,7 +21,7 @@ from isodose.fhir.search_parameters import patient_of
 from isodose.fhir.search_query import Pairs
 from isodose.fhir.store import ResourceStore, new_id
 from isodose.fhir.stored import Stored
-from isodose.fhir.validation import issues, validate
+from isodose.fhir.validation import validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,27 +156,10 @@ def search_type(store: ResourceStore, type: str, pairs: Iterable[tuple[str, str]
 
 
 def everything_of(store: ResourceStore, id: str, query: Mapping[str, str]) -> Answer:
-    """`$everything` of one patient: parameters `_type` and `_since`."""
+    """`$everything` of one patient: parameters `start`, `end`, `_since`, `_type` and `_count`."""
     store.require("r", "Patient")
-    types = [kind for kind in query.get("_type", "").split(",") if kind]
-    body, seen = everything(store, id, types, past.since(query))
+    body, seen = everything(store, id, asked(query))
     return Answer(200, body, seen=tuple(seen))
-
-
-def validate_only(resource: Resource) -> Answer:
-    """`$validate`: an OperationOutcome, whatever it says; warnings included. Nothing is stored."""
-    return Answer(200, errors.outcome_of(list(issues(validated_part(resource).data))))
-
-
-def validated_part(resource: Resource) -> Resource:
-    """The resource itself, or the one that Parameters carry under the name `resource`."""
-    if resource.type != "Parameters":
-        return resource
-    for parameter in resource.data.get("parameter", []):
-        if isinstance(parameter, dict) and parameter.get("name") == "resource" and parameter.get("resource"):
-            inner: dict[str, Any] = parameter["resource"]
-            return Resource(str(inner.get("resourceType")), inner.get("id"), inner, orjson.dumps(inner))
-    return resource
 
 
 def location(base: str, stored: Stored) -> str:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Text, cast, func, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Text, cast, exists, func, not_, select, tuple_
 
 from isodose.fhir import errors
 from isodose.fhir.access import Right
 from isodose.fhir.stored import Stored, as_stored, as_version
 from isodose.storage.tables import resource as current
 from isodose.storage.tables import resource_version as versions
+from isodose.storage.tables import search_index
 
 Origin = Literal["ehr", "result"]
 Key = tuple[str, str]
@@ -87,8 +88,8 @@ class Reading:
     ) -> list[Stored]:
         """Versions newest first, deletions included: of one resource, of a type, or of all.
 
-        `since` and `at` are instants as text, `after` the place (when, type, id, version) of the last one
-        seen.
+        `since` is an instant as text; `at` are two: versions that were current at some time from the one to
+        the other. `after` is the place (when, type, id, version) of the last one seen.
         Raises 404 when there never was such a resource.
         """
         column = versions.c
@@ -101,7 +102,7 @@ class Reading:
         if since is not None:
             statement = statement.where(column.last_updated >= since)
         if at is not None:
-            statement = statement.where(column.last_updated >= at[0], column.last_updated <= at[1])
+            statement = statement.where(column.last_updated <= at[1], not_(_overtaken(at[0])))
         if after is not None:
             statement = statement.where(tuple_(*order) < after)
         visible = self.visible(type, "s") if type is not None and id is None else None
@@ -119,6 +120,23 @@ class Reading:
         if origin is not None:
             statement = statement.where(current.c.origin == origin)
         return [as_stored(row) for row in self.conn.execute(statement.order_by(current.c.type, current.c.id))]
+
+    def dated(
+        self, keys: Sequence[Key], params: Callable[[str], frozenset[str]]
+    ) -> dict[Key, list[tuple[float, float]]]:
+        """The spans of time, in seconds, by which the resources of these keys are searched. `params`
+        names the dates of a type.
+        """
+        row, found = search_index.c, dict[Key, list[tuple[float, float]]]()
+        ids = sorted({id for _, id in keys})
+        for start in range(0, len(ids), PAGE):
+            statement = select(row.type, row.id, row.param, row.low, row.high).where(
+                row.id.in_(ids[start : start + PAGE]), row.low.is_not(None)
+            )
+            for kind, id, param, low, high in self.conn.execute(statement):
+                if param in params(kind):
+                    found.setdefault((kind, id), []).append((low, high))
+        return found
 
     def results_of(self, *patient_ids: str) -> list[Stored]:
         """What the platform concluded on these patients, deleted results left out."""
@@ -150,3 +168,14 @@ def _among(conn: Connection, keys: Sequence[Key]) -> ColumnElement[bool]:
 
 def _number(version: str) -> int:
     return int(version) if version.isascii() and version.isdigit() and len(version) < 10 else -1
+
+
+def _overtaken(moment: str) -> ColumnElement[bool]:
+    """There is a later version of the same that was written by this instant."""
+    later = versions.alias()
+    return exists().where(
+        later.c.type == versions.c.type,
+        later.c.id == versions.c.id,
+        later.c.version > versions.c.version,
+        later.c.last_updated <= moment,
+    )

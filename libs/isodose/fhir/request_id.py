@@ -1,4 +1,5 @@
-"""Every answer carries the id of its request: the caller's when it sent a plain one, else a new one.
+"""Every answer carries the id of its request: the caller's when it sent a plain one, else a new one, and then
+the caller's beside it where it can stand in a header.
 
 https://hl7.org/fhir/R4/http.html#customheaders
 """
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _NAME = b"x-request-id"
+_THEIRS = b"x-correlation-id"
 _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_SAYABLE = re.compile(rb"[A-Za-z0-9 !#$%&'*+,./:;=?@^_`{|}~()\[\]-]{1,200}")
 
 
 class RequestId:
-    """ASGI: `X-Request-Id` on the way out."""
+    """ASGI: `X-Request-Id` on the way out, and `X-Correlation-Id` where the caller's own id was not taken."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,11 +30,14 @@ class RequestId:
             await self._app(scope, receive, send)
             return
         given = next((value for name, value in scope["headers"] if name == _NAME), b"")
-        known = given if _PLAIN.fullmatch(given) else uuid.uuid4().hex.encode()
+        taken = _PLAIN.fullmatch(given) is not None
+        said = [(_NAME, given if taken else uuid.uuid4().hex.encode())]
+        if not taken and _SAYABLE.fullmatch(given):
+            said.append((_THEIRS, given))
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), (_NAME, known)]}
+                message = {**message, "headers": [*message.get("headers", ()), *said]}
             await send(message)
 
         await self._app(scope, receive, named)

@@ -23,6 +23,12 @@ BASE = "https://isodose.example/fhir"
 RESULT_SYSTEM = f"{BASE}/NamingSystem/result"
 ABOUT_NO_PATIENT = frozenset({"ActivityDefinition", "Library", "PlanDefinition", "ResearchStudy"})
 """Types of results that are the same for every patient: definitions, and trials that guidance points to."""
+CREATED = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-DataOperation",
+    "code": "CREATE",
+    "display": "create",
+}
+"""What a Provenance of ours tells of: resources were made."""
 MAX_BODY = 20 * 1024 * 1024
 
 _ID = re.compile(r"[A-Za-z0-9.\-]{1,64}")

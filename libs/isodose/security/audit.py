@@ -23,6 +23,7 @@ import orjson
 from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from isodose.fhir.conformance import code_system, value_set
 from isodose.fhir.exchange import Deed
 from isodose.fhir.resources import BASE, instant
 from isodose.security.callers import Caller
@@ -35,10 +36,16 @@ _PAGE = 1_000
 _GATHER_S = 0.25
 _RETRY_S = 2.0
 _LOCK = 0x150D05F
-_FIRST = "0" * 64
 _ACTIONS = {"create": "C", "update": "U", "patch": "U", "delete": "D", "erase": "D"}
 _READS = ("read", "vread", "search-type", "history-instance", "history-type", "history-system")
-_OUR_OWN = ("cds-call", "erase", "notification", "notification-sent")
+TAKEN_OUT = "audit-taken-out"
+_OUR_OWN = {
+    TAKEN_OUT: "The oldest AuditEvents were taken out by the rule of the site",
+    "cds-call": "A call of a CDS service",
+    "erase": "A patient was erased",
+    "notification": "A notification of the EHR",
+    "notification-sent": "A notification to a subscriber",
+}
 _RESTFUL = "http://hl7.org/fhir/restful-interaction"
 _log = logging.getLogger("isodose.audit")
 
@@ -61,8 +68,11 @@ class AuditLog:
     a chain that holds.
     """
 
-    def __init__(self, database: Database, site: str, key: bytes | None = None) -> None:
+    def __init__(
+        self, database: Database, site: str, key: bytes | None = None, canonical: str = BASE
+    ) -> None:
         self._database = database
+        self._canonical = canonical
         self._site = site
         self._key = key
         self._waiting: queue.Queue[Access | None] = queue.Queue(MOST_WAITING)
@@ -101,7 +111,7 @@ class AuditLog:
         while accesses:
             try:
                 with self._database.begin() as conn:
-                    write(conn, accesses, self._site, self._key)
+                    write(conn, accesses, self._site, self._key, self._canonical)
             except SQLAlchemyError as error:
                 _log.warning("audit events wait for the database", extra={"error": type(error).__name__})
                 if give_up:
@@ -115,9 +125,22 @@ class AuditLog:
             self._lost = 0
 
 
-def write(conn: Connection, accesses: Iterable[Access], site: str, key: bytes | None = None) -> None:
+def write(
+    conn: Connection,
+    accesses: Iterable[Access],
+    site: str,
+    key: bytes | None = None,
+    canonical: str = BASE,
+) -> None:
     """Take accesses down in the transaction of `conn`, that of what they tell of."""
-    _append(conn, [(_event(one, site), one.deed.patients) for one in accesses], key)
+    append(conn, [(_event(one, site, canonical), one.deed.patients) for one in accesses], key)
+
+
+def words(base: str) -> list[dict[str, Any]]:
+    """The codes of ours that tell what an AuditEvent is about, as a CodeSystem and its ValueSet."""
+    concepts = [{"code": code, "display": display} for code, display in sorted(_OUR_OWN.items())]
+    title = "Accesses that are no interaction of FHIR REST"
+    return [code_system(base, "audit", title, concepts), value_set(base, "audit", title)]
 
 
 class Verdict(NamedTuple):
@@ -131,14 +154,24 @@ class Verdict(NamedTuple):
     digest: str
 
 
-def verified(rows: Iterable[Any], key: bytes | None = None) -> Verdict:
-    """Judge all rows of `audit_event`, in the order of `seq`."""
-    before, expected = _FIRST, 1
+class Place(NamedTuple):
+    """A place in the chain: the `seq` of a row and its digest."""
+
+    seq: int
+    digest: str
+
+
+START = Place(0, "0" * 64)
+
+
+def verified(rows: Iterable[Any], key: bytes | None = None, after: Place = START) -> Verdict:
+    """Judge the rows of `audit_event` that follow the place `after`, in the order of `seq`."""
+    before, expected = after.digest, after.seq + 1
     for row in rows:
         if row.seq != expected or row.digest != _digest(before, row.body, key):
-            return Verdict(expected, expected - 1, before)
+            return Verdict(expected, expected - 1 - after.seq, before)
         before, expected = row.digest, expected + 1
-    return Verdict(None, expected - 1, before)
+    return Verdict(None, expected - 1 - after.seq, before)
 
 
 def chain(conn: Connection) -> Iterator[Any]:
@@ -150,15 +183,14 @@ def chain(conn: Connection) -> Iterator[Any]:
         last = page[-1].seq
 
 
-def _append(
-    conn: Connection, events: list[tuple[dict[str, Any], tuple[str, ...]]], key: bytes | None
-) -> None:
+def append(conn: Connection, events: list[tuple[dict[str, Any], tuple[str, ...]]], key: bytes | None) -> None:
+    """Put AuditEvents, each with the patients it is about, at the end of the chain; others wait for it."""
     if conn.dialect.name == "postgresql":
         conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     last = conn.execute(
         select(audit_event.c.seq, audit_event.c.digest).order_by(audit_event.c.seq.desc()).limit(1)
     ).first()
-    seq, digest = (last.seq, last.digest) if last else (0, _FIRST)
+    seq, digest = (last.seq, last.digest) if last else START
     rows, patients = [], []
     for event, named in events:
         seq, body = seq + 1, orjson.dumps(event).decode()
@@ -183,10 +215,10 @@ def _digest(before: str, body: str, key: bytes | None) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _event(access: Access, site: str) -> dict[str, Any]:
+def _event(access: Access, site: str, canonical: str) -> dict[str, Any]:
     deed, recorded = access.deed, instant(access.at)
     restful = deed.interaction not in _OUR_OWN
-    subtype = {"system": _RESTFUL if restful else f"{BASE}/CodeSystem/audit", "code": deed.interaction}
+    subtype = {"system": _RESTFUL if restful else f"{canonical}/CodeSystem/audit", "code": deed.interaction}
     event: dict[str, Any] = {
         "resourceType": "AuditEvent",
         "id": str(uuid.uuid4()),

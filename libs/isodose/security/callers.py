@@ -21,6 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from isodose.fhir.access import Access
+from isodose.security.introspection import KEPT_S, Introspection
 from isodose.security.keys import Keys
 from isodose.security.scopes import access_of
 from isodose.security.tokens import BadTokenError, believed, check_claims, header_of
@@ -29,6 +30,8 @@ SERVICE_ISSUER = "isodose"
 SERVICE_AUDIENCE = "isodose-services"
 SERVICE_SCOPE = "system/*.rs"
 SERVICE_TOKEN_S = 60
+CALLER = "isodose.caller"
+"""Where the scope of a request holds its `Caller`."""
 KNOWN_TOKENS = 2_000
 SHORTEST_KEY = 32
 _OWN_KEY = secrets.token_bytes(SHORTEST_KEY)
@@ -52,10 +55,14 @@ class Caller:
 
 @dataclass(frozen=True, kw_only=True)
 class Issuer:
-    """The authorisation server whose tokens are taken, and how it names the patient in the launch context."""
+    """The authorisation server whose tokens are taken, and how it names the patient in the launch context.
+
+    Tokens that are no JWT are asked about by `introspection`; without it they are refused.
+    """
 
     name: str
     keys: Keys = field(repr=False)
+    introspection: Introspection | None = field(default=None, repr=False)
     audience: Sequence[str]
     patient_claim: str = "patient"
 
@@ -150,6 +157,8 @@ class Callers:
         return caller
 
     def _judged(self, token: str) -> Caller:
+        if self._issuer and self._issuer.introspection and not _is_jwt(token):
+            return self._asked_about(token, self._issuer, self._issuer.introspection)
         if header_of(token).get("alg") == "HS256":
             claims = self._services.claims(token)
             if "act" in claims:
@@ -165,16 +174,33 @@ class Callers:
             audience=self._issuer.audience,
             clock=self._clock,
         )
-        patient = claims.get(self._issuer.patient_claim)
-        scopes = claims.get("scope", "")
-        listed = scopes.split() if isinstance(scopes, str) else [str(one) for one in scopes]
-        return Caller(
-            client=_text(claims, "client_id", "azp", "sub"),
-            subject=_text(claims, "sub"),
-            user=_text(claims, "fhirUser", "profile"),
-            access=access_of(listed, patient if isinstance(patient, str) else None),
-            until=float(claims["exp"]),
+        return _caller(claims, self._issuer, float(claims["exp"]))
+
+    def _asked_about(self, token: str, issuer: Issuer, introspection: Introspection) -> Caller:
+        claims = introspection.claims(token)
+        # RFC 7662 leaves issuer and audience out where they go without saying.
+        told = {"iss": issuer.name, "aud": list(issuer.audience), **claims}
+        check_claims(
+            told, issuer=issuer.name, audience=issuer.audience, required=["exp", "scope"], clock=self._clock
         )
+        return _caller(claims, issuer, min(float(claims["exp"]), self._clock() + KEPT_S))
+
+
+def _is_jwt(token: str) -> bool:
+    return token.count(".") == 2
+
+
+def _caller(claims: dict[str, Any], issuer: Issuer, until: float) -> Caller:
+    patient = claims.get(issuer.patient_claim)
+    scopes = claims.get("scope", "")
+    listed = scopes.split() if isinstance(scopes, str) else [str(one) for one in scopes]
+    return Caller(
+        client=_text(claims, "client_id", "azp", "sub"),
+        subject=_text(claims, "sub"),
+        user=_text(claims, "fhirUser", "profile"),
+        access=access_of(listed, patient if isinstance(patient, str) else None),
+        until=until,
+    )
 
 
 def _on_behalf(claims: dict[str, Any]) -> Caller:

@@ -6,7 +6,6 @@ https://hl7.org/fhir/smart-app-launch/conformance.html
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,7 +13,8 @@ from starlette.middleware.cors import CORSMiddleware
 
 from isodose.security.callers import Callers, Issuer, ServiceKey, service_key
 from isodose.security.guard import Guard
-from isodose.security.keys import FetchedKeys, Keys, keys_in
+from isodose.security.introspection import Introspection, credentials_in
+from isodose.security.keys import FetchedKeys, FixedKeys, Keys, keys_in
 from isodose.security.limits import Limited, Shares
 from isodose.settings import Settings
 
@@ -25,8 +25,14 @@ _CAPABILITIES = (
     "permission-v1",
     "permission-v2",
 )
-_SENT = ("authorization", "content-type", "accept", "prefer", "if-match", "if-none-match", "if-none-exist")
-_READ = ("etag", "location", "last-modified", "www-authenticate", "retry-after", "x-request-id")
+_SENT = (
+    "authorization", "content-type", "accept", "prefer", "if-match", "if-none-match", "if-none-exist",
+    "if-modified-since", "x-request-id",
+)  # fmt: skip
+_READ = (
+    "etag", "location", "content-location", "last-modified", "www-authenticate", "retry-after",
+    "x-request-id", "x-correlation-id",
+)  # fmt: skip
 
 
 class GateError(ValueError):
@@ -54,7 +60,9 @@ class Gate:
         if self.settings.requests_per_minute:
             app.add_middleware(Limited, shares=Shares(self.settings.requests_per_minute))
         if self.closed:
-            app.add_middleware(Guard, callers=self.callers, cds_judges=cds_judges)
+            most = self.settings.refusals_per_minute
+            refusals = Shares(most) if most else None
+            app.add_middleware(Guard, callers=self.callers, cds_judges=cds_judges, refusals=refusals)
         allow_origins(app, self.settings)
 
     def authorization(self, service: str) -> dict[str, str]:
@@ -82,6 +90,7 @@ def smart_configuration(settings: Settings) -> dict[str, Any]:
         "jwks_uri": settings.smart_jwks_url,
         "authorization_endpoint": settings.smart_authorize_url,
         "token_endpoint": settings.smart_token_url,
+        "introspection_endpoint": settings.smart_introspection_url,
     }
     grants = ["client_credentials", *(["authorization_code"] if settings.smart_authorize_url else [])]
     return {name: value for name, value in told.items() if value} | {
@@ -108,15 +117,26 @@ def _issuer(settings: Settings) -> Issuer | None:
         raise GateError("ISODOSE_SMART_ISSUER needs ISODOSE_SMART_TOKEN_URL, which clients are told of")
     return Issuer(
         name=settings.smart_issuer,
-        keys=_keys(settings.smart_jwks_url, settings.smart_jwks_file),
+        keys=_keys(settings),
+        introspection=_introspection(settings),
         audience=settings.smart_audience or (f"{settings.public_url}/fhir",),
         patient_claim=settings.smart_patient_claim,
     )
 
 
-def _keys(url: str, file: Path | None) -> Keys:
-    if file is not None:
-        return keys_in(file)
-    if url:
-        return FetchedKeys(url)
-    raise GateError("ISODOSE_SMART_ISSUER needs ISODOSE_SMART_JWKS_URL or ISODOSE_SMART_JWKS_FILE")
+def _keys(settings: Settings) -> Keys:
+    if settings.smart_jwks_file is not None:
+        return keys_in(settings.smart_jwks_file)
+    if settings.smart_jwks_url:
+        return FetchedKeys(settings.smart_jwks_url)
+    if settings.smart_introspection_url:
+        return FixedKeys({"keys": []})
+    raise GateError(
+        "ISODOSE_SMART_ISSUER needs ISODOSE_SMART_JWKS_URL, ISODOSE_SMART_JWKS_FILE or "
+        "ISODOSE_SMART_INTROSPECTION_URL"
+    )
+
+
+def _introspection(settings: Settings) -> Introspection | None:
+    url = settings.smart_introspection_url
+    return Introspection(url, credentials_in(settings.smart_introspection_secret_file)) if url else None

@@ -58,7 +58,9 @@ resource_version = Table(
     Column("last_updated", String(24), nullable=False),
     Column("deleted", Boolean, nullable=False, default=False),
     Column("body", Text, nullable=False),
+    Index(None, "last_updated", "type", "id", "version"),
 )
+"""Every version; its index is the order of the history of everything."""
 
 search_index = Table(
     "search_index",

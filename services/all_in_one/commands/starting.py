@@ -37,7 +37,7 @@ def up(port: Annotated[int | None, typer.Option(help="port to listen on; 8000 by
     whole = _composed(settings)
     configure_logging(settings.log_level)
     whole.migrate()
-    _listen(whole, settings.host, settings.port or 8000, whole.running().values())
+    _listen(whole, settings, 8000, whole.running().values())
 
 
 def demo(
@@ -70,7 +70,7 @@ def serve(service: Which) -> None:
     except RefusalError as error:
         fail(str(error))
     configure_logging(own.log_level)
-    _listen(application, own.host, own.port or made.port, [application.state.running])
+    _listen(application, own, made.port, [application.state.running])
 
 
 def _composed(settings: Settings) -> AllInOne:
@@ -84,11 +84,12 @@ def _composed(settings: Settings) -> AllInOne:
         fail(f"knowledge does not validate: {error}")
 
 
-def _listen(application: ASGIApp, host: str, port: int, running: Iterable[Running]) -> None:
+def _listen(application: ASGIApp, settings: Settings, port: int, running: Iterable[Running]) -> None:
     def leave() -> None:
         for one in running:
             one.leaving.set()
 
+    host, port = settings.host, settings.port or port
     with contextlib.closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -103,6 +104,7 @@ def _listen(application: ASGIApp, host: str, port: int, running: Iterable[Runnin
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=STOP_WITHIN_S,
+        forwarded_allow_ips=list(settings.proxies),
     )
     _Server(config, leave).run()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from isodose.events import contract
 from isodose.events import dead_letters as events_set_aside
 from isodose.events.log import LogUnavailable, Record, log_of
 from isodose.security.audit import chain, verified
+from isodose.security.audit_retention import beginning, take_out
 from isodose.security.gate import Gate, GateError
 from isodose.service import audit_key, claims_at
 from isodose.storage.database import Database
@@ -123,7 +125,7 @@ def replay_dead_letters(
     for name, database in databases(service):
         made = service_or_fail(name, settings)
         work = work_at(f"{settings.for_service(made.name, made.port).public_url}/fhir")
-        eraser = Eraser(name, audit_key(settings), made.also_erased)
+        eraser = Eraser(name, audit_key(settings), made.also_erased, settings.canonical_base)
         buried = eraser.on_tombstone() if made.decider else {}
         claims = claims_at(settings.ehr_ingestion_url, lambda: gate.authorization("isodose"))
         for letter in events_set_aside.listed(database, name):
@@ -151,7 +153,7 @@ def erase_patient(
     for name, database in databases("ehr_ingestion"):
         own = settings.for_service(name, 0)
         try:
-            eraser = Eraser(name, audit_key(settings))
+            eraser = Eraser(name, audit_key(settings), canonical=settings.canonical_base)
             with database.begin() as conn:
                 work = work_at(f"{own.public_url}/fhir")(conn)
                 rows = eraser.erase(work, patient, getpass.getuser(), [RECORDS, GUIDANCE])
@@ -169,9 +171,29 @@ def verify_audit(service: Which = "all") -> None:
     broken = False
     for name, database in databases(service):
         with database.read() as conn:
-            told = verified(chain(conn), key)
+            told = verified(chain(conn), key, beginning(conn))
         broken = broken or told.broken_at is not None
         state = "holds" if told.broken_at is None else f"is broken at {told.broken_at}"
         say(f"{name}: the chain {state}; {told.holding} events, last digest {told.digest}")
     if broken:
         raise typer.Exit(1)
+
+
+def retire_audit(
+    before: Annotated[str, typer.Option(help="the first day whose events are kept, such as 2020-01-01")],
+    service: Which = "all",
+) -> None:
+    """Take the audit events before a day out of the chain, which verifies on from there."""
+    settings, first = settings_or_fail(), day_or_fail(before)
+    now = dt.datetime.now(dt.UTC)
+    if first is None or first > now.date():
+        fail("--before is a day that has been")
+    try:
+        key = audit_key(settings)
+    except GateError as error:
+        fail(str(error))
+    since = dt.datetime.combine(first, dt.time(), dt.UTC)
+    for name, database in databases(service):
+        with database.begin() as conn:
+            count = take_out(conn, since, site=name, key=key, canonical=settings.canonical_base, now=now)
+        say(f"{name}: {count} events taken out")

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from eligibility_scoring.trials.catalogue import Criteria, catalogue
+from eligibility_scoring.trials.wording import HEADINGS
 from isodose.clinical.facts import vocabulary
 from isodose.fhir.conformance import code_system, value_set
 
@@ -42,7 +43,13 @@ def own_words() -> Mapping[str, str]:
 
 
 def definitions(base: str) -> list[Resource]:
-    """The code system of these words with its value set."""
+    """The code systems of these words, and of how a trial fits, with their value sets."""
     concepts = [{"code": code, "display": words} for code, words in own_words().items()]
-    title = "Words of the trials"
-    return [code_system(base, _SYSTEM, title, concepts), value_set(base, _SYSTEM, title)]
+    standings = [{"code": code, "display": words} for code, words in HEADINGS.items()]
+    listed: list[Resource] = []
+    for id, title, told in (
+        (_SYSTEM, "Words of the trials", concepts),
+        ("trial-match", "How a trial fits a patient", standings),
+    ):
+        listed += [code_system(base, id, title, told), value_set(base, id, title)]
+    return listed
