@@ -114,7 +114,7 @@ def test_a_result_is_explained_at_the_terminal(decided: Any) -> None:
     [
         (
             ["explain", "DetectedIssue/none", "are_surveillance"],
-            "stored DetectedIssue/none",
+            "no decision that is kept here stored DetectedIssue/none",
         ),
         (["explain", "nothing"], "write it as Type/id"),
         (["explain", "Task/x", "ehr_ingestion"], "decides nothing"),

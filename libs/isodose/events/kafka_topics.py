@@ -6,7 +6,7 @@ https://kafka.apache.org/documentation/#topicconfigs
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -24,7 +24,7 @@ def missing(admin: KafkaAdminClient, topics: Iterable[Topic], prefix: str) -> li
 
 
 def make(
-    admin: KafkaAdminClient, topics: Iterable[Topic], prefix: str, replication: int | None = None
+    admin: KafkaAdminClient, topics: Sequence[Topic], prefix: str, replication: int | None = None
 ) -> None:
     """Make the topics, with `replication` copies or as many as the brokers' default, and wait for them."""
     for topic in topics:

@@ -78,7 +78,7 @@ def explain_result(
     except FhirError as error:
         fail(*(issue.diagnostics for issue in error.issues))
     if found is None:
-        fail(f"no decision service here stored {type}/{id} as a result about a patient")
+        fail(f"no decision that is kept here stored {type}/{id} as a result about a patient")
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
     else:
