@@ -92,6 +92,8 @@ class EventLog(Protocol):
 
 def log_of(settings: Settings) -> EventLog:
     """The log that the settings name, with the access that they give."""
+    if not settings.event_log_url.startswith("kafka:"):
+        return open_log(settings.event_log_url)
     from isodose.events.kafka_access import access_of  # noqa: PLC0415
 
     return open_log(settings.event_log_url, access=access_of(settings))
