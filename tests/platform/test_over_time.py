@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,7 +16,9 @@ from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import DatedValue, Knowledge
 from isodose.clinical.record import PatientRecord
 from isodose.events import contract
+from isodose.fhir.errors import FhirError
 from isodose.storage.database import Database
+from isodose.storage.retention import prune
 from isodose.storage.tables import (
     decision,
     guidance,
@@ -170,3 +172,30 @@ def _comes(work: Work, decider: Decider, record: PatientRecord) -> None:
 def _rows(work: Work) -> list[Any]:
     tables = (decision, guidance, outbox, record_version, resource_version)
     return [row for table in tables for row in work.conn.execute(select(table)).all()]
+
+
+def test_a_history_is_shortened_and_what_is_left_is_still_made_again(
+    work: Work, decider: Decider, a_record: Any
+) -> None:
+    clock = iter(datetime(2026, 11, day, tzinfo=UTC) for day in range(1, 30))
+    for version, kps in enumerate((80, 40, 90, 30, 70), start=1):
+        at = next(clock)
+        work.resources.clock = lambda at=at: at
+        reassess(work, decider, [Due(a_record(version, kps), TODAY)])
+    deleted = prune(work.conn, "2026-11-04T00:00:00.000Z")
+    assert deleted == {"resource_version": 4, "decision": 2, "record_version": 2}
+    assert [_explained(work, decider, str(v)).outcome for v in (4, 5)] == ["not-derived", "same"]
+    assert prune(work.conn, "2026-11-04T00:00:00.000Z") == dict.fromkeys(deleted, 0)
+    with pytest.raises(FhirError):
+        _explained(work, decider, "1")
+
+
+def test_a_result_that_stands_unchanged_keeps_the_decision_that_wrote_it(
+    work: Work, decider: Decider, a_record: Any
+) -> None:
+    for version in (1, 2, 3):
+        work.resources.clock = lambda version=version: datetime(2026, 11, version, tzinfo=UTC)
+        reassess(work, decider, [Due(a_record(version, 80), TODAY)])
+    prune(work.conn, "2026-12-01T00:00:00.000Z")
+    told = _explained(work, decider)
+    assert (told.outcome, told.basis.record_version) == ("same", 1)

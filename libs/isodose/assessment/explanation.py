@@ -99,6 +99,8 @@ def _compared(then: Work, told: Explanation, stored: Stored, concluded: Iterable
     withdrawn = again is None
     if again is None:
         again = _withdrawn(then, stored)
+    if again is None and stored.version > 1 and stored.resource().get("status") == WITHDRAWN.get(stored.type):
+        return replace(told, reason="It was withdrawn; the version before it is not kept here.")
     if again is None:
         return replace(told, outcome="differs", reason="The decision, made again, does not conclude it.")
     again_stored = with_meta(dump(again), stored.id, stored.version, stored.last_updated)

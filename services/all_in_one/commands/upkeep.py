@@ -33,6 +33,7 @@ from isodose.security.audit_retention import beginning, take_out
 from isodose.security.gate import Gate, GateError
 from isodose.service import audit_key, claims_at
 from isodose.storage.database import Database
+from isodose.storage.retention import prune
 from isodose.work import work_at
 
 
@@ -160,6 +161,18 @@ def erase_patient(
         except GateError as error:
             fail(str(error))
         say(f"{patient}: {rows} rows erased; tombstones wait for the relay of {name}")
+
+
+def prune_results(
+    service: Which,
+    before: Annotated[str, typer.Option(metavar="DATE", help="what was written before that day")],
+) -> None:
+    """Delete old versions of results, with decisions and records that nothing kept rests on."""
+    day = day_or_fail(before)
+    for name, database in databases(service):
+        with database.begin() as conn:
+            deleted = prune(conn, f"{day}T00:00:00.000Z")
+        say(f"{name}: {', '.join(f'{count} of {table}' for table, count in deleted.items())} deleted")
 
 
 def verify_audit(service: Which = "all") -> None:
