@@ -6,15 +6,15 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--faults", type=int, default=6, help="how many faults are made (6)")
-    parser.addoption("--seed", type=int, default=1, help="of the chance that chooses them (1)")
+    parser.addoption("--faults", type=int, default=4, help="how many faults are made (4)")
+    parser.addoption("--seed", type=int, default=75, help="of the chance that chooses them (75)")
 
 
 @pytest.fixture
 def faults(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--faults", 6))
+    return int(request.config.getoption("--faults", 4))
 
 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--seed", 1))
+    return int(request.config.getoption("--seed", 75))

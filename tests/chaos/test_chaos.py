@@ -1,7 +1,7 @@
 """Services, Kafka and PostgreSQL are killed at random under load: nothing is lost, nothing is done twice.
 
-`make chaos` makes two hundred faults; CI a few. The state at the end is that of a run without faults, in one
-process on SQLite, of everything that was acknowledged.
+`make chaos` makes two hundred faults; CI four, by a seed that takes Kafka and PostgreSQL among them. The
+state at the end is that of a run without faults, in one process on SQLite, of everything acknowledged.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def test_the_state_after_faults_is_that_of_a_run_without(
 ) -> None:
     few = faults < FEW
     url = services.url("ehr_ingestion")
-    ehrs = [Ehr(url, patients, seed * 10 + n, 0.15 if few else 0.5, 4 if few else 60) for n in range(2)]
+    ehrs = [Ehr(url, patients, seed * 10 + n, 0.5, 4 if few else 60) for n in range(2)]
     for ehr in ehrs:
         ehr.start()
     made = Faults(services, servers, seed, pause_s=1.0 if few else 3.0)

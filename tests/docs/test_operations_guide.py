@@ -46,6 +46,7 @@ ELSEWHERE = {
     "isodose serve": "tests/all_in_one/test_five_processes.py",
     "isodose subscriptions": "tests/ehr_ingestion",
     "isodose up": "tests/all_in_one/test_command.py",
+    "isodose write-back": "tests/ehr_ingestion",
 }
 """Commands that stay, or that need an EHR: run by these tests."""
 
