@@ -5,8 +5,9 @@ The archive tells which decision stood when a version was written, and keeps wha
 
 from __future__ import annotations
 
+import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,8 +16,10 @@ import orjson
 from isodose.assessment.decider import Decider, Decision, decide, digest
 from isodose.assessment.differences import Difference, differences
 from isodose.assessment.handlers import WITHDRAWN
+from isodose.assessment.withdrawal import because, reason
 from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Entry, Knowledge
+from isodose.clinical.record import PatientRecord
 from isodose.fhir.earlier import Earlier
 from isodose.fhir.resources import dump, instant, with_meta
 from isodose.fhir.stored import Stored
@@ -61,9 +64,10 @@ def explain(
     if current is None or current.origin != "result" or current.patient_id is None:
         return None
     stored = work.resources.vread(type, id, version or str(current.version))
-    basis = work.archive.basis(decider.service, current.patient_id, instant(stored.last_updated))
-    if basis is None:
+    bases = work.archive.bases(decider.service, current.patient_id, instant(stored.last_updated))
+    if not bases:
         return None
+    basis = bases[0]
     told = Explanation(f"{stored.reference}/_history/{stored.version}", decider.service, basis)
     record = work.archive.record(basis.patient_id, basis.record_version)
     if record is None:
@@ -77,7 +81,8 @@ def explain(
     findings, evidence = _named(stored, decision, known)
     holds = digest(decision) == basis.digest
     told = replace(told, findings=findings, evidence=evidence, digest_holds=holds)
-    return _compared(then, told, stored, concluded)
+    why = _why_withdrawn(work, bases, record)
+    return _compared(then, told, stored, concluded, why)
 
 
 def _knowledge(work: Work, decider: Decider, version: str) -> tuple[Knowledge | None, str]:
@@ -94,11 +99,24 @@ def _knowledge(work: Work, decider: Decider, version: str) -> tuple[Knowledge | 
     return known, ""
 
 
-def _compared(then: Work, told: Explanation, stored: Stored, concluded: Iterable[Json]) -> Explanation:
+def _why_withdrawn(work: Work, bases: Sequence[Basis], record: PatientRecord) -> str:
+    """The reason that is given where this decision withdraws a result that the one before concluded."""
+    on = bases[0].on
+    if len(bases) == 1:
+        return reason(None, record, (on, on), anew=False)
+    last = bases[1]
+    before = work.archive.record(last.patient_id, last.record_version)
+    anew = last.knowledge_version != bases[0].knowledge_version
+    return reason(before, record, (last.on, on), anew=anew)
+
+
+def _compared(
+    then: Work, told: Explanation, stored: Stored, concluded: Iterable[Json], why: str
+) -> Explanation:
     again = next((r for r in concluded if (r["resourceType"], r["id"]) == (stored.type, stored.id)), None)
     withdrawn = again is None
     if again is None:
-        again = _withdrawn(then, stored)
+        again = _withdrawn(then, stored, why, told.basis.on)
     if again is None and stored.version > 1 and stored.resource().get("status") == WITHDRAWN.get(stored.type):
         return replace(told, reason="It was withdrawn; the version before it is not kept here.")
     if again is None:
@@ -110,14 +128,14 @@ def _compared(then: Work, told: Explanation, stored: Stored, concluded: Iterable
     return replace(told, outcome="differs", differences=tuple(where))
 
 
-def _withdrawn(then: Work, stored: Stored) -> Json | None:
+def _withdrawn(then: Work, stored: Stored, why: str, on: dt.date) -> Json | None:
     """The version before, in its final status; None where the result cannot be withdrawn."""
     before, status = then.resources.get(stored.type, stored.id), WITHDRAWN.get(stored.type)
     if before is None or before.deleted or status is None:
         return None
     resource = before.resource()
     resource.pop("meta", None)
-    return resource | {"status": status}
+    return because(resource | {"status": status}, why, on)
 
 
 def _named(

@@ -52,17 +52,18 @@ class Archive:
         texts = [(one.patient_id, one.version, clinical_record.encode(one).decode()) for one in records]
         insert_rows(self.conn, record_version, _RECORD, texts, _ONCE)
 
-    def basis(self, service: str, patient_id: str, at: str) -> Basis | None:
-        """What the service's decision rests on that stood for this patient at the instant `at`."""
+    def bases(self, service: str, patient_id: str, at: str) -> list[Basis]:
+        """What the service's decision rests on that stood for this patient at the instant `at`, and what the
+        one before it; fewer where there were fewer, or where they are not kept.
+        """
         of = decision.c
         query = (
             select(of.record_version, of.knowledge_version, of.on_date, of.digest)
             .where(of.service == service, of.patient_id == patient_id, of.decided_at <= at)
             .order_by(of.decided_at.desc(), of.record_version.desc(), of.on_date.desc())
-            .limit(1)
+            .limit(2)
         )
-        row = self.conn.execute(query).one_or_none()
-        return None if row is None else Basis(patient_id, *row)
+        return [Basis(patient_id, *row) for row in self.conn.execute(query)]
 
     def record(self, patient_id: str, version: int) -> PatientRecord | None:
         at = record_version.c
