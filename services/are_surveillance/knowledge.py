@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from are_surveillance.todo import TITLE, Kind
 from are_surveillance.working_days import EVERY_DAY, WorkingDays
-from isodose.clinical.knowledge import Knowledge, KnowledgeError
+from isodose.clinical.knowledge import Entry, Knowledge, KnowledgeError
 from isodose.clinical.knowledge import load as load_package
 
 NO_POLICY: Mapping[Kind, int] = {}
@@ -24,8 +24,15 @@ class SiteKnowledge(Knowledge):
         super().__init__(known.entries, [code for code in known.entries if known.is_enabled(code)])
         chosen = [working_days.name, *(f"{kind}={days}" for kind, days in sorted(task_days.items()))]
         self.version = "-".join([known.version, *chosen])
+        self._known = known
         self.working_days = working_days
         self.task_days = task_days
+
+    def text(self) -> bytes:
+        return self._known.text()
+
+    def holding(self, entries: Mapping[str, Entry], enable: Iterable[str] | None = None) -> Knowledge:
+        return SiteKnowledge(self._known.holding(entries, enable), self.working_days, self.task_days)
 
 
 def load(
