@@ -72,7 +72,10 @@ def missing_facts(
             narrowed[number].on_top += points if code in on_top else 0
             if after.settled and len(before.whole.possible) > 1:
                 narrowed[number].decides.add(code)
-    found = [_missing(name, [one for one in narrowed if one.fact == name]) for name in _names(narrowed)]
+    by_fact: dict[str, list[_Narrowed]] = {}
+    for one in narrowed:
+        by_fact.setdefault(one.fact, []).append(one)
+    found = [_missing(name, values) for name, values in by_fact.items()]
     mattering = [fact for fact in found if fact.could > 0 or fact.decides]
     return sorted(mattering, key=lambda f: (-f.on_top, -f.could, -f.usually, f.name))
 
@@ -85,10 +88,6 @@ def _on_top(judged: Judged, appraised: Mapping[str, Appraised]) -> set[str]:
         for code, one in appraised.items()
         if one.high >= surely or (one.high and BRANCHES[code].ends(judged).value is True)
     }
-
-
-def _names(narrowed: Sequence[_Narrowed]) -> list[str]:
-    return sorted({one.fact for one in narrowed})
 
 
 def _missing(name: str, values: Sequence[_Narrowed]) -> MissingFact:
