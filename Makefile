@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+WORKERS ?= 2
 
 .PHONY: help setup demo run test check chaos bench format lock clean
 
@@ -34,8 +35,8 @@ check: setup ## style, types, dependency rule, data files
 	$(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 
-test: setup ## all tests; Kafka and PostgreSQL are started by the tests (CI=true: they must run)
-	$(BIN)/pytest $(ARGS)
+test: setup ## all tests, on WORKERS cores; Kafka and PostgreSQL are started by the tests (CI=true: they must run)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 chaos: setup ## kill services, Kafka and PostgreSQL at random under load, and compare the end with a run without (ARGS="--faults 200 --seed 1")
 	$(BIN)/pytest tests/chaos -s $(or $(ARGS),--faults 200)
