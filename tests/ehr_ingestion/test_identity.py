@@ -26,7 +26,7 @@ from isodose.clinical.record import PatientRecord
 from isodose.fhir.access import Access, Grant
 from isodose.fhir.bundle import process
 from isodose.fhir.errors import FhirError
-from isodose.fhir.everything import everything
+from isodose.fhir.everything import asked, everything
 from isodose.fhir.limited import LimitedStore
 from isodose.fhir.links import Merge, survivors
 from isodose.fhir.resources import parse
@@ -183,7 +183,7 @@ def test_everything_and_searches_and_tokens_follow_the_merge(
     send(person("a"), person("b"), person("c"), kps("ka", "a"), kps("kb", "b"), kps("kc", "c"))
     send(person("a", 2, replaced_by="b"))
     store = work().resources
-    names = lambda store, id: {one.reference for one in everything(store, id)[1]}  # noqa: E731
+    names = lambda store, id: {one.reference for one in everything(store, id, asked({}))[1]}  # noqa: E731
     whole = {"Patient/a", "Patient/b", "Observation/ka", "Observation/kb"}
     assert names(store, "b") == whole
     assert names(store, "a") == {"Patient/a"}
