@@ -63,7 +63,7 @@ def kafka() -> Iterator[str]:
     with directory() as place:
         try:
             url = f"kafka://127.0.0.1:{script.start(place)}"
-            _isodose(["topics"], {"ISODOSE_EVENT_LOG_URL": url})
+            _isodose(["topics", "apply"], {"ISODOSE_EVENT_LOG_URL": url})
             yield url
         finally:
             script.stop(place)
