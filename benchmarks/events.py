@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Sequence
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
@@ -61,9 +62,9 @@ def _ours(url: str, producing: Database, consuming: Database) -> tuple[float, fl
     published = COUNT / (time.perf_counter() - begin)
     handled = 0
 
-    def handler(_work: object, _event: contract.Event) -> None:
+    def handler(_work: object, events: Sequence[contract.Event]) -> None:
         nonlocal handled
-        handled += 1
+        handled += len(events)
 
     work = work_at("http://127.0.0.1/fhir")
     consumer = Consumer("bench", consuming, log, {TOPIC: handler}, work)
