@@ -11,9 +11,11 @@ import datetime as dt
 import math
 import operator
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from isodose.clinical.record import Fact, FactScalar
+
+T = TypeVar("T")
 
 UNKNOWN_VALUE = "unknown"
 _NUMBERS = (int, float)
@@ -91,10 +93,10 @@ class Term:
         return Term(None if self.value is None else abs(_number(self.value)), self.used, self.missing)
 
     def __and__(self, other: Any) -> Term:
-        return _kleene(self, term(other), decisive=False)
+        return _kleene(self, other if type(other) is Term else term(other), decisive=False)
 
     def __or__(self, other: Any) -> Term:
-        return _kleene(self, term(other), decisive=True)
+        return _kleene(self, other if type(other) is Term else term(other), decisive=True)
 
     __rand__ = __and__
     __ror__ = __or__
@@ -192,14 +194,14 @@ def _lift(function: Callable[[Any, Any], Any], left: Term, right: Any) -> Term:
         if left.value is None:
             return left
         return Term(function(_comparable(left.value), _comparable(right)), left.used)
-    used, absent = left.used | right.used, left.missing | right.missing
+    used, absent = _both(left.used, right.used), _both(left.missing, right.missing)
     if left.value is None or right.value is None:
         return Term(None, used, absent)
     return Term(function(_comparable(left.value), _comparable(right.value)), used)
 
 
 def _equal(left: Term, right: Term) -> Term:
-    used, absent = left.used | right.used, left.missing | right.missing
+    used, absent = _both(left.used, right.used), _both(left.missing, right.missing)
     if left.value is None or right.value is None:
         return Term(None, used, absent)
     if left.value == right.value:
@@ -220,13 +222,20 @@ def _kleene(left: Term, right: Term, *, decisive: bool) -> Term:
     left_decides = left.value is not None and bool(left.value) is decisive
     right_decides = right.value is not None and bool(right.value) is decisive
     if left_decides:
-        return Term(decisive, left.used | right.used if right_decides else left.used)
+        return Term(decisive, _both(left.used, right.used) if right_decides else left.used)
     if right_decides:
         return Term(decisive, right.used)
-    used = left.used | right.used
+    used = _both(left.used, right.used)
     if left.value is not None and right.value is not None:
         return Term(not decisive, used)
-    return Term(None, used, left.missing | right.missing)
+    return Term(None, used, _both(left.missing, right.missing))
+
+
+def _both(one: frozenset[T], other: frozenset[T]) -> frozenset[T]:
+    """The union; most often one of the two is empty or they are the same, and no new set is made."""
+    if not other or one is other:
+        return one
+    return one | other if one else other
 
 
 def _comparable(value: FactScalar) -> Any:

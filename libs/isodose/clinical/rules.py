@@ -41,15 +41,12 @@ class View:
         self.record = record
         self.on = on
         self.subject = subject
+        self.applies_to = subject.ref if subject else ""
         self._patient = patient
         self._cache: dict[str, Term] = {}
         self._near: dict[Scope, tuple[Subject, ...]] = {}
         self._shown: dict[int, tuple[Fact, FactUsed]] = patient._shown if patient else {}
         self._held: dict[int, tuple[object, dict[str, Fact | None]]] = patient._held if patient else {}
-
-    @property
-    def applies_to(self) -> str:
-        return self.subject.ref if self.subject else ""
 
     def __getitem__(self, name: str) -> Term:
         found = self._cache.get(name)
@@ -233,6 +230,8 @@ def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Findin
 
 
 def _facts(result: Term, view: View) -> tuple[FactUsed, ...]:
+    if not result.used:
+        return ()
     used = [view.as_used(fact) for fact in result.used]
     if len(used) > 1:
         used.sort(key=lambda fact: (fact.name, fact.source))
