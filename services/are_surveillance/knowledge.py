@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 
 from are_surveillance.todo import TITLE, Kind
 from are_surveillance.working_days import EVERY_DAY, WorkingDays
 from isodose.clinical.knowledge import Entry, Knowledge, KnowledgeError
 from isodose.clinical.knowledge import load as load_package
+
+LONGEST_VERSION = 64
+"""Characters that the tables have for the version of a knowledge."""
 
 NO_POLICY: Mapping[Kind, int] = {}
 
@@ -23,7 +27,7 @@ class SiteKnowledge(Knowledge):
     ) -> None:
         super().__init__(known.entries, [code for code in known.entries if known.is_enabled(code)])
         chosen = [working_days.name, *(f"{kind}={days}" for kind, days in sorted(task_days.items()))]
-        self.version = "-".join([known.version, *chosen])
+        self.version = _version(known.version, "-".join(chosen))
         self._known = known
         self.working_days = working_days
         self.task_days = task_days
@@ -33,6 +37,14 @@ class SiteKnowledge(Knowledge):
 
     def holding(self, entries: Mapping[str, Entry], enable: Iterable[str] | None = None) -> Knowledge:
         return SiteKnowledge(self._known.holding(entries, enable), self.working_days, self.task_days)
+
+
+def _version(known: str, site: str) -> str:
+    """Both in words where the databases have room for them, else the site's part as a digest."""
+    told = f"{known}-{site}"
+    return (
+        told if len(told) <= LONGEST_VERSION else f"{known}-{hashlib.sha256(site.encode()).hexdigest()[:16]}"
+    )
 
 
 def load(

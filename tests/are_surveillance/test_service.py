@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import json
 import re
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,7 @@ from icalendar import Calendar
 from are_surveillance import knowledge
 from are_surveillance.app import decider, service
 from are_surveillance.feed import feed
+from are_surveillance.todo import Kind
 from isodose.assessment import decide, on_day_started, on_record_changed
 from isodose.assessment.bundles import record_in
 from isodose.clinical.knowledge import KnowledgeError
@@ -27,6 +29,7 @@ from isodose.clinical.record import Course, Fact, PatientRecord, Subject
 from isodose.events import contract
 from isodose.service import Running, build_app
 from isodose.settings import Settings
+from isodose.storage.tables import guidance
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "patients"
 SRS = dt.date(2026, 1, 5)
@@ -204,6 +207,13 @@ def test_a_site_may_set_days_where_no_source_does_and_the_task_says_so(
 def test_days_for_a_kind_of_task_that_there_is_not_are_refused() -> None:
     with pytest.raises(KnowledgeError, match="breakfast"):
         knowledge.load(task_days={"breakfast": 7})
+
+
+def test_the_version_of_a_site_with_days_for_every_task_has_room_in_the_tables():
+    kinds = typing.get_args(Kind)
+    one, other = (knowledge.load(task_days=dict.fromkeys(kinds, days)).version for days in (7, 8))
+    assert one != other
+    assert max(len(one), len(other)) <= guidance.c.knowledge_version.type.length
 
 
 def test_an_order_that_a_new_course_sets_aside_says_why(clinic: Clinic) -> None:
