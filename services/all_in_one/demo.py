@@ -185,7 +185,7 @@ def _read(address: str, patients: list[str]) -> list[Row]:
             id=patient,
             name=wording.name_of(next(iter(found["Patient"].get(patient, [])), {"id": patient})),
             groups=found["RequestGroup"].get(patient, []),
-            scans=wording.open_scans(found["ServiceRequest"].get(patient, [])),
+            scans=wording.open_scans(_proposed(found["ServiceRequest"].get(patient, []))),
             tasks=wording.open_tasks(found["Task"].get(patient, [])),
             alerts=wording.open_alerts(found["DetectedIssue"].get(patient, [])),
         )
@@ -204,6 +204,11 @@ def _results_of(address: str, kind: str) -> dict[str, list[dict[str, Any]]]:
     return by_patient
 
 
+def _proposed(orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the platform proposes, without the orders of the hospital: those may be for anything."""
+    return [order for order in orders if order.get("intent") == "proposal"]
+
+
 def _option(row: Row) -> str:
     leading = wording.leading_option(row.groups)
     if leading is None:
@@ -218,8 +223,9 @@ def _scan(row: Row) -> str:
         return "\n".join(overdue)
     if not row.scans:
         return "none planned"
-    period = row.scans[0]["occurrencePeriod"]
-    return f"{period['start']} to {period['end']}"
+    period = row.scans[0].get("occurrencePeriod", {})
+    days = [period[end] for end in ("start", "end") if end in period]
+    return " to ".join(days) if len(days) > 1 else f"from {days[0]}" if days else "on no day yet"
 
 
 def _alerts(row: Row) -> str:
