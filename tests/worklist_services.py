@@ -130,8 +130,6 @@ class Services:
 
     def _search(self, port: int, kind: str, query: httpx.QueryParams) -> Json:
         found = [r for r in self.resources.get(port, []) if r["resourceType"] == kind and _fits(r, query)]
-        if query.get("_sort") in ("patient", "subject"):
-            found.sort(key=_holder)
         start, count = int(query.get("_cursor") or 0), int(query.get("_count") or 100)
         page: Json = {"resourceType": "Bundle", "total": len(found), "link": []}
         if start + count < len(found):
@@ -150,10 +148,6 @@ def _fits(resource: Json, query: httpx.QueryParams) -> bool:
     tests: dict[str, Callable[[Json], list[str]]] = {
         "_id": lambda r: [r["id"]],
         "patient": lambda r: [_holder(r), f"Patient/{_holder(r)}"],
-        "subject": lambda r: [_holder(r)],
-        "status": lambda r: [r.get("status", "")],
-        "severity": lambda r: [r.get("severity", "")],
-        "business-status": lambda r: [c["code"] for c in r.get("businessStatus", {}).get("coding", [])],
     }
     return all(
         not set(value.split(",")).isdisjoint(tests[name](resource))

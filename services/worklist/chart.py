@@ -1,4 +1,4 @@
-"""One patient as the page shows them: six requests, whatever the length of the history."""
+"""One patient as the page shows them: five requests, whatever the length of the history."""
 
 from __future__ import annotations
 

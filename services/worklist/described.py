@@ -8,7 +8,6 @@ from isodose.fhir.negotiation import FORM
 from isodose.openapi import answer, described, operation, parameter, refusals
 
 Json = dict[str, Any]
-_ASSETS = ("text/css", "text/javascript", "image/svg+xml")
 _HTML = ("text/html", {"type": "string"})
 _PATIENT = parameter("patient_id", "path", "The id of the patient")
 _SAID = {
@@ -37,7 +36,7 @@ CLINIC = _page(
     "503",
     parameters=(
         parameter("need", "query", "Only patients with this need"),
-        parameter("name", "query", "A part of the name"),
+        parameter("name", "query", "How the name begins"),
         parameter("place", "query", "Where the page begins, from the page before"),
     ),
 )
@@ -55,7 +54,7 @@ PATIENT = _page(
 BOARD = _page("The summary for the tumour board", "403", "404", "503", parameters=(_PATIENT,))
 ASSET = described(
     get=operation(
-        "A style sheet or picture",
+        "A style sheet, script or picture",
         {
             "200": {
                 "description": "The file",

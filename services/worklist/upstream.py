@@ -70,10 +70,6 @@ class Upstream:
         links = [link["url"] for link in page.get("link", []) if link.get("relation") == "next"]
         return Found(found, parse_qs(urlsplit(links[0]).query).get("_cursor", [""])[0] if links else "")
 
-    async def count(self, service: Service, kind: str, query: Mapping[str, str]) -> int:
-        page = await self._ask("GET", service, kind, params=dict(query) | {"_summary": "count"})
-        return int(page.get("total", 0))
-
     async def everything(self, patient_id: str) -> list[Json] | None:
         """All that is stored on one patient; None when there is none of this id."""
         try:
