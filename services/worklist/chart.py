@@ -72,10 +72,14 @@ class Chart:
         """What the review leaves open and the board has to weigh."""
         return self.options.statements.questions() if self.options else []
 
-    def statement(self, code: str) -> Finding | None:
-        """What an entry says of the patient, whoever decided it; None where it does not hold."""
-        told = (one.statements.of(code) for one in (self.options, self.plans, self.checks) if one)
-        return next((found[0] for found in told if found and found[0].verdict != "not-met"), None)
+    def argument(self, question: Finding, code: str) -> Finding | None:
+        """What an entry says on a side of a question, about the very lesion or plan that is in question."""
+        return self.options.statements.about(code, question.applies_to) if self.options else None
+
+    def ground(self, code: str) -> Finding | None:
+        """What an alert rests on, as the service says it that told the alert; None where it does not hold."""
+        found = self.checks.statements.of(code) if self.checks else ()
+        return next((one for one in found if one.verdict != "not-met"), None)
 
     @property
     def trials(self) -> list[Json]:
@@ -113,9 +117,9 @@ async def chart(upstream: Upstream, patient_id: str, today: dt.date) -> Chart | 
     issues = {"patient": f"Patient/{patient_id}", "_count": MOST}
     everything, options, plans, checks, alerts = await asyncio.gather(
         upstream.everything(patient_id),
-        _or_away(upstream.assess("options", patient_id)),
+        _or_away(upstream.assess("options", patient_id, explain=True)),
         _or_away(upstream.assess("plans", patient_id)),
-        _or_away(upstream.assess("alerts", patient_id)),
+        _or_away(upstream.assess("alerts", patient_id, explain=True)),
         _or_away(upstream.search("alerts", "DetectedIssue", issues)),
     )
     if everything is None:

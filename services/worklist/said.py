@@ -60,18 +60,23 @@ class Statements:
         self._with_sides: set[str] = set()
         for parts in given:
             code = str(_one(parts, "code", ""))
-            kept = self._raw.setdefault(code, [])
-            verdicts = _one(kept[0], "verdict", "") if kept else "", _one(parts, "verdict", "")
-            if kept and verdicts[0] != "met" and verdicts[1] == "met":
-                kept.clear()
-            if not kept or verdicts[0] == verdicts[1] or verdicts[1] == "met":
-                kept.append(parts)
+            self._raw.setdefault(code, []).append(parts)
             if any(part.get("name") == "side" for part in parts):
                 self._with_sides.add(code)
 
     def of(self, code: str) -> tuple[Finding, ...]:
         """What this entry says of the patient: where it is met, of each lesion that it is met for."""
-        return tuple(map(_finding, self._raw.get(code, ())))
+        found = self._raw.get(code, [])
+        verdicts = [_one(parts, "verdict", "") for parts in found]
+        wanted = "met" if "met" in verdicts else next(iter(verdicts), "")
+        said = zip(found, verdicts, strict=True)
+        return tuple(_finding(parts) for parts, verdict in said if verdict == wanted)
+
+    def about(self, code: str, subject: str) -> Finding | None:
+        """What this entry says of this lesion, plan or pair, else of the patient as a whole."""
+        told = {str(_one(parts, "applies-to", "")): parts for parts in self._raw.get(code, ())}
+        parts = told.get(subject, told.get(""))
+        return None if parts is None else _finding(parts)
 
     def questions(self) -> list[Finding]:
         """What the review leaves open, with the arguments of each side."""

@@ -125,16 +125,16 @@ def _questions(chart: Chart) -> Part:
 def _question(chart: Chart, question: Finding) -> Told:
     lesion = chart.names.get(question.applies_to, "")
     sides = [
-        f"{position}: {' '.join(_argument(chart, code) for code in codes)}"
+        f"{position}: {' '.join(_argument(chart, question, code) for code in codes)}"
         for position, codes in question.sides
         if codes
     ]
-    lines = tuple(sides) or ("No argument on either side holds for this patient.",)
+    lines = tuple(sides) or ("No argument on any side is known to hold for this patient.",)
     return Told(question.summary, beside=lesion, lines=lines)
 
 
-def _argument(chart: Chart, code: str) -> str:
-    said = chart.statement(code)
+def _argument(chart: Chart, question: Finding, code: str) -> str:
+    said = chart.argument(question, code)
     return said.summary if said else f"{code}."
 
 

@@ -78,12 +78,14 @@ class Upstream:
             return None
         return [e["resource"] for e in page.get("entry", []) if "resource" in e]
 
-    async def assess(self, service: Service, patient_id: str) -> Json | None:
-        """The `Parameters` of a decision of the day; None where the service knows no such patient yet."""
+    async def assess(self, service: Service, patient_id: str, explain: bool = False) -> Json | None:
+        """The `Parameters` of a decision of the day, with what its findings rest on where `explain`; None
+        where the service knows no such patient yet.
+        """
         subject = {"name": "subject", "valueReference": {"reference": f"Patient/{patient_id}"}}
         asked = {
             "resourceType": "Parameters",
-            "parameter": [subject, {"name": "explain", "valueBoolean": True}],
+            "parameter": [subject, {"name": "explain", "valueBoolean": explain}],
         }
         try:
             return await self._ask("POST", service, "$assess", json=asked)

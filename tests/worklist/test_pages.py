@@ -212,6 +212,42 @@ def test_options_stand_side_by_side_with_score_or_bound_and_each_statement_opens
     assert "3 on 2026-11-20" in statement.text
 
 
+def _finding(code: str, verdict: str, summary: str, about: str = "", **parts: Any) -> dict[str, Any]:
+    told = {"code": code, "verdict": verdict, "summary": summary, "applies-to": about}
+    listed = [{"name": name, "valueString": value} for name, value in told.items() if value]
+    return {"name": "finding", "part": [*listed, *parts.get("part", [])]}
+
+
+@pytest.mark.parametrize("path", ["/worklist/Patient/p1", "/worklist/Patient/p1/board"])
+def test_an_argument_is_about_what_is_in_question_and_speaks_where_its_entry_does_not_hold(
+    get: Any, services: Services, path: str
+) -> None:
+    arguments = [{"name": "finding", "valueCode": code} for code in ("SMALL", "POOR")]
+    side = {"name": "side", "part": [{"name": "position", "valueString": "Treat"}, *arguments]}
+    services.assessed[OPTIONS]["parameter"] += [
+        _finding("SMALL", "met", "The first is small.", "BodyStructure/1"),
+        _finding("SMALL", "met", "The second is small.", "BodyStructure/2"),
+        _finding("POOR", "not-met", "Not in poor condition."),
+        _finding("OQ", "met", "Treat the second?", "BodyStructure/2", part=[side]),
+    ]
+    page = read(get(path, services).text).text
+    said = page[page.index("Treat the second?") :]
+    assert said.index("The second is small.") < said.index("Not in poor condition.")
+    assert "The first is small." not in page
+    assert "POOR." not in page
+
+
+def test_an_alert_is_grounded_in_the_words_of_the_service_that_told_it(get: Any, services: Services) -> None:
+    coding = {"coding": [{"code": "GRAVE"}]}
+    services.resources[ALERTS][1]["evidence"] = [{"code": [coding]}]
+    for port in (OPTIONS, PLANS, ALERTS):
+        told = services.assessed.setdefault(port, {"resourceType": "Parameters", "parameter": []})
+        told["parameter"].append(_finding("GRAVE", "met", f"Said at {port}."))
+    alert = read(get("/worklist/Patient/p1", services).text).one("article", id="alert-i-p1-high")
+    assert f"Said at {ALERTS}." in alert.text
+    assert f"Said at {PLANS}." not in alert.text
+
+
 def test_a_patients_page_costs_five_requests(get: Any, services: Services) -> None:
     get("/worklist/Patient/p1", services)
     assert services.asked.total() == 5
