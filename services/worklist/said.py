@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Json = dict[str, Any]
@@ -53,9 +53,12 @@ class Option:
 
 
 class Statements:
-    """The findings of an assessment, by code. Most are not shown: each is read when it is asked for."""
+    """The findings of an assessment, by code, and the evidence beside them. Most are not shown: each is read
+    when it is asked for.
+    """
 
-    def __init__(self, given: Iterable[list[Json]]) -> None:
+    def __init__(self, given: Iterable[list[Json]], beside: Iterable[list[Json]] = ()) -> None:
+        self._beside = {str(_one(parts, "code", "")): parts for parts in beside}
         self._raw: dict[str, list[list[Json]]] = {}
         self._with_sides: set[str] = set()
         for parts in given:
@@ -73,10 +76,14 @@ class Statements:
         return tuple(_finding(parts) for parts, verdict in said if verdict == wanted)
 
     def about(self, code: str, subject: str) -> Finding | None:
-        """What this entry says of this lesion, plan or pair, else of the patient as a whole."""
+        """What this entry says of this lesion, plan or pair, else of the patient as a whole; where no rule
+        judges it, its statement.
+        """
         told = {str(_one(parts, "applies-to", "")): parts for parts in self._raw.get(code, ())}
         parts = told.get(subject, told.get(""))
-        return None if parts is None else _finding(parts)
+        if parts is not None:
+            return _finding(parts)
+        return replace(_finding(self._beside[code]), verdict="") if code in self._beside else None
 
     def questions(self) -> list[Finding]:
         """What the review leaves open, with the arguments of each side."""
@@ -104,7 +111,7 @@ def read(parameters: Json | None) -> Assessment | None:
     if parameters is None:
         return None
     given: list[Json] = parameters.get("parameter", [])
-    statements = Statements(p["part"] for p in given if p.get("name") == "finding" and p.get("part"))
+    statements = Statements(_parts(given, "finding"), _parts(given, "evidence"))
     resources = tuple(p["resource"] for p in given if p.get("name") == "resource" and "resource" in p)
     titles = _titles(resources)
     options = (_option(p.get("part", []), titles, statements) for p in given if p.get("name") == "option")
@@ -116,6 +123,10 @@ def read(parameters: Json | None) -> Assessment | None:
         options=tuple(options),
         resources=resources,
     )
+
+
+def _parts(given: list[Json], name: str) -> list[list[Json]]:
+    return [p["part"] for p in given if p.get("name") == name and p.get("part")]
 
 
 def _finding(parts: list[Json]) -> Finding:

@@ -49,6 +49,17 @@ def test_pages_are_sound_run_nothing_and_can_be_found_about_without_eyes(platfor
     assert all(e.attributes.get("tabindex") == "0" for e in page.all("div", role="region"))
 
 
+@pytest.mark.parametrize("patient", ["demo-05", "demo-11"])
+def test_every_argument_on_a_question_is_words_with_its_source(platform: Any, patient: str) -> None:
+    section = _page(platform, f"/worklist/Patient/{patient}").one("section", data_live="questions")
+    sources = [s.one("ul", class_="cited").text for s in section.all("details", class_="statement")]
+    assert all(sources)
+    listed = [p.text for p in section.all("p", class_="small") if p.parent and p.parent.tag == "article"]
+    assert set(listed) <= {"no argument is known to hold for this patient"}
+    board = _page(platform, f"/worklist/Patient/{patient}/board")
+    assert not re.search(r"\b[A-Z]+-[a-z-]+\.", board.one("section", aria_labelledby="b-questions").text)
+
+
 def test_the_overdue_patient_is_found_and_the_row_says_why(platform: Any) -> None:
     (row,) = _page(platform, "/worklist?need=overdue").one("tbody").all("tr")
     assert row.one("a").attributes["href"] == "worklist/Patient/demo-13"

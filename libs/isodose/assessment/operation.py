@@ -6,12 +6,13 @@ https://hl7.org/fhir/R4/operations.html
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from isodose.assessment.bundles import record_in
 from isodose.assessment.decider import Decider, Decision, decide
 from isodose.clinical.finding import Citation, Criterion, FactUsed, Finding, Option, Side
+from isodose.clinical.knowledge import Entry
 from isodose.clinical.record import FactScalar, PatientRecord
 from isodose.fhir.errors import bad_request, not_found, unprocessable
 from isodose.fhir.references import target
@@ -30,6 +31,7 @@ _PARAMETERS = (
     ("explain", "in", 0, "1", "boolean"),
     ("finding", "out", 0, "*", "BackboneElement"),
     ("option", "out", 0, "*", "BackboneElement"),
+    ("evidence", "out", 0, "*", "BackboneElement"),
     ("resource", "out", 0, "*", "Any"),
     ("knowledge-version", "out", 1, "1", "string"),
     ("record-version", "out", 1, "1", "integer"),
@@ -76,7 +78,8 @@ def assess(decider: Decider, parameters: Json, stored: Stored) -> Json:
 def answer(decider: Decider, decision: Decision, explain: bool = False) -> Json:
     """A decision as Parameters: findings, options, resources, and what they were decided on.
 
-    With `explain` also what they rest on: facts, citations, the sides of a question, the criteria of a score.
+    With `explain` also what they rest on: facts, citations, the sides of a question with the entries that
+    argue there and that no rule judges, the criteria of a score.
     """
     parameters: list[Json] = [
         {"name": "finding", "part": _finding(f) + (_grounds(f) if explain else [])} for f in decision.findings
@@ -84,6 +87,11 @@ def answer(decider: Decider, decision: Decision, explain: bool = False) -> Json:
     parameters += [
         {"name": "option", "part": _option(o) + (_criteria(o) if explain else [])} for o in decision.options
     ]
+    if explain:
+        parameters += [
+            {"name": "evidence", "part": _evidence(code, decider.knowledge.entry(code))}
+            for code in _beside(decision.findings)
+        ]
     parameters += [{"name": "resource", "resource": resource} for resource in decision.resources]
     parameters += [
         {"name": "knowledge-version", "valueString": decider.knowledge.version},
@@ -210,6 +218,23 @@ def _cited(source: Citation) -> str:
 def _side(side: Side) -> list[Json]:
     arguments = [{"name": "finding", "valueCode": code} for code in side.arguments]
     return [{"name": "position", "valueString": side.position}, *arguments]
+
+
+def _beside(findings: Sequence[Finding]) -> list[str]:
+    """The entries that argue on a side of a question, and that no finding is about."""
+    judged = {finding.code for finding in findings}
+    arguing = (code for finding in findings for side in finding.sides for code in side.arguments)
+    return [code for code in dict.fromkeys(arguing) if code not in judged]
+
+
+def _evidence(code: str, entry: Entry) -> list[Json]:
+    said = " ".join(filter(None, (entry.statement, entry.conflicts, entry.suspect)))
+    return [
+        {"name": "code", "valueCode": code},
+        {"name": "strength", "valueCode": entry.strength},
+        {"name": "summary", "valueString": said},
+        *({"name": "citation", "valueString": _cited(source)} for source in entry.evidence),
+    ]
 
 
 def _option(option: Option) -> list[Json]:
