@@ -67,8 +67,8 @@ def _options(chart: Chart) -> Part:
         return Part("options", "Options", None, "")
     listed = chart.ordered_options
     standing = tuple(map(_option, (o for o in listed if o.standing not in ("not-advised", "unknown"))))
-    unknown = ", ".join(f"{o.title} ({o.low} to {o.high})" for o in listed if o.standing == "unknown")
-    against = ", ".join(o.title for o in listed if o.standing == "not-advised")
+    unknown = "; ".join(f"{o.title} ({o.low} to {o.high})" for o in listed if o.standing == "unknown")
+    against = "; ".join(o.title for o in listed if o.standing == "not-advised")
     after = (f"Unknown until more is known: {unknown}.",) if unknown else ()
     return Part("options", "Options", standing, "none", True, (*after, f"Not advised: {against or 'none'}."))
 
@@ -139,7 +139,7 @@ def _argument(chart: Chart, question: Finding, code: str) -> str:
 
 
 def _trials(chart: Chart) -> Part:
-    named = ", ".join(str(one.get("title", "")) for one in chart.trials)
+    named = "; ".join(str(one.get("title", "")) for one in chart.trials)
     entries = None if chart.options is None else (Told(named),) if named else ()
     return Part("trials", "Trials", entries, "none proposed")
 
