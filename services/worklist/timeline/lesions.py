@@ -13,6 +13,7 @@ from isodose.clinical.record import Course, Fact, PatientRecord, Subject
 from isodose.clinical.timeline import course_period
 from worklist.timeline.axis import Axis
 from worklist.timeline.marks import Event, Lane, Mark
+from worklist.timeline.treatments import state_in_words
 
 TOP, BOTTOM = 18, 8
 _HIGH, _LOW, _FEW = 86, 56, 3
@@ -123,9 +124,9 @@ def _aims(lesion: Subject, courses: Iterable[Course], axis: Axis, height: int) -
         dose = next((d for d in course.target_doses if d.lesion == lesion.ref), None)
         total = dose.total_gy if dose and dose.total_gy is not None else course.total_dose_gy
         words = f"{total:g} Gy to this lesion" if total is not None else "dose to this lesion not known"
-        x = axis.x(day)
+        x, state = axis.x(day), state_in_words(course)
         said = f"{total:g} Gy" if total is not None else "? Gy"
-        marks.append(Mark("text", "dose", x + 5, height - 5, text=said))
-        says = f"{words}, {day}. Source: {course.ref}"
+        marks.append(Mark("text", "dose", x + 5, height - 5, text=said + state))
+        says = f"{words}{state}, {day}. Source: {course.ref}"
         marks.append(Mark("rule", "aim", x, 2, height=height - 4, says=says))
     return marks

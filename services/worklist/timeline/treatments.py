@@ -57,8 +57,12 @@ def course_in_words(course: Course) -> str:
         dose = f"{totals[0]:g} to {totals[-1]:g} Gy by lesion"
     number = course.fractions_delivered or course.fractions_planned
     fractions = f" in {number} fraction{'s' if number > 1 else ''}" if number else ", fractions not known"
-    state = "" if course.status == "completed" else f" ({course.status})"
-    return f"{COURSE_NAME[course.kind]} {dose}{fractions}{state}"
+    return f"{COURSE_NAME[course.kind]} {dose}{fractions}{state_in_words(course)}"
+
+
+def state_in_words(course: Course) -> str:
+    """` (planned)`; nothing of a course that is completed."""
+    return "" if course.status == "completed" else f" ({course.status})"
 
 
 def effect_lane(risks: Iterable[Json], lesions: dict[str, str], axis: Axis) -> Lane:
