@@ -162,4 +162,4 @@ def offered(row: dict[str, Any], situation: Situation) -> list[str]:
         resources=drafts,
         drafts=drafts,
     )
-    return [one.label for alert in standing(situation) for one in suggestions(alert, situation, call, drafts)]
+    return [one.label for alert in standing(situation) for one in suggestions(alert, situation, call)]

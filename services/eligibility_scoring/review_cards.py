@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -13,20 +12,21 @@ from eligibility_scoring.order_review import remarks
 from eligibility_scoring.order_review.order import CRANIAL, orders
 from eligibility_scoring.order_review.remark import Remark
 from isodose.cds_hooks.cards import detail, escaped, fact_line, source_line
+from isodose.cds_hooks.drafts import with_named_drafts
 from isodose.cds_hooks.hook import HookCall
 from isodose.cds_hooks.models import Card
 from isodose.clinical import derive
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 from isodose.mcode import build_record
+from isodose.mcode.chart import reference_to
 
 
 def review_cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
     """One card per thing to think over before signing; none where the drafts are no cranial radiation."""
-    drafts = [_named(resource, place) for place, resource in enumerate(call.drafts)]
-    others = [r for r in call.resources if not any(r is draft for draft in call.drafts)]
-    drafted = {f"{draft['resourceType']}/{draft['id']}" for draft in drafts}
-    record = as_if_signed(build_record(call.patient_id, [*drafts, *others]), drafted)
+    call = with_named_drafts(call)
+    drafted = {reference_to(draft) for draft in call.drafts}
+    record = as_if_signed(build_record(call.patient_id, call.resources), drafted)
     plans = [course for course in record.courses if course.ref in drafted and course.kind in CRANIAL]
     if not plans:
         return []
@@ -72,8 +72,3 @@ def _told(remark: Remark, knowledge: Knowledge, notes: Iterable[str]) -> str:
         parts.append("Sources:\n" + "\n".join(f"- {line}" for line in sources))
     parts.extend(f"> {escaped(note)}" for note in notes)
     return "\n\n".join(part for part in parts if part)
-
-
-def _named(resource: dict[str, Any], place: int) -> dict[str, Any]:
-    """A draft may have no id yet: it gets one that holds for this call."""
-    return resource if resource.get("id") else {**resource, "id": f"draft-{place}"}

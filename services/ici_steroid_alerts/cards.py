@@ -17,10 +17,11 @@ from ici_steroid_alerts.card_text import card_text
 from ici_steroid_alerts.decision import as_seen, judged
 from ici_steroid_alerts.life import stands_since
 from ici_steroid_alerts.names import card_name, key_of
-from ici_steroid_alerts.proposals import UNNAMED, suggestions
+from ici_steroid_alerts.proposals import suggestions
 from ici_steroid_alerts.situation import Situation
 from ici_steroid_alerts.steroid_alerts import WITH_ICI
 from isodose.cds_hooks.cards import OVERRIDE_REASONS, shortened
+from isodose.cds_hooks.drafts import with_named_drafts
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
 from isodose.cds_hooks.models import Card, Coding, Indicator, Link, Source
 from isodose.clinical.derive.steroids import active_steroids, least_prednisone
@@ -28,7 +29,7 @@ from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import Course, Exposure, PatientRecord
 from isodose.fhir.resources import result_id
 from isodose.mcode import build_record
-from isodose.mcode.chart import target_of
+from isodose.mcode.chart import reference_to, target_of
 
 _PATIENT = "{{context.patientId}}"
 PREFETCH = {
@@ -79,13 +80,11 @@ def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
     """
     if not _speaks_of_any(call):
         return []
-    names = _names(call)
+    call = with_named_drafts(call)
     replaced = {target_of(draft.get("priorPrescription")) for draft in call.drafts}
-    resources = [names.get(id(resource), resource) for resource in call.resources]
-    drafts = [names[id(draft)] for draft in call.drafts]
-    drafted = {_ref(draft) for draft in drafts}
+    drafted = {reference_to(draft) for draft in call.drafts}
     judges = set(call.selections) if call.hook == "order-select" else drafted
-    read = build_record(call.patient_id, resources)
+    read = build_record(call.patient_id, call.resources)
     seen = as_seen(as_if_signed(read, drafted, call.on, replaced), call.on)
     situation = Situation(seen, judged(seen, knowledge, call.on), knowledge, call.on)
     raised = [
@@ -95,7 +94,7 @@ def cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]:
         and (meant := judges & set(alert.implicated))
         and not (alert.code == WITH_ICI and _less_steroid(read, situation, meant, replaced))
     ]
-    return [_card(alert, situation, call, drafts, base) for alert in _open(raised, call)]
+    return [_card(alert, situation, call, base) for alert in _open(raised, call)]
 
 
 def _speaks_of_any(call: HookCall) -> bool:
@@ -182,22 +181,8 @@ def _planned(course: Course) -> Course:
     return replace(course, status="planned", draft=False)
 
 
-def _names(call: HookCall) -> dict[int, dict[str, object]]:
-    """The drafts by object, each with an id: one without gets one that holds for this call."""
-    return {
-        id(draft): draft if draft.get("id") else {**draft, "id": f"{UNNAMED}{place}"}
-        for place, draft in enumerate(call.drafts)
-    }
-
-
-def _ref(resource: dict[str, object]) -> str:
-    return f"{resource['resourceType']}/{resource['id']}"
-
-
-def _card(
-    alert: Alert, situation: Situation, call: HookCall, drafts: Sequence[dict[str, object]], base: str
-) -> Card:
-    offered = suggestions(alert, situation, call, drafts)
+def _card(alert: Alert, situation: Situation, call: HookCall, base: str) -> Card:
+    offered = suggestions(alert, situation, call)
     return Card(
         uuid=card_name(alert, call.patient_id).uuid,
         summary=shortened(alert.title),

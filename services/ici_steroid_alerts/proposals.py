@@ -14,24 +14,24 @@ from typing import Any
 from ici_steroid_alerts.alert import Alert, Proposal
 from ici_steroid_alerts.names import card_name
 from ici_steroid_alerts.situation import Situation
+from isodose.cds_hooks.drafts import is_named_here
 from isodose.cds_hooks.hook import HookCall
 from isodose.cds_hooks.models import Action, Suggestion
 from isodose.clinical.record import Exposure
 from isodose.clinical.terminology import codings, drugs, value_set, words_of
 from isodose.fhir.resources import result_id
+from isodose.mcode.chart import reference_to
 
 Resource = dict[str, Any]
 Drafts = Sequence[Mapping[str, Any]]
 
 _RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 _UCUM = "http://unitsofmeasure.org"
-UNNAMED = "unnamed-draft-"
-"""How the id begins that a draft without one gets for the time of a call."""
 
 
-def suggestions(alert: Alert, s: Situation, call: HookCall, drafts: Drafts) -> tuple[Suggestion, ...]:
-    """The suggestions of one card, in the order of the alert's proposals."""
-    implicated = [draft for draft in drafts if _ref(draft) in alert.implicated]
+def suggestions(alert: Alert, s: Situation, call: HookCall) -> tuple[Suggestion, ...]:
+    """The suggestions of one card, in the order of the alert's proposals. The drafts of `call` are named."""
+    implicated = [draft for draft in call.drafts if reference_to(draft) in alert.implicated]
     offered = [one for proposal in alert.proposals for one in _MAKES[proposal](s, implicated)]
     name = card_name(alert, call.patient_id).uuid
     return tuple(
@@ -48,7 +48,7 @@ def _lower_dose(s: Situation, drafts: Drafts) -> Iterator[Suggestion]:
         return
     lowest = float(s.knowledge.values("SUP-STER-dex-dose", s.on)["mild_moderate_from"])
     for draft in drafts:
-        ordered = [e for e in s.record.exposures if e.ref == _ref(draft)]
+        ordered = [e for e in s.record.exposures if e.ref == reference_to(draft)]
         doses = [e.daily_dose_mg for e in ordered]
         if [e.concept for e in ordered] == ["dexamethasone"] and doses[0] is not None and doses[0] > lowest:
             label = f"Lower the drafted dexamethasone to {lowest:g} mg per day, the lowest dose of the band"
@@ -83,9 +83,9 @@ def _without(s: Situation, drafts: Drafts, meant: Callable[[Exposure], bool]) ->
     """To take a draft back it needs an id that the EHR knows."""
     refs = {e.ref for e in s.record.exposures if meant(e)}
     for draft in drafts:
-        if _ref(draft) in refs and not _is_ours(draft.get("id")):
+        if reference_to(draft) in refs and not is_named_here(draft):
             label = f"Remove the drafted {_drug_words(draft)} and review it"
-            yield _suggested(label, Action(type="delete", description=label, resource_id=_ref(draft)))
+            yield _suggested(label, Action(type="delete", description=label, resource_id=reference_to(draft)))
 
 
 def _taper(s: Situation, drafts: Drafts) -> Iterator[Suggestion]:
@@ -224,18 +224,10 @@ def _suggested(label: str, action: Action) -> Suggestion:
 
 
 def _without_id_of_ours(draft: Mapping[str, Any]) -> Resource:
-    return {name: value for name, value in draft.items() if name != "id" or not _is_ours(value)}
-
-
-def _is_ours(identity: Any) -> bool:
-    return str(identity).startswith(UNNAMED)
+    return {name: value for name, value in draft.items() if name != "id" or not is_named_here(draft)}
 
 
 def _drug_words(draft: Mapping[str, Any]) -> str:
     concept = draft.get("medicationCodeableConcept")
     found = drugs(codings(concept), words_of(concept))
     return " and ".join(d.concept.display.lower() for d in found) or "drug"
-
-
-def _ref(resource: Mapping[str, Any]) -> str:
-    return f"{resource['resourceType']}/{resource.get('id', '')}"

@@ -168,6 +168,16 @@ def test_a_whole_brain_order_is_checked() -> None:
     assert reviewed(WBRT, lesion_count=12) == {"ELIG-wbrt-use-ha-memantine": "warning"}
 
 
+@pytest.mark.parametrize("other", ["draft-0", "draft-1"])
+def test_an_order_without_an_id_is_told_from_one_with_any_id(other: str) -> None:
+    unnamed = {name: value for name, value in WBRT.items() if name != "id"}
+    chest = draft("X-ray of the chest") | {"id": other}
+    for drafts in ([chest, unnamed], [unnamed, chest]):
+        made = review_cards.review_cards(call(usual(lesion_count=12), *drafts), KNOWLEDGE, BASE)
+        codes = [card.source.topic.code for card in made if card.source.topic]
+        assert codes == ["ELIG-wbrt-use-ha-memantine"]
+
+
 def test_what_could_not_be_checked_is_said_last() -> None:
     made = reviewed(SRS, "kps", lesion_near_oar=True)
     assert list(made.items()) == [("F1-fraction", "warning"), ("order-unchecked", "info")]
