@@ -6,11 +6,14 @@ from diagnoses, so a fact stated directly counts more.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import NamedTuple
 
 from isodose.clinical.record import Certainty, FactScalar
 from isodose.clinical.terminology import Coding, Concept, codings, value_set
-from isodose.mcode.chart import Chart, Reading, Resource, day, extensions, fact, reference_to
+from isodose.mcode.chart import Chart, Reading, Resource, extensions, reference_to
+from isodose.mcode.conditions import began_on, is_over, is_refuted
+from isodose.mcode.days import day
 
 _GI = {
     "colorectal_cancer",
@@ -27,7 +30,6 @@ _LUNG_BY_MORPHOLOGY = {
     "small_cell_carcinoma": ("sclc", ""),
 }
 _NSCLC_SUBTYPE_BY_CODE = {"254626006": "adenocarcinoma", "254634000": "non_adenocarcinoma"}
-_GONE = ("resolved", "inactive", "remission")
 
 
 class _Primary(NamedTuple):
@@ -41,25 +43,17 @@ def read(chart: Chart, reading: Reading) -> None:
     """Every condition that is neither refuted nor entered in error."""
     primaries: list[_Primary] = []
     for condition in chart.of("Condition"):
-        if _verification(condition) in ("refuted", "entered-in-error"):
+        if is_refuted(condition):
             continue
         given = codings(condition.get("code"))
         primary = value_set("primary_cancers").match(given)
         if primary is not None:
             primaries.append(_primary(condition, primary, given))
-        if _status(condition) in _GONE:
+        if is_over(condition):
             continue
         _spread(reading, condition, given)
         _brain(reading, condition, given)
     _histology(reading, primaries)
-
-
-def _verification(condition: Resource) -> str:
-    return next((c.code for c in codings(condition.get("verificationStatus"))), "")
-
-
-def _status(condition: Resource) -> str:
-    return next((c.code for c in codings(condition.get("clinicalStatus"))), "")
 
 
 def _morphology(condition: Resource) -> Concept | None:
@@ -150,11 +144,11 @@ def _brain(reading: Reading, condition: Resource, given: list[Coding]) -> None:
         reading.problem("code-not-specific", text, ref, "Condition.code")
 
 
-def _on(condition: Resource) -> object:
+def _on(condition: Resource) -> dt.date | None:
     for extension in extensions(condition, "condition-assertedDate"):
         if (found := day(extension.get("valueDateTime"))) is not None:
             return found
-    return day(condition.get("onsetDateTime")) or day(condition.get("recordedDate"))
+    return began_on(condition)
 
 
 def _derive(
@@ -168,7 +162,4 @@ def _derive(
 ) -> None:
     """State a fact that follows from a diagnosis, from the day of the diagnosis on."""
     on = day(condition.get("recordedDate")) or day(condition.get("onsetDateTime"))
-    derived = fact(
-        name, value, reference_to(condition), on, certainty=certainty, stated=False, reasons=(reason,)
-    )
-    reading.state(derived)
+    reading.infer(name, value, reference_to(condition), on, why=reason, certainty=certainty)

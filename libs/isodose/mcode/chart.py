@@ -25,7 +25,6 @@ from isodose.clinical.record import (
     Subject,
 )
 from isodose.clinical.terminology import Coding, codings, words_of
-from isodose.clinical.timeline import possible_days
 from isodose.fhir.links import merges, survivors
 
 Resource = Mapping[str, Any]
@@ -222,6 +221,19 @@ class Reading:
         self.subject(scope, ref)
         self._facts[scope, ref].add(fact)
 
+    def infer(
+        self,
+        name: str,
+        value: FactScalar,
+        source: str,
+        on: dt.date | None,
+        *,
+        why: str,
+        certainty: Certainty = "likely",
+    ) -> None:
+        """Add a fact about the patient that nobody states but that follows from the resource `source`."""
+        self.state(fact(name, value, source, on, certainty=certainty, stated=False, reasons=(why,)))
+
     def subjects(self) -> tuple[Subject, ...]:
         return tuple(
             Subject(
@@ -259,31 +271,4 @@ def fact(
         certainty=certainty,
         stated=stated,
         reasons=tuple(reasons),
-    )
-
-
-def day(written: Any, *, last: bool = False) -> dt.date | None:
-    """The day a FHIR date or dateTime names in its own time zone; of a partial date the first or `last`."""
-    if not isinstance(written, str):
-        return None
-    if len(written) >= 10:
-        try:
-            return dt.date.fromisoformat(written[:10])
-        except ValueError:
-            return None
-    period = possible_days(written)
-    if period is None:
-        return None
-    return period.last if last else period.first
-
-
-def effective_day(resource: Resource) -> dt.date | None:
-    """The clinically effective day of an Observation or DiagnosticReport; a period counts with its end."""
-    period = resource.get("effectivePeriod")
-    if isinstance(period, dict):
-        return day(period.get("end"), last=True) or day(period.get("start"))
-    return (
-        day(resource.get("effectiveDateTime"))
-        or day(resource.get("effectiveInstant"))
-        or day(resource.get("issued"))
     )

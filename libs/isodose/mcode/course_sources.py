@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from isodose.clinical.terminology import Coding, codings, value_set, words_of
 from isodose.mcode import doses
-from isodose.mcode.chart import Chart, Reading, Resource, day, items, reference_to, targets_of
+from isodose.mcode.chart import Chart, Reading, Resource, items, reference_to, targets_of
+from isodose.mcode.days import days_done
 from isodose.mcode.dose_words import dose_in_words
 from isodose.mcode.doses import VolumeDose
 
@@ -109,7 +110,7 @@ def same_course(given: list[Resource]) -> list[list[Resource]]:
 
 def _may_be_one(one: Resource, other: Resource) -> bool:
     """An identifier may be that of a visit or a patient: courses that began on different days are two."""
-    first, second = _period(one)[0], _period(other)[0]
+    first, second = days_done(one)[0], days_done(other)[0]
     return first is None or second is None or first == second
 
 
@@ -122,23 +123,15 @@ def _identifiers(resource: Resource) -> list[tuple[str, str]]:
 
 
 def _completeness(procedure: Resource) -> tuple[int, str, str, str]:
-    period = _period(procedure)
+    period = days_done(procedure)
     meta = procedure.get("meta")
     updated = str(meta.get("lastUpdated", "")) if isinstance(meta, dict) else ""
     return _RANK.get(str(procedure.get("status")), 0), str(period[1] or ""), updated, reference_to(procedure)
 
 
-def _period(resource: Resource) -> tuple[dt.date | None, dt.date | None]:
-    period = resource.get("performedPeriod") or resource.get("occurrencePeriod")
-    if isinstance(period, dict):
-        return day(period.get("start")), day(period.get("end"), last=True)
-    single = resource.get("performedDateTime") or resource.get("occurrenceDateTime")
-    return day(single), day(single, last=True)
-
-
 def given_course(same: list[Resource], phases: list[Resource], reading: Reading) -> Told:
     counts, earlier = same[0], same[1:]
-    told = Told(counts, doses.doses_of(counts, reading), *_period(counts))
+    told = Told(counts, doses.doses_of(counts, reading), *days_done(counts))
     for other in earlier:
         reading.aliases[reference_to(other)] = told.ref
         reading.problem(
@@ -153,14 +146,14 @@ def given_course(same: list[Resource], phases: list[Resource], reading: Reading)
     latest = [group[0] for group in same_course(parts)]
     reading.read.update(reference_to(part) for part in parts)
     told.doses = doses.completed(told.doses, doses.summed(doses.doses_of(p, reading) for p in latest))
-    periods = [_period(part) for part in latest]
+    periods = [days_done(part) for part in latest]
     told.start = told.start or min((s for s, _ in periods if s), default=None)
     told.end = told.end or max((e for _, e in periods if e), default=None)
     return told
 
 
 def planned_course(request: Resource, phases: list[Resource], reading: Reading) -> Told:
-    told = Told(request, doses.doses_of(request, reading), *_period(request))
+    told = Told(request, doses.doses_of(request, reading), *days_done(request))
     parts = [p for p in phases if told.ref in targets_of(p.get("basedOn"))]
     reading.read.update(reference_to(part) for part in parts)
     told.doses = doses.completed(told.doses, doses.summed(doses.doses_of(p, reading) for p in parts))

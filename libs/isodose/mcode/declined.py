@@ -12,7 +12,8 @@ from typing import Any
 
 from isodose.clinical.record import Certainty
 from isodose.clinical.terminology import codings, value_set
-from isodose.mcode.chart import Chart, Reading, Resource, day, extensions, fact, items, reference_to
+from isodose.mcode.chart import Chart, Reading, Resource, extensions, items, reference_to
+from isodose.mcode.days import day, days_done, days_of
 from isodose.mcode.imaging import is_brain_mri
 
 _REASONS = ("request-statusReason", "qicore-doNotPerformReason")
@@ -26,9 +27,7 @@ def read(chart: Chart, reading: Reading) -> None:
     for procedure in chart.of("Procedure"):
         reason = [*_extended(procedure), procedure.get("statusReason")]
         if procedure.get("status") == "not-done" and is_brain_mri(chart, procedure) and _declined(reason):
-            period = procedure.get("performedPeriod")
-            on = day(procedure.get("performedDateTime"))
-            on = on or (day(period.get("start")) if isinstance(period, dict) else None)
+            on, _ = days_done(procedure)
             _state(reading, procedure, on, "ask", "A brain MRI was not done: the patient declined it")
     for consent in chart.of("Consent"):
         _consent(reading, consent)
@@ -52,21 +51,14 @@ def _consent(reading: Reading, consent: Resource) -> None:
     denied = consent.get("status") == "active" and provision.get("type") == "deny"
     if consent.get("status") != "rejected" and not denied:
         return
-    period = provision.get("period")
-    period = period if isinstance(period, dict) else {}
-    on = day(period.get("start")) or day(consent.get("dateTime"))
+    start, end = days_of(provision.get("period"))
+    on = start or day(consent.get("dateTime"))
     _state(reading, consent, on, "likely", "The patient does not consent to brain MRI")
-    if on and (end := day(period.get("end"), last=True)):
-        over = fact(
-            "surveillance_pause",
-            "none",
-            reference_to(consent),
-            end + dt.timedelta(days=1),
-            certainty="likely",
-            stated=False,
-            reasons=(f"The refusal was given until {end}.",),
+    if on and end:
+        why = f"The refusal was given until {end}."
+        reading.infer(
+            "surveillance_pause", "none", reference_to(consent), end + dt.timedelta(days=1), why=why
         )
-        reading.state(over)
 
 
 def _is_mri(concept: Any) -> bool:
@@ -86,13 +78,5 @@ def _extended(resource: Resource) -> Iterator[Any]:
 
 def _state(reading: Reading, resource: Resource, on: dt.date | None, certainty: Certainty, why: str) -> None:
     said = f"{why}{f' ({on})' if on else ''}."
-    derived = fact(
-        "surveillance_pause",
-        "declined",
-        reference_to(resource),
-        on,
-        certainty=certainty if on else "ask",
-        stated=False,
-        reasons=(said,),
-    )
-    reading.state(derived)
+    sure = certainty if on else "ask"
+    reading.infer("surveillance_pause", "declined", reference_to(resource), on, why=said, certainty=sure)

@@ -15,7 +15,8 @@ import orjson
 from msgspec.structs import replace
 
 from isodose.mcode import units
-from isodose.mcode.chart import Resource, day, items
+from isodose.mcode.chart import Resource, items
+from isodose.mcode.days import day
 from isodose.mcode.dosage_amounts import Amount, per_day, single_dose, times
 from isodose.mcode.dosage_words import dose_told_in_words
 from isodose.mcode.strengths import Strength, quantity

@@ -13,7 +13,8 @@ import msgspec
 import orjson
 
 from isodose.clinical.record import DrugStatus
-from isodose.mcode.chart import Resource, day, extensions, items
+from isodose.mcode.chart import Resource, extensions, items
+from isodose.mcode.days import day
 from isodose.mcode.dosage import first_day_of
 from isodose.mcode.drug_named import text_of
 from isodose.mcode.timings import whole_days

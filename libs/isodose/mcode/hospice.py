@@ -10,12 +10,13 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from isodose.clinical.record import Certainty, Fact
+from isodose.clinical.record import Certainty
 from isodose.clinical.terminology import codings, value_set
-from isodose.mcode.chart import Chart, Reading, day, fact, items, reference_to
+from isodose.mcode.chart import Chart, Reading, items, reference_to
+from isodose.mcode.conditions import began_on, holds
+from isodose.mcode.days import day, days_done, days_of
 
 _BEGUN = ("arrived", "triaged", "in-progress", "onleave", "finished")
-_GONE = ("inactive", "remission", "resolved")
 
 
 class _Care(NamedTuple):
@@ -38,10 +39,15 @@ def read(chart: Chart, reading: Reading) -> None:
         *_findings(chart),
     ]
     for care in found:
-        reading.state(_pause("hospice", care if care.since else care._replace(certainty="ask")))
+        certainty = care.certainty if care.since else "ask"
+        reading.infer(
+            "surveillance_pause", "hospice", care.ref, care.since, why=care.why, certainty=certainty
+        )
         if care.ended and care.ref.startswith("EpisodeOfCare/") and not _outlasted(care.ended, found):
             why = f"The episode of hospice care ended on {care.ended}."
-            reading.state(_pause("none", care._replace(since=care.ended, why=why)))
+            reading.infer(
+                "surveillance_pause", "none", care.ref, care.ended, why=why, certainty=care.certainty
+            )
 
 
 def _outlasted(end: dt.date, found: list[_Care]) -> bool:
@@ -59,7 +65,7 @@ def _encounters(chart: Chart) -> Iterator[_Care]:
         if encounter.get("status") == "cancelled":
             continue
         ref = reference_to(encounter)
-        since, ended = _period(encounter.get("period"))
+        since, ended = days_of(encounter.get("period"))
         begun: Certainty = "likely" if encounter.get("status") in _BEGUN else "ask"
         kinds = [{"coding": [encounter.get("class")]}, encounter.get("type"), encounter.get("serviceType")]
         if _says_hospice(kinds):
@@ -74,7 +80,7 @@ def _episodes(chart: Chart) -> Iterator[_Care]:
     for episode in chart.of("EpisodeOfCare"):
         if episode.get("status") == "cancelled" or not _says_hospice(episode.get("type")):
             continue
-        since, ended = _period(episode.get("period"))
+        since, ended = days_of(episode.get("period"))
         running = episode.get("status") in ("active", "onhold")
         over = episode.get("status") == "finished" and ended is not None
         certainty: Certainty = "likely" if running or over else "ask"
@@ -87,8 +93,7 @@ def _procedures(chart: Chart) -> Iterator[_Care]:
         if procedure.get("status") not in ("in-progress", "completed"):
             continue
         if value_set("hospice").match(chart.codes(procedure)) is not None:
-            since, _ = _period(procedure.get("performedPeriod"))
-            since = since or day(procedure.get("performedDateTime"))
+            since, _ = days_done(procedure)
             why = f"A procedure says hospice care{_from_to(since, None)}."
             yield _Care(reference_to(procedure), since, None, "likely", why)
 
@@ -105,12 +110,8 @@ def _orders(chart: Chart) -> Iterator[_Care]:
 
 def _findings(chart: Chart) -> Iterator[_Care]:
     for condition in chart.of("Condition"):
-        verified = next((c.code for c in codings(condition.get("verificationStatus"))), "")
-        status = next((c.code for c in codings(condition.get("clinicalStatus"))), "")
-        if verified in ("refuted", "entered-in-error") or status in _GONE:
-            continue
-        if value_set("hospice").match(chart.codes(condition)) is not None:
-            since = day(condition.get("onsetDateTime")) or day(condition.get("recordedDate"))
+        if holds(condition) and value_set("hospice").match(chart.codes(condition)) is not None:
+            since = began_on(condition)
             why = f"A condition says hospice care{_from_to(since, None)}."
             yield _Care(reference_to(condition), since, None, "likely", why)
 
@@ -119,24 +120,5 @@ def _says_hospice(concepts: Any) -> bool:
     return value_set("hospice").match(codings(*items(concepts))) is not None
 
 
-def _period(period: Any) -> tuple[dt.date | None, dt.date | None]:
-    if not isinstance(period, dict):
-        return None, None
-    return day(period.get("start")), day(period.get("end"), last=True)
-
-
 def _from_to(since: dt.date | None, ended: dt.date | None) -> str:
     return f"{f' from {since}' if since else ''}{f' to {ended}' if ended else ''}"
-
-
-def _pause(value: str, care: _Care) -> Fact:
-    """The fact from the first day of `care` on."""
-    return fact(
-        "surveillance_pause",
-        value,
-        care.ref,
-        care.since,
-        certainty=care.certainty,
-        stated=False,
-        reasons=(care.why,),
-    )

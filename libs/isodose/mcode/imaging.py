@@ -7,16 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 from isodose.clinical.record import Scan
 from isodose.clinical.terminology import Concept, codings, value_set, words_of
-from isodose.mcode.chart import (
-    Chart,
-    Reading,
-    Resource,
-    day,
-    effective_day,
-    items,
-    reference_to,
-    targets_of,
-)
+from isodose.mcode.chart import Chart, Reading, Resource, items, reference_to, targets_of
+from isodose.mcode.days import day, effective_day
 from isodose.mcode.sites import Region, region_of, site_region
 
 Modality = Literal["MR", "CT", "PET", "other"]

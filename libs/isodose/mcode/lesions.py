@@ -11,7 +11,8 @@ from typing import Any
 
 from isodose.clinical.terminology import codings, value_set, words_of
 from isodose.mcode import units
-from isodose.mcode.chart import Chart, Reading, Resource, effective_day, fact, items, reference_to, targets_of
+from isodose.mcode.chart import Chart, Reading, Resource, fact, items, reference_to, targets_of
+from isodose.mcode.days import effective_day
 from isodose.mcode.sites import extent_of, is_lesion_site, site_region
 
 _NOT_READ = ("cancelled",)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from isodose.clinical.terminology import codings, value_set, words_of
 from isodose.mcode import units
-from isodose.mcode.chart import Chart, Reading, Resource, effective_day, fact, items, reference_to
+from isodose.mcode.chart import Chart, Reading, Resource, fact, items, reference_to
+from isodose.mcode.days import effective_day
 
 _FACTS = {
     "egfr": ("molecular.EGFR", "mutant", "wild_type"),
@@ -251,9 +252,7 @@ def _breast_subtype(reading: Reading, receptors: Mapping[str, list[tuple[Resourc
     receptor = "positive" if hormone else "negative"
     reason = f"The hormone receptors are {receptor} and HER2 is {overexpressed.value}."
     reading.read.update(ref for _, ref in told)
-    reading.state(
-        fact("breast_subtype", subtype, ref, on, certainty="likely", stated=False, reasons=(reason,))
-    )
+    reading.infer("breast_subtype", subtype, ref, on, why=reason)
 
 
 def _recency(test: tuple[Resource, bool]) -> tuple[dt.date, str]:

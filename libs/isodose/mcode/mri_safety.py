@@ -11,9 +11,10 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from isodose.clinical.record import Fact
 from isodose.clinical.terminology import Coding, Concept, codings, value_set
-from isodose.mcode.chart import Chart, Reading, Resource, day, fact, items, reference_to
+from isodose.mcode.chart import Chart, Reading, Resource, items, reference_to
+from isodose.mcode.conditions import began_on, holds
+from isodose.mcode.days import days_done
 
 _HOLDS_BACK = ("cardiac_pacemaker", "implantable_defibrillator", "cochlear_implant", "neurostimulator")
 _ASKED = {
@@ -23,7 +24,6 @@ _ASKED = {
     "contrast_allergy": "Was it gadolinium, and how severe? Which agent and preparation are wanted?",
     "gadolinium": "How severe was it? Which agent and preparation are wanted?",
 }
-_GONE = ("resolved", "inactive", "remission")
 
 
 class _Remark(NamedTuple):
@@ -46,20 +46,17 @@ def read(chart: Chart, reading: Reading) -> None:
             _ask(reading, remark, "It has no date. Was it there at the last MRI, and is MRI safe with it?")
         else:
             why = f"{_on_record(remark)} MRI waits until it is checked whether it is safe with it."
-            reading.state(_fact("mri_contraindicated", True, remark, why))
+            _state(reading, "mri_contraindicated", True, remark, why)
             later = next((scan for scan in done if remark.on and scan >= remark.on), None)
             if later:
                 why = f"A brain MRI was done on {later} with it: {remark.concept.display.lower()}."
-                reading.state(_fact("mri_contraindicated", False, remark._replace(on=later), why))
+                _state(reading, "mri_contraindicated", False, remark._replace(on=later), why)
 
 
 def _conditions(chart: Chart) -> Iterator[_Remark]:
     for condition in chart.of("Condition"):
-        verified, status = _code(condition, "verificationStatus"), _code(condition, "clinicalStatus")
-        if verified in ("refuted", "entered-in-error") or status in _GONE:
-            continue
-        on = day(condition.get("onsetDateTime")) or day(condition.get("recordedDate"))
-        yield from _remarks(condition, chart.codes(condition), on)
+        if holds(condition):
+            yield from _remarks(condition, chart.codes(condition), began_on(condition))
 
 
 def _devices(chart: Chart) -> Iterator[_Remark]:
@@ -72,20 +69,16 @@ def _devices(chart: Chart) -> Iterator[_Remark]:
 def _procedures(chart: Chart) -> Iterator[_Remark]:
     for procedure in chart.of("Procedure"):
         if procedure.get("status") == "completed":
-            period = procedure.get("performedPeriod")
-            on = day(procedure.get("performedDateTime"))
-            on = on or (day(period.get("start")) if isinstance(period, dict) else None)
+            on, _ = days_done(procedure)
             yield from _remarks(procedure, chart.codes(procedure), on)
 
 
 def _allergies(chart: Chart) -> Iterator[_Remark]:
     for allergy in chart.of("AllergyIntolerance"):
-        verified, status = _code(allergy, "verificationStatus"), _code(allergy, "clinicalStatus")
-        if verified in ("refuted", "entered-in-error") or status in _GONE:
-            continue
-        substances = [r.get("substance") for r in items(allergy.get("reaction")) if isinstance(r, dict)]
-        on = day(allergy.get("onsetDateTime")) or day(allergy.get("recordedDate"))
-        yield from _remarks(allergy, [*chart.codes(allergy), *codings(*substances)], on)
+        if holds(allergy):
+            substances = [r.get("substance") for r in items(allergy.get("reaction")) if isinstance(r, dict)]
+            given = [*chart.codes(allergy), *codings(*substances)]
+            yield from _remarks(allergy, given, began_on(allergy))
 
 
 def _remarks(resource: Resource, given: list[Coding], on: dt.date | None) -> Iterator[_Remark]:
@@ -95,18 +88,14 @@ def _remarks(resource: Resource, given: list[Coding], on: dt.date | None) -> Ite
             yield _Remark(reference_to(resource), on, concept)
 
 
-def _code(resource: Resource, element: str) -> str:
-    return next((c.code for c in codings(resource.get(element))), "")
-
-
 def _on_record(remark: _Remark) -> str:
     return f"On record{f' since {remark.on}' if remark.on else ''}: {remark.concept.display.lower()}."
 
 
 def _ask(reading: Reading, remark: _Remark, question: str) -> None:
-    reading.state(_fact("mri_check_needed", True, remark, f"{_on_record(remark)} {question}".strip()))
+    _state(reading, "mri_check_needed", True, remark, f"{_on_record(remark)} {question}".strip())
 
 
-def _fact(name: str, value: bool, remark: _Remark, why: str) -> Fact:
-    """The fact from the day of the `remark` on."""
-    return fact(name, value, remark.ref, remark.on, certainty="ask", stated=False, reasons=(why,))
+def _state(reading: Reading, name: str, value: bool, remark: _Remark, why: str) -> None:
+    """A fact to be confirmed, from the day of the `remark` on."""
+    reading.infer(name, value, remark.ref, remark.on, why=why, certainty="ask")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from isodose.mcode.chart import Chart, Reading, Resource, day, items, reference_to, target_of
+from isodose.mcode.chart import Chart, Reading, Resource, items, reference_to, target_of
+from isodose.mcode.days import day
 
 Sex = Literal["female", "male", "other", "unknown"]
 _SEXES: dict[str, Sex] = {"female": "female", "male": "male", "other": "other"}

@@ -11,16 +11,7 @@ import datetime as dt
 from isodose.clinical.record import Course, CourseKind, CourseStatus, Fact, TargetDose
 from isodose.clinical.terminology import Coding, codings, value_set, words_of
 from isodose.mcode import course_kind, doses
-from isodose.mcode.chart import (
-    Chart,
-    Reading,
-    Resource,
-    day,
-    extensions,
-    fact,
-    items,
-    reference_to,
-)
+from isodose.mcode.chart import Chart, Reading, Resource, extensions, fact, items, reference_to
 from isodose.mcode.course_sources import (
     Told,
     given_course,
@@ -31,6 +22,7 @@ from isodose.mcode.course_sources import (
     with_role,
 )
 from isodose.mcode.course_targets import region_and_extent, target_lesions
+from isodose.mcode.days import day
 from isodose.mcode.doses import VolumeDose
 from isodose.mcode.lesions import label_of
 from isodose.mcode.sites import (

@@ -11,7 +11,8 @@ import datetime as dt
 from typing import Any
 
 from isodose.clinical.terminology import codings, value_set
-from isodose.mcode.chart import Chart, Reading, Resource, day, effective_day, fact, items, reference_to
+from isodose.mcode.chart import Chart, Reading, Resource, fact, items, reference_to
+from isodose.mcode.days import day, effective_day
 
 
 def read(chart: Chart, reading: Reading) -> None:
@@ -53,4 +54,4 @@ def _history(reading: Reading, observation: Resource) -> None:
         return
     reason = f"The history says {found.display}."
     name, ref, on = "extracranial_metastases_present", reference_to(observation), effective_day(observation)
-    reading.state(fact(name, True, ref, on, certainty="likely", stated=False, reasons=(reason,)))
+    reading.infer(name, True, ref, on, why=reason)

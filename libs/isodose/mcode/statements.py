@@ -19,12 +19,11 @@ from isodose.mcode.chart import (
     Chart,
     Reading,
     Resource,
-    day,
-    effective_day,
     items,
     reference_to,
     targets_of,
 )
+from isodose.mcode.days import day, effective_day
 
 FOCUS_TYPES: dict[Scope, tuple[str, ...]] = {
     "lesion": ("BodyStructure", "Condition"),

@@ -12,17 +12,8 @@ from typing import NamedTuple
 from isodose.clinical.record import Certainty, FactScalar
 from isodose.clinical.terminology import Concept, codings, value_set, words_of
 from isodose.mcode import units
-from isodose.mcode.chart import (
-    Chart,
-    Reading,
-    Resource,
-    effective_day,
-    extensions,
-    fact,
-    items,
-    reference_to,
-    targets_of,
-)
+from isodose.mcode.chart import Chart, Reading, Resource, extensions, fact, items, reference_to, targets_of
+from isodose.mcode.days import effective_day
 from isodose.mcode.sites import site_region
 
 _LABS = {
@@ -189,7 +180,4 @@ def _focus(chart: Chart, observation: Resource) -> str:
 
 
 def _derive(reading: Reading, name: str, value: FactScalar, source: _Source, certainty: Certainty) -> None:
-    derived = fact(
-        name, value, source.ref, source.on, certainty=certainty, stated=False, reasons=(source.why,)
-    )
-    reading.state(derived)
+    reading.infer(name, value, source.ref, source.on, why=source.why, certainty=certainty)

@@ -6,7 +6,8 @@ from typing import Literal
 
 from isodose.clinical.record import Operation
 from isodose.clinical.terminology import Coding, codings, value_set
-from isodose.mcode.chart import Chart, Reading, Resource, day, fact, reference_to, target_of
+from isodose.mcode.chart import Chart, Reading, Resource, fact, reference_to, target_of
+from isodose.mcode.days import days_done
 from isodose.mcode.sites import body_structures_of
 
 _STATUS: dict[str, Literal["planned", "done", "not-done", "unknown"]] = {
@@ -61,10 +62,7 @@ def _write(
     reading: Reading, resource: Resource, kind: str, status: Literal["planned", "done", "not-done", "unknown"]
 ) -> None:
     ref = reference_to(resource)
-    period = resource.get("performedPeriod") or resource.get("occurrencePeriod")
-    on = day(resource.get("performedDateTime") or resource.get("occurrenceDateTime"))
-    if on is None and isinstance(period, dict):
-        on = day(period.get("start"))
+    on, _ = days_done(resource)
     lesions = tuple(sorted(filter(None, map(target_of, body_structures_of(resource)))))
     reading.operations.append(Operation(ref=ref, kind=kind, status=status, on=on, lesions=lesions))
     reading.read.add(ref)

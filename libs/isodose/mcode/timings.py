@@ -12,7 +12,8 @@ from typing import Any
 
 from isodose.clinical.terminology import codings
 from isodose.mcode import units
-from isodose.mcode.chart import day, items
+from isodose.mcode.chart import items
+from isodose.mcode.days import days_of
 
 _DAYS = {"s": 1 / 86400, "min": 1 / 1440, "h": 1 / 24, "d": 1.0, "wk": 7.0, "mo": 30.4375, "a": 365.25}
 _TIMES_A_DAY = {
@@ -152,7 +153,7 @@ def bounds_of(timing: Any) -> Bounds:
         return Bounds()
     period = repeat.get("boundsPeriod")
     if isinstance(period, dict):
-        return Bounds(day(period.get("start")), day(period.get("end"), last=True))
+        return Bounds(*days_of(period))
     length = repeat.get("boundsDuration")
     if isinstance(length, dict):
         return Bounds(days=whole_days(length))
