@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import NamedTuple
 
+from isodose.clinical import facts
 from isodose.clinical.record import Certainty, FactScalar
 from isodose.clinical.terminology import Concept, codings, value_set, words_of
 from isodose.mcode import units
@@ -27,7 +28,6 @@ _TREND = {
     "disease_status_stable": "stable",
     "disease_status_worsened": "progressing",
 }
-_HIGHEST = {"kps": 100, "ecog": 5}
 _PANEL = "89262-0"
 
 
@@ -57,13 +57,14 @@ def _score(reading: Reading, observation: Resource, concept: Concept) -> None:
     value = _number(observation)
     if value is None:
         value = _answer(observation, concept.id)
-    if value is None or concept.id not in _HIGHEST:
+    scale = facts.vocabulary().get(concept.id)
+    if value is None or scale is None:
         return
     if all(c.code == _PANEL for c in codings(observation.get("code"))):
         text = "The code is that of the ECOG panel, not of the score; the value is taken as the score"
         reading.problem("panel-not-score", text, ref, "Observation.code")
-    if not 0 <= value <= _HIGHEST[concept.id]:
-        text = f"The score is outside 0 to {_HIGHEST[concept.id]}"
+    if not scale.least <= value <= scale.most:
+        text = f"The score is outside {scale.least:g} to {scale.most:g}"
         reading.problem("value-out-of-range", f"{concept.id}: {text}", ref, "Observation.value")
         return
     reading.state(fact(concept.id, value, ref, effective_day(observation)))
