@@ -6,15 +6,15 @@ What is ordered is not known to be taken: orders are `planned` or `active` by th
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 import orjson
 
 from isodose.clinical.record import DrugStatus
 from isodose.mcode.chart import Resource, extensions, items
-from isodose.mcode.days import day
+from isodose.mcode.days import day, days_of
 from isodose.mcode.dosage import first_day_of
 from isodose.mcode.drug_named import text_of
 from isodose.mcode.timings import whole_days
@@ -33,9 +33,50 @@ class Use(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-def _dosages(value: Any) -> list[bytes]:
+def use_of(resource: Resource) -> Use | None:
+    """What a resource says of the use of its drug; None where its status says that there is none."""
+    kind = _KINDS[resource["resourceType"]]
+    status = kind.statuses.get(str(resource.get("status")))
+    return None if status is None else kind.read(resource, status)
+
+
+def _request(resource: Resource, status: DrugStatus) -> Use:
+    """An order. A proposal or plan is not yet one."""
+    draft = status == "planned"
+    if resource.get("intent") in ("proposal", "plan", "option") and status == "active":
+        status = "planned"
+    dosages = _dosages(resource, "dosageInstruction")
+    start = _first_day(dosages) or day(resource.get("authoredOn"))
+    end = _supplied_until(resource, start, status) if start is not None else None
+    if status in _BROKEN_OFF:
+        end = _changed_on(resource)
+    return Use(status, dosages, start, end, draft=draft, reason=_reason(resource, status))
+
+
+def _administration(resource: Resource, status: DrugStatus) -> Use:
+    dosages = _dosages(resource, "dosage")
+    start, end = _effective(resource)
+    given = (start,) if start and start == end else ()
+    return Use(status, dosages, start, end, given, administered=True, reason=_reason(resource, status))
+
+
+def _statement(resource: Resource, status: DrugStatus) -> Use:
+    """A report of use. A single day is its last only where the use is over."""
+    start, end = _effective(resource)
+    if not isinstance(resource.get("effectivePeriod"), dict) and status not in ("completed", "stopped"):
+        end = None
+    return Use(status, _dosages(resource, "dosage"), start, end, reason=_reason(resource, status))
+
+
+def _dispense(resource: Resource, status: DrugStatus) -> Use:
+    start = day(resource.get("whenHandedOver")) or day(resource.get("whenPrepared"))
+    end = _after(start, whole_days(resource.get("daysSupply")))
+    return Use(status, _dosages(resource, "dosageInstruction"), start, end)
+
+
+def _dosages(resource: Resource, element: str) -> list[bytes]:
     """Each Dosage as JSON: one that is written again and again is read once."""
-    return [orjson.dumps(d) for d in items(value) if isinstance(d, dict)]
+    return [orjson.dumps(d) for d in items(resource.get(element)) if isinstance(d, dict)]
 
 
 def _first_day(dosages: list[bytes]) -> dt.date | None:
@@ -43,30 +84,12 @@ def _first_day(dosages: list[bytes]) -> dt.date | None:
     return min(filter(None, map(first_day_of, dosages)), default=None)
 
 
-_ORDERED: dict[str, DrugStatus] = {
-    "active": "active",
-    "on-hold": "on-hold",
-    "completed": "completed",
-    "stopped": "stopped",
-    "draft": "planned",
-    "unknown": "unknown",
-}
-
-
-def _request(resource: Resource) -> Use | None:
-    """An order. A cancelled one was withdrawn before it was given; a proposal or plan is not yet an order."""
-    status = _ORDERED.get(str(resource.get("status")))
-    if status is None:
-        return None
-    draft = resource.get("status") == "draft"
-    if resource.get("intent") in ("proposal", "plan", "option") and status == "active":
-        status = "planned"
-    dosages = _dosages(resource.get("dosageInstruction"))
-    start = _first_day(dosages) or day(resource.get("authoredOn"))
-    end = _supplied_until(resource, start, status) if start is not None else None
-    if status in _BROKEN_OFF:
-        end = _changed_on(resource)
-    return Use(status, dosages, start, end, draft=draft, reason=_reason(resource, status))
+def _effective(resource: Resource) -> tuple[dt.date | None, dt.date | None]:
+    period = resource.get("effectivePeriod")
+    if isinstance(period, dict):
+        return days_of(period)
+    on = day(resource.get("effectiveDateTime"))
+    return on, on
 
 
 _BROKEN_OFF = ("on-hold", "stopped")
@@ -90,82 +113,33 @@ def _supplied_until(resource: Resource, start: dt.date, status: DrugStatus) -> d
     supply = request.get("expectedSupplyDuration") if isinstance(request, dict) else None
     if status != "completed" or not isinstance(supply, dict):
         return None
-    days = whole_days(supply)
-    return start + dt.timedelta(days=days - 1) if days else None
+    return _after(start, whole_days(supply))
 
 
-_ADMINISTERED: dict[str, DrugStatus] = {
-    "completed": "completed",
-    "in-progress": "active",
-    "on-hold": "on-hold",
-    "stopped": "stopped",
-    "unknown": "unknown",
+def _after(start: dt.date | None, days: int | None) -> dt.date | None:
+    """The last of so many days."""
+    return start + dt.timedelta(days=days - 1) if start and days else None
+
+
+class _Kind(NamedTuple):
+    """How a resource type tells of use. A status that is not among the `statuses` tells of none."""
+
+    statuses: Mapping[str, DrugStatus]
+    read: Callable[[Resource, DrugStatus], Use]
+
+
+_SAME: Mapping[str, DrugStatus] = {"on-hold": "on-hold", "completed": "completed", "unknown": "unknown"}
+_KINDS = {
+    "MedicationRequest": _Kind(
+        {**_SAME, "active": "active", "stopped": "stopped", "draft": "planned"}, _request
+    ),
+    "MedicationAdministration": _Kind(
+        {**_SAME, "in-progress": "active", "stopped": "stopped"}, _administration
+    ),
+    "MedicationStatement": _Kind(
+        {**_SAME, "active": "active", "stopped": "stopped", "intended": "planned"}, _statement
+    ),
+    "MedicationDispense": _Kind({**_SAME, "in-progress": "planned", "preparation": "planned"}, _dispense),
 }
-
-
-def _administration(resource: Resource) -> Use | None:
-    status = _ADMINISTERED.get(str(resource.get("status")))
-    if status is None:
-        return None
-    dosages = _dosages(resource.get("dosage"))
-    period = resource.get("effectivePeriod")
-    if isinstance(period, dict):
-        start, end = day(period.get("start")), day(period.get("end"), last=True)
-        given = (start,) if start and start == end else ()
-        return Use(status, dosages, start, end, given, administered=True, reason=_reason(resource, status))
-    on = day(resource.get("effectiveDateTime"))
-    given = (on,) if on else ()
-    return Use(status, dosages, on, on, given, administered=True, reason=_reason(resource, status))
-
-
-_STATED: dict[str, DrugStatus] = {
-    "active": "active",
-    "completed": "completed",
-    "intended": "planned",
-    "stopped": "stopped",
-    "on-hold": "on-hold",
-    "unknown": "unknown",
-}
-
-
-def _statement(resource: Resource) -> Use | None:
-    """A report of use; `not-taken` is none."""
-    status = _STATED.get(str(resource.get("status")))
-    if status is None:
-        return None
-    dosages = _dosages(resource.get("dosage"))
-    period = resource.get("effectivePeriod")
-    if isinstance(period, dict):
-        start, end = day(period.get("start")), day(period.get("end"), last=True)
-        return Use(status, dosages, start, end, reason=_reason(resource, status))
-    on = day(resource.get("effectiveDateTime"))
-    end = on if status in ("completed", "stopped") else None
-    return Use(status, dosages, on, end, reason=_reason(resource, status))
-
-
-_DISPENSED: dict[str, DrugStatus] = {
-    "completed": "completed",
-    "in-progress": "planned",
-    "preparation": "planned",
-    "on-hold": "on-hold",
-    "unknown": "unknown",
-}
-
-
-def _dispense(resource: Resource) -> Use | None:
-    status = _DISPENSED.get(str(resource.get("status")))
-    if status is None:
-        return None
-    start = day(resource.get("whenHandedOver")) or day(resource.get("whenPrepared"))
-    supply = resource.get("daysSupply")
-    days = whole_days(supply)
-    end = start + dt.timedelta(days=days - 1) if start and days else None
-    return Use(status, _dosages(resource.get("dosageInstruction")), start, end)
-
-
-USE_OF: dict[str, Callable[[Resource], Use | None]] = {
-    "MedicationRequest": _request,
-    "MedicationAdministration": _administration,
-    "MedicationStatement": _statement,
-    "MedicationDispense": _dispense,
-}
+MEDICATIONS = tuple(_KINDS)
+"""The resource types that tell of the use of a drug."""

@@ -15,7 +15,7 @@ from isodose.mcode.chart import Chart, Reading, Resource, items, reference_to
 from isodose.mcode.dosage import Step, administered, steps_of
 from isodose.mcode.dosage_words import words_of_dosage
 from isodose.mcode.drug_named import Medication, medication_of, text_of
-from isodose.mcode.drug_use import USE_OF, Use
+from isodose.mcode.drug_use import MEDICATIONS, Use, use_of
 from isodose.mcode.routes import route_of
 from isodose.mcode.strengths import Strength
 
@@ -31,7 +31,7 @@ _REASON_SETS = (
 
 def read(chart: Chart, reading: Reading) -> None:
     """All medication resources of the patient."""
-    for kind, use_of in USE_OF.items():
+    for kind in MEDICATIONS:
         for resource in chart.of(kind):
             if resource.get("doNotPerform") is True:
                 continue
