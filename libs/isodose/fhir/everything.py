@@ -5,20 +5,19 @@ https://hl7.org/fhir/R4/patient-operation-everything.html
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from urllib.parse import urlencode
 
 import msgspec
 
-from isodose.fhir import dates
-from isodose.fhir.errors import bad_request
+from isodose.fhir.cursor import place_in, spelled
 from isodose.fhir.references import pointers, target
 from isodose.fhir.search import searchset
 from isodose.fhir.search_parameters import parameters
-from isodose.fhir.search_query import MAX_COUNT, whole
+from isodose.fhir.search_query import MAX_COUNT, span, whole
 from isodose.fhir.store import ResourceStore
 from isodose.fhir.stored import Stored
 
@@ -51,7 +50,7 @@ def asked(query: Mapping[str, str]) -> Asked:
         start=_moment(query, "start", 0),
         end=_moment(query, "end", 1),
         count=min(whole("_count", count), MAX_COUNT) if count else None,
-        after=_after(query["_cursor"]) if query.get("_cursor") else None,
+        after=place_in(query["_cursor"], _place) if query.get("_cursor") else None,
         used=tuple((name, query[name]) for name in PARAMETERS if query.get(name)),
     )
 
@@ -71,7 +70,7 @@ def everything(store: ResourceStore, patient_id: str, wanted: Asked) -> tuple[by
     fitting = [(place, one) for place, one in placed if _fits(one, wanted)]
     left = [(place, one) for place, one in fitting if wanted.after is None or place > wanted.after]
     page = left if wanted.count is None else left[: wanted.count]
-    following = _spelled(page[-1][0]) if page and len(page) < len(left) else ""
+    following = spelled(page[-1][0]) if page and len(page) < len(left) else ""
     matches = [one for place, one in page if place[0] < 2]
     rest = [one for place, one in page if place[0] == 2]
     total = sum(place[0] < 2 for place, _ in fitting)
@@ -100,6 +99,7 @@ def _in_days(store: ResourceStore, inside: list[Stored], wanted: Asked) -> list[
     return [one for one in inside if is_in(one)]
 
 
+@cache
 def _dates_of(kind: str) -> frozenset[str]:
     return frozenset(name for name, one in parameters(kind).items() if one.kind == "date")
 
@@ -125,29 +125,10 @@ def _links(url: str, wanted: Asked, following: str) -> list[dict[str, str]]:
         pairs = [*wanted.used, *([("_cursor", cursor)] if cursor else [])]
         return url + (f"?{urlencode(pairs)}" if pairs else "")
 
-    links = [{"relation": "self", "url": page(_spelled(wanted.after) if wanted.after else "")}]
+    links = [{"relation": "self", "url": page(spelled(wanted.after) if wanted.after else "")}]
     return links + ([{"relation": "next", "url": page(following)}] if following else [])
-
-
-def _spelled(place: Place) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
-
-
-def _after(cursor: str) -> Place:
-    try:
-        place: Place = _place.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, msgspec.DecodeError):
-        raise bad_request(
-            "This is not a link to a page that was given here; ask anew.", code="value"
-        ) from None
-    return place
 
 
 def _moment(query: Mapping[str, str], name: str, end: int) -> datetime | None:
     value = query.get(name)
-    if not value:
-        return None
-    try:
-        return dates.bounds(value.replace(" ", "+"))[end]
-    except ValueError:
-        raise bad_request(f"{name} must be a FHIR date or instant.", code="value") from None
+    return span(name, value)[end] if value else None

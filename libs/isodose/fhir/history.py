@@ -5,20 +5,17 @@ https://hl7.org/fhir/R4/http.html#history
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
 from isodose.fhir.criteria import unknown
-from isodose.fhir.dates import bounds
-from isodose.fhir.errors import bad_request
+from isodose.fhir.cursor import place_in, spelled
 from isodose.fhir.reading import Reading
 from isodose.fhir.resources import instant
-from isodose.fhir.search_query import DEFAULT_COUNT, MAX_COUNT, SHAPING, whole
+from isodose.fhir.search_query import DEFAULT_COUNT, MAX_COUNT, SHAPING, span, whole
 from isodose.fhir.stored import Stored
 
 Place = tuple[str, str, str, int]
@@ -43,7 +40,7 @@ def history(
             case "_at":
                 asked["at"] = _range(name, value)
             case "_cursor":
-                asked["after"] = _after(value)
+                asked["after"] = place_in(value, _place)
                 continue
             case _ if name not in SHAPING:
                 if strict:
@@ -52,7 +49,7 @@ def history(
         used.append((name, value))
     rows = store.history(type, id, limit=count + 1, **asked)
     shown = [one for one in rows[:count] if store.shows(one)]
-    following = _spelled(rows[count - 1]) if count and len(rows) > count else ""
+    following = spelled(_place_of(rows[count - 1])) if count and len(rows) > count else ""
     path = "/".join(filter(None, [store.base, type, id, "_history"]))
     links = [{"relation": "self", "url": _url(path, used)}]
     if following:
@@ -81,30 +78,12 @@ def _past(base: str, stored: Stored) -> dict[str, Any]:
 
 
 def _range(name: str, value: str) -> tuple[str, str]:
-    start, end = _bounds(name, value)
+    start, end = span(name, value)
     return instant(start), instant(end)
 
 
-def _bounds(name: str, value: str) -> tuple[datetime, datetime]:
-    try:
-        return bounds(value.replace(" ", "+"))
-    except ValueError:
-        raise bad_request(f"{name} must be a FHIR date or instant.", code="value") from None
-
-
-def _spelled(stored: Stored) -> str:
-    place = (instant(stored.last_updated), stored.type, stored.id, stored.version)
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
-
-
-def _after(cursor: str) -> Place:
-    try:
-        place: Place = _place.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, msgspec.DecodeError):
-        raise bad_request(
-            "This is not a link to a page that was given here; ask anew.", code="value"
-        ) from None
-    return place
+def _place_of(stored: Stored) -> Place:
+    return instant(stored.last_updated), stored.type, stored.id, stored.version
 
 
 def _url(path: str, pairs: list[tuple[str, str]]) -> str:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from isodose.fhir.criteria import REFERENCES, SPECIAL, Criterion, criterion, unknown
+from isodose.fhir.dates import bounds
 from isodose.fhir.definitions import resource_types
 from isodose.fhir.errors import FhirError, bad_request
 from isodose.fhir.search_parameters import Parameter, parameters
@@ -91,6 +93,14 @@ def whole(name: str, value: str) -> int:
     if not value.isascii() or not value.isdigit() or len(value) > 9:
         raise bad_request(f"{name} must be a whole number.", code="value")
     return int(value)
+
+
+def span(name: str, value: str) -> tuple[datetime, datetime]:
+    """First and last moment of a date; a + of its time zone may have come as a space. Raises 400."""
+    try:
+        return bounds(value.replace(" ", "+"))
+    except ValueError:
+        raise bad_request(f"{name} must be a FHIR date or instant.", code="value") from None
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:

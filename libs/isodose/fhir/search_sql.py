@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, or_, select
 
 from isodose.fhir.criteria import Criterion, unescape
+from isodose.fhir.cursor import spelled
 from isodose.fhir.errors import bad_request
 from isodose.fhir.membership import is_member
 from isodose.fhir.reading import Reading
@@ -76,7 +77,7 @@ def total(store: Reading, query: Query) -> Select[int]:
 def position(query: Query, row: Any) -> str:
     """Where the page ends that has this as its last row."""
     keys = [getattr(row, f"key_{i}") for i in range(len(query.sort))]
-    return base64.urlsafe_b64encode(orjson.dumps([*keys, row.id])).decode().rstrip("=")
+    return spelled([*keys, row.id])
 
 
 def _position(query: Query, length: int) -> list[Any]:
