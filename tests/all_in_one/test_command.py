@@ -138,6 +138,10 @@ def test_every_published_sample_is_stored_or_refused_with_a_reason(listening: st
     [
         (["serve", "nothing"], {}, "there is no service nothing"),
         (["serve", "ehr_ingestion"], {}, "cannot be opened"),
+        (["subscriptions", "list"], {}, "cannot be opened"),
+        (["write-back", "list"], {}, "cannot be opened"),
+        (["pull", "p1", "--from", "http://127.0.0.1:9/fhir"], {}, "the database cannot be used"),
+        (["bulk-pull", "--from", "http://127.0.0.1:9/fhir"], {}, "the database cannot be used"),
         (["serve", "ehr_ingestion"], {"ISODOSE_HOST": "0.0.0.0"}, "ISODOSE_AUTH"),
         (["up"], {"ISODOSE_HOST": "0.0.0.0"}, "ISODOSE_AUTH"),
         (["up"], {"ISODOSE_AUTH": "maybe"}, "ISODOSE_AUTH"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from all_in_one import pulling, terminal
 from all_in_one.commands.speaking import err, fail, out, say, settings_or_fail
@@ -35,11 +37,9 @@ def pull_patients(
 ) -> None:
     """Read patients from the EHR's FHIR server; with --state only what changed since the last time."""
     settings = settings_or_fail()
-    try:
+    with _failures_told():
         reader = EhrReader(EhrClient(ehr, _authorization(token_url, client_id, key, scope)))
         done = pulling.pull_all(reader, ehr.rstrip("/"), patients, state, settings)
-    except (ValueError, EhrAwayError, SchemaMismatch) as error:
-        fail(str(error))
     for patient_id, summary in done.items():
         withheld = f", not given: {', '.join(summary.withheld)}" if summary.withheld else ""
         refused = len(summary.refused)
@@ -85,23 +85,31 @@ def bulk_pull(
         types=tuple(types or EXPORTED),
         filters=tuple(filters or ()),
     )
-    try:
-        with err.status("asking the EHR") as status:
-            report = pulling.bulk_pull(
-                pulling.host(ehr, _authorization(token_url, client_id, key, scope)),
-                ehr.rstrip("/"),
-                request,
-                settings,
-                since=since,
-                whole=whole,
-                anew=anew,
-                told=status.update,
-            )
-    except (ValueError, EhrAwayError, SchemaMismatch) as error:
-        fail(str(error))
+    with _failures_told(), err.status("asking the EHR") as status:
+        report = pulling.bulk_pull(
+            pulling.host(ehr, _authorization(token_url, client_id, key, scope)),
+            ehr.rstrip("/"),
+            request,
+            settings,
+            since=since,
+            whole=whole,
+            anew=anew,
+            told=status.update,
+        )
     terminal.show_export(out, report)
     if report.aside:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """What is wrong at the EHR, with the database or with what was given, in one line."""
+    try:
+        yield
+    except (ValueError, EhrAwayError, SchemaMismatch) as error:
+        fail(str(error))
+    except SQLAlchemyError as error:
+        fail(f"the database cannot be used: {type(error).__name__}")
 
 
 def _authorization(

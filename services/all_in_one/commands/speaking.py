@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
 import typer
@@ -74,17 +75,23 @@ def databases(service: str) -> Iterator[tuple[str, Database]]:
     settings = settings_or_fail()
     names = list(SERVICES) if service == "all" else [known(service)]
     for name in names:
-        url = settings.for_service(name, 0).database_url
-        database = Database(url)
-        try:
-            database.check_schema()
+        with opened(settings.for_service(name, 0).database_url) as database:
             yield name, database
-        except SchemaMismatch as error:
-            fail(str(error))
-        except SQLAlchemyError as error:
-            fail(f"{shown(url)} cannot be opened: {type(error).__name__}")
-        finally:
-            database.dispose()
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """A database at the schema of this version, closed at the end."""
+    database = Database(url)
+    try:
+        database.check_schema()
+        yield database
+    except SchemaMismatch as error:
+        fail(str(error))
+    except SQLAlchemyError as error:
+        fail(f"{shown(url)} cannot be opened: {type(error).__name__}")
+    finally:
+        database.dispose()
 
 
 def shown(url: str) -> str:

@@ -9,15 +9,15 @@ from typing import Annotated
 
 import typer
 
-from all_in_one.commands.speaking import fail, say, settings_or_fail
-from ehr_ingestion.connection import ehr_of
+from all_in_one.commands.connecting import ehr_or_fail, ingesting_or_fail
+from all_in_one.commands.speaking import fail, opened, say
 from ehr_ingestion.ehr_client import EhrAwayError
 from ehr_ingestion.notifications import registry
 from ehr_ingestion.notifications.registering import NAME, Registrar, registrar_of
 from ehr_ingestion.notifications.registry import EhrSubscription
 from isodose.events.jobs import set_aside
 from isodose.security.gate import GateError
-from isodose.storage.database import Database, SchemaMismatch
+from isodose.storage.database import Database
 
 Name = Annotated[str, typer.Argument(help="what it is called here: small letters, digits and hyphens")]
 CONTENTS = ("empty", "id-only", "full-resource")
@@ -66,8 +66,7 @@ def renew(name: Annotated[str | None, typer.Argument(help="one by its name; all 
 
 def list_subscriptions() -> None:
     """List the subscriptions with what came of each, and what could not be read."""
-    settings = settings_or_fail()
-    with _database(settings.for_service("ehr_ingestion", 8001).database_url) as database:
+    with opened(ingesting_or_fail().database_url) as database:
         for one in _listed(database, None):
             heard = f"{one.heard_at:%Y-%m-%d %H:%M}" if one.heard_at else "never"
             missing = one.numbers.many_missing()
@@ -98,25 +97,9 @@ def _listed(database: Database, name: str | None) -> list[EhrSubscription]:
 
 @contextmanager
 def _registrar() -> Iterator[tuple[Registrar, Database]]:
-    settings = settings_or_fail()
-    own = settings.for_service("ehr_ingestion", 8001)
-    with _database(own.database_url) as database:
+    own = ingesting_or_fail()
+    with opened(own.database_url) as database:
         try:
-            client = ehr_of(own, attempts=3)
-            if client is None:
-                fail("ISODOSE_EHR_FHIR_URL names no EHR")
-            yield registrar_of(client, database, own), database
+            yield registrar_of(ehr_or_fail(own), database, own), database
         except (EhrAwayError, GateError, ValueError) as error:
             fail(str(error))
-
-
-@contextmanager
-def _database(url: str) -> Iterator[Database]:
-    database = Database(url)
-    try:
-        database.check_schema()
-        yield database
-    except SchemaMismatch as error:
-        fail(str(error))
-    finally:
-        database.dispose()

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from all_in_one.commands.speaking import fail, say, settings_or_fail
-from ehr_ingestion.connection import ehr_of
+from all_in_one.commands.connecting import ehr_or_fail, ingesting_or_fail
+from all_in_one.commands.speaking import fail, opened, say
 from ehr_ingestion.ehr_client import EhrAwayError
 from ehr_ingestion.write_back import ledger
 from ehr_ingestion.write_back.writing import ask_for, overwriting
-from isodose.settings import Settings
-from isodose.storage.database import Database, SchemaMismatch
 from isodose.work import work_at
 
 _SAID = {"conflict": "was changed or deleted at the EHR", "refused": "was refused by the EHR"}
@@ -22,7 +18,7 @@ _SAID = {"conflict": "was changed or deleted at the EHR", "refused": "was refuse
 
 def list_unsettled() -> None:
     """List the results that stand at the EHR in another form than here."""
-    with _opened() as (_settings, database):
+    with opened(ingesting_or_fail().database_url) as database:
         with database.read() as conn:
             counts = ledger.counted(conn)
             entries = ledger.unsettled(conn)
@@ -37,16 +33,14 @@ def settle(
 ) -> None:
     """Settle a conflict for our side: the result replaces what is at the EHR now."""
     kind, _, id = result.partition("/")
-    with _opened() as (settings, database):
+    settings = ingesting_or_fail()
+    with opened(settings.database_url) as database:
         with database.read() as conn:
             entry = ledger.get(conn, kind, id)
         if entry is None or entry.state == "written":
             fail(f"{result} is in no conflict; see `isodose write-back list`")
         try:
-            client = ehr_of(settings, attempts=3)
-            if client is None:
-                fail("ISODOSE_EHR_FHIR_URL names no EHR")
-            settled = overwriting(client, entry)
+            settled = overwriting(ehr_or_fail(settings), entry)
         except (EhrAwayError, ValueError) as error:
             fail(str(error))
         with database.begin() as conn:
@@ -57,21 +51,9 @@ def settle(
 
 def everything() -> None:
     """Ask for the results of every patient to be brought to the EHR, as after turning this on."""
-    with _opened() as (settings, database):
+    settings = ingesting_or_fail()
+    with opened(settings.database_url) as database:
         with database.begin() as conn:
             patients = list(work_at(f"{settings.public_url}/fhir")(conn).records.ids())
             ask_for(conn, patients)
         say(f"asked for {len(patients)} patients")
-
-
-@contextmanager
-def _opened() -> Iterator[tuple[Settings, Database]]:
-    settings = settings_or_fail().for_service("ehr_ingestion", 8001)
-    database = Database(settings.database_url)
-    try:
-        database.check_schema()
-        yield settings, database
-    except SchemaMismatch as error:
-        fail(str(error))
-    finally:
-        database.dispose()
