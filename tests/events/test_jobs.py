@@ -60,6 +60,11 @@ def test_each_thing_is_done_once_however_often_it_was_asked_for(database: Databa
     assert sorted(done) == ["a", "b"]
 
 
+def test_the_patients_of_a_large_hospital_can_be_asked_for_together(database: Database) -> None:
+    asked(database, *(f"p{number}" for number in range(9_000)))
+    assert left(database) == (9_000, 0)
+
+
 def test_nothing_is_done_of_a_transaction_that_was_rolled_back(database: Database, serving) -> None:
     done: list[str] = []
     with running(database, lambda job: done.append(job.key)):

@@ -11,9 +11,10 @@ import datetime as dt
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, update
 
@@ -23,6 +24,8 @@ from isodose.storage.database import Database, insert, is_transient
 from isodose.storage.tables import job
 
 AT_ONCE = 4
+ASKED_AT_ONCE = 1_000
+"""A statement takes so many values and no more: 65,535 of PostgreSQL."""
 LONGEST_WAIT_S = 600.0
 ATTEMPTS = 5
 _log = logging.getLogger("isodose.events")
@@ -67,8 +70,11 @@ def ask(conn: Connection, kind: str, *keys: str, at: dt.datetime | None = None) 
         }
         for key in sorted(set(keys))
     ]  # fmt: skip
-    if not rows:
-        return
+    for start in range(0, len(rows), ASKED_AT_ONCE):
+        _ask_together(conn, rows[start : start + ASKED_AT_ONCE])
+
+
+def _ask_together(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     statement = insert(conn, job).values(rows)
     new, old = statement.excluded, job.c
     idle = or_(old.failed_at.is_not(None), and_(old.attempts == 0, old.due_at > new.due_at))
