@@ -16,11 +16,11 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from isodose.fhir.negotiation import FHIR_JSON
 from isodose.security.backend_auth import NoTokenError
 
 ATTEMPTS = 5
 LONGEST_WAIT_S = 120.0
-FHIR_JSON = "application/fhir+json"
 WAIT_AGAIN = frozenset({429, 502, 503, 504})
 
 

@@ -15,7 +15,6 @@ import pytest
 from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
 from ehr_ingestion.notifications import registry
 from ehr_ingestion.notifications.registering import (
-    BACKPORT,
     WATCH,
     WATCH_EVERY,
     Registrar,
@@ -109,7 +108,10 @@ def test_a_topic_is_asked_for_with_its_filters_and_how_much_is_to_be_told(
     filters = [one["valueString"] for one in made["_criteria"]["extension"]]
     assert filters == ["Patient?_id=p1", "Patient?active=true"]
     assert made["channel"]["_payload"]["extension"] == [
-        {"url": f"{BACKPORT}/backport-payload-content", "valueCode": "id-only"}
+        {
+            "url": "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-payload-content",
+            "valueCode": "id-only",
+        }
     ]
     assert made["channel"]["payload"] == "application/fhir+json"
 

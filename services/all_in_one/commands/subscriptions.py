@@ -11,6 +11,7 @@ import typer
 
 from all_in_one.commands.connecting import ehr_or_fail, ingesting_or_fail
 from all_in_one.commands.speaking import fail, opened, say
+from ehr_ingestion.backport import CONTENTS
 from ehr_ingestion.ehr_client import EhrAwayError
 from ehr_ingestion.notifications import registry
 from ehr_ingestion.notifications.registering import NAME, Registrar, registrar_of
@@ -20,7 +21,6 @@ from isodose.security.gate import GateError
 from isodose.storage.database import Database
 
 Name = Annotated[str, typer.Argument(help="what it is called here: small letters, digits and hyphens")]
-CONTENTS = ("empty", "id-only", "full-resource")
 
 
 def create(

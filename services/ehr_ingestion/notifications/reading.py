@@ -11,13 +11,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from ehr_ingestion.backport import KINDS, Kind
 from isodose.fhir.errors import bad_request
 from isodose.fhir.references import target
 from isodose.fhir.resources import is_id, parse
 
 Key = tuple[str, str]
-Kind = Literal["handshake", "heartbeat", "event-notification", "query-status", "query-event", "r4"]
-_KINDS = ("handshake", "heartbeat", "event-notification", "query-status", "query-event")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +25,7 @@ class Notification:
     changed which it does not name.
     """
 
-    kind: Kind
+    kind: Kind | Literal["r4"]
     status: str = ""
     total: int | None = None
     numbers: tuple[int, ...] = ()
@@ -89,7 +88,7 @@ def read(body: bytes, base: str, max_bytes: int) -> Notification:
 
 def _topical(status: dict[str, Any], gathered: _Gathered, base: str) -> Notification:
     kind = status.get("type")
-    if kind not in _KINDS:
+    if kind not in KINDS:
         raise bad_request("The notification does not say of which type it is.", "Bundle.entry[0].resource")
     events: list[dict[str, Any]] = status["events"]
     focuses = [target(str(event.get("focus") or ""), base) for event in events]

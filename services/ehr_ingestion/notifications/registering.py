@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import orjson
 
+from ehr_ingestion.backport import structure
 from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
 from ehr_ingestion.notifications import registry
 from ehr_ingestion.notifications.intake import take
@@ -23,11 +24,11 @@ from ehr_ingestion.notifications.registry import EhrSubscription
 from ehr_ingestion.notifications.senders import secrets_in
 from isodose.events.jobs import Handler, Job, LaterError, ask, drop
 from isodose.fhir.errors import FhirError
+from isodose.fhir.negotiation import FHIR_JSON
 from isodose.service import Running
 from isodose.settings import Settings
 from isodose.storage.database import Database
 
-BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
 WATCH = "watch-subscription"
 WATCH_EVERY = dt.timedelta(minutes=15)
 HEARTBEAT_S = 600
@@ -130,15 +131,15 @@ class Registrar:
             "criteria": one.topic or one.criteria,
         }
         if one.topic:
-            made["meta"] = {"profile": [f"{BACKPORT}/backport-subscription"]}
+            made["meta"] = {"profile": [structure("subscription")]}
             if one.criteria:
                 filters = [_extension("filter-criteria", valueString=f) for f in one.criteria.splitlines()]
                 made["_criteria"] = {"extension": filters}
             channel["extension"] = [_extension("heartbeat-period", valueUnsignedInt=HEARTBEAT_S)]
-            channel["payload"] = "application/fhir+json"
+            channel["payload"] = FHIR_JSON
             channel["_payload"] = {"extension": [_extension("payload-content", valueCode=one.content)]}
         elif one.content == "full-resource":
-            channel["payload"] = "application/fhir+json"
+            channel["payload"] = FHIR_JSON
         return made | {"channel": channel}
 
     def _sent(self, method: str, path: str, one: EhrSubscription, content: bytes) -> httpx.Response:
@@ -174,7 +175,7 @@ def watching(running: Running, registrar: Registrar) -> Mapping[str, Handler]:
 
 
 def _extension(name: str, **value: object) -> dict[str, object]:
-    return {"url": f"{BACKPORT}/backport-{name}", **value}
+    return {"url": structure(name), **value}
 
 
 def _reference(answer: httpx.Response) -> str:

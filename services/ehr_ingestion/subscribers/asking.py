@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from ehr_ingestion.backport import CONTENTS, structure
 from isodose.fhir.dates import bounds
 from isodose.fhir.errors import FhirError, Issue
+from isodose.fhir.negotiation import FHIR_JSON
 from isodose.fhir.search_query import parse
 
 Json = dict[str, Any]
-BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport"
 TOLD = (
     "CarePlan", "DetectedIssue", "GuidanceResponse", "RequestGroup", "RiskAssessment", "ServiceRequest",
     "Task",
 )  # fmt: skip
 """The types of results that others are told of."""
-FHIR_JSON = ("application/fhir+json", "application/json")
-CONTENTS = ("empty", "id-only", "full-resource")
+_JSON = (FHIR_JSON, "application/json")
 MOST_AT_ONCE = 100
 SHORTEST_HEARTBEAT_S = 10
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,63}):\s*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)")
@@ -117,7 +117,7 @@ def _channel(channel: Json, origins: Sequence[str]) -> Iterator[Issue]:
         if found is None or found[1].lower() in _OURS:
             said = "A header is one line, as Authorization: Bearer ..., and none that the connection needs."
             yield _issue("value", said, f"{where}.header[{index}]")
-    if channel.get("payload") not in (None, *FHIR_JSON):
+    if channel.get("payload") not in (None, *_JSON):
         yield _issue("not-supported", "Only JSON is sent; ask for application/fhir+json.", f"{where}.payload")
 
 
@@ -149,7 +149,7 @@ def _criterion(text: str, topic: str, topical: bool) -> Iterator[Issue]:
 
 def _filters(subscription: Json) -> Iterator[str]:
     for one in (subscription.get("_criteria") or {}).get("extension") or ():
-        if one.get("url") == f"{BACKPORT}-filter-criteria":
+        if one.get("url") == structure("filter-criteria"):
             yield str(one.get("valueString", ""))
 
 
@@ -158,7 +158,7 @@ def _content(channel: Json, topical: bool, issues: list[Issue]) -> str:
         return "full-resource" if channel.get("payload") else "empty"
     extensions = (channel.get("_payload") or {}).get("extension") or ()
     for one in extensions:
-        if one.get("url") == f"{BACKPORT}-payload-content" and one.get("valueCode") in CONTENTS:
+        if one.get("url") == structure("payload-content") and one.get("valueCode") in CONTENTS:
             return str(one["valueCode"])
     said = (
         "Say how much is told: the extension backport-payload-content with empty, id-only or full-resource."
@@ -169,7 +169,7 @@ def _content(channel: Json, topical: bool, issues: list[Issue]) -> str:
 
 def _number(channel: Json, name: str) -> int:
     for one in channel.get("extension") or ():
-        if one.get("url") == f"{BACKPORT}-{name}":
+        if one.get("url") == structure(name):
             return next((v for v in one.values() if isinstance(v, int) and not isinstance(v, bool)), 0)
     return 0
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
+from ehr_ingestion.backport import Kind
 from ehr_ingestion.subscribers import registry
 from ehr_ingestion.subscribers.asking import may_be_told, name_of, value_of
-from ehr_ingestion.subscribers.notification import NOTHING, Kind, Shown, notification
+from ehr_ingestion.subscribers.notification import NOTHING, Shown, notification
 from ehr_ingestion.subscribers.registry import Event, Key, Subscriber
 from ehr_ingestion.subscribers.visible import visible
 from isodose.events.jobs import Handler, Job, LaterError

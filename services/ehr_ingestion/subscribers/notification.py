@@ -9,17 +9,16 @@ import datetime as dt
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
+from ehr_ingestion.backport import Kind, structure
 from ehr_ingestion.subscribers.registry import Event, Key, Subscriber
 from isodose.fhir.resources import instant
 from isodose.fhir.stored import Stored
 
 Json = dict[str, Any]
-Kind = Literal["handshake", "heartbeat", "event-notification", "query-status", "query-event"]
-_PROFILE = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-subscription"
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def notification(
     bundle = {
         "resourceType": "Bundle",
         "id": str(uuid.uuid4()),
-        "meta": {"profile": [f"{_PROFILE}-notification-r4"]},
+        "meta": {"profile": [structure("subscription-notification-r4")]},
         "type": "history",
         "timestamp": instant(dt.datetime.now(dt.UTC)),
         "entry": entries,
@@ -87,7 +86,7 @@ def status_of(
     return {
         "resourceType": "Parameters",
         "id": str(uuid.uuid4()),
-        "meta": {"profile": [f"{_PROFILE}-status-r4"]},
+        "meta": {"profile": [structure("subscription-status-r4")]},
         "parameter": parameters,
     }
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
+from ehr_ingestion.backport import CONTENTS, operation
 from ehr_ingestion.subscribers import registry
-from ehr_ingestion.subscribers.asking import CONTENTS
 from ehr_ingestion.subscribers.notification import Shown, notification, status_of
 from ehr_ingestion.subscribers.visible import visible
 from isodose.fhir.errors import bad_request, not_found
@@ -19,11 +19,10 @@ from isodose.fhir.operations import Call, Operation
 from isodose.service import Work
 
 MOST_EVENTS = 500
-_DEFINITION = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription"
 
 
 def operations() -> tuple[Operation, ...]:
-    status, events = f"{_DEFINITION}-status", f"{_DEFINITION}-events"
+    status, events = operation("status"), operation("events")
     of = ("Subscription",)
     return (
         Operation(name="$status", handle=_status_of_one, level="instance", types=of, definition=status),
