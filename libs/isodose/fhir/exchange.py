@@ -18,7 +18,7 @@ from isodose.fhir import errors, shaping
 from isodose.fhir.access import Access
 from isodose.fhir.definitions import resource_types
 from isodose.fhir.interactions import Answer
-from isodose.fhir.limited import LimitedStore
+from isodose.fhir.limited import within
 from isodose.fhir.negotiation import (
     FHIR_JSON,
     body_of,
@@ -117,8 +117,7 @@ class Exchange:
 
     def _store(self, request: Request, work: Any) -> ResourceStore:
         access = self.access(request)
-        unlimited: ResourceStore = work.resources
-        store = unlimited if access is None else LimitedStore(unlimited, access)
+        store = within(work.resources, access)
         store.admissions = self.admissions
         return store
 

@@ -194,6 +194,11 @@ class LimitedStore(ResourceStore):
         return and_(*limits) if limits else false()
 
 
+def within(store: ResourceStore, access: Access | None) -> ResourceStore:
+    """The resources within this access; all of them where it is None."""
+    return store if access is None else LimitedStore(store, access)
+
+
 def _unlimited(grant: Grant) -> bool:
     return grant.patient is None and not grant.query
 

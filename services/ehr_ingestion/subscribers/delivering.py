@@ -16,10 +16,10 @@ from ehr_ingestion.subscribers import registry
 from ehr_ingestion.subscribers.asking import may_be_told, name_of, value_of
 from ehr_ingestion.subscribers.notification import NOTHING, Shown, notification
 from ehr_ingestion.subscribers.registry import Event, Key, Subscriber
-from ehr_ingestion.subscribers.visible import visible
 from isodose.events.jobs import Handler, Job, LaterError
 from isodose.fhir.access import Access
 from isodose.fhir.exchange import Deed
+from isodose.fhir.limited import within
 from isodose.fhir.negotiation import FHIR_JSON
 from isodose.fhir.resources import dump, resource_of
 from isodose.fhir.store import Change
@@ -131,7 +131,7 @@ class Delivering:
         """What the events are about, as it is now, as far as the subscriber may see it."""
         keys = {key for event in events for key in (event.focus, *event.context)}
         with self._running.reading() as work:
-            found = visible(work.resources, one.access).get_many(keys) if keys else {}
+            found = within(work.resources, one.access).get_many(keys) if keys else {}
         return {key: stored for key, stored in found.items() if not stored.deleted}
 
     def _send(self, one: Subscriber, method: str, url: str, body: bytes, patients: set[str]) -> None:

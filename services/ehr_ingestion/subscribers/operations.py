@@ -12,9 +12,9 @@ import msgspec
 from ehr_ingestion.backport import CONTENTS, operation
 from ehr_ingestion.subscribers import registry
 from ehr_ingestion.subscribers.notification import Shown, notification, status_of
-from ehr_ingestion.subscribers.visible import visible
 from isodose.fhir.errors import bad_request, not_found
 from isodose.fhir.interactions import Answer
+from isodose.fhir.limited import within
 from isodose.fhir.operations import Call, Operation
 from isodose.service import Work
 
@@ -39,7 +39,7 @@ def _status(work: Work, call: Call) -> Answer:
     if call.access is not None:
         call.access.covering("r", "Subscription")
     wanted = _values(call, "id")
-    seen = visible(work.resources, call.access)
+    seen = within(work.resources, call.access)
     known = [one.id for one in registry.all_of(work.conn)]
     found = seen.get_many(("Subscription", id) for id in known)
     ids = [id for _, id in sorted(found) if not wanted or id in wanted]
@@ -71,8 +71,8 @@ def _events(work: Work, call: Call) -> Answer:
     content = min(content, one.asked.content, key=CONTENTS.index)
     found = registry.events(work.conn, one.id, first, last, MOST_EVENTS)
     keys = {key for event in found for key in (event.focus, *event.context)}
-    own = visible(work.resources, one.access).get_many(keys)
-    asker = visible(work.resources, call.access).get_many(keys)
+    own = within(work.resources, one.access).get_many(keys)
+    asker = within(work.resources, call.access).get_many(keys)
     shown = {key: stored for key, stored in own.items() if key in asker and not stored.deleted}
     if content != "empty":
         call.patients.extend(sorted({event.patient_id for event in found if event.focus in shown}))

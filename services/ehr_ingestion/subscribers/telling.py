@@ -12,9 +12,9 @@ from ehr_ingestion.subscribers import registry
 from ehr_ingestion.subscribers.asking import TOLD
 from ehr_ingestion.subscribers.delivering import NOTIFY
 from ehr_ingestion.subscribers.registry import Key, Subscriber
-from ehr_ingestion.subscribers.visible import visible
 from isodose.events.jobs import ask
 from isodose.fhir import search_sql
+from isodose.fhir.limited import within
 from isodose.fhir.search_query import parse
 from isodose.fhir.stored import Stored
 from isodose.service import Work
@@ -51,7 +51,7 @@ def _events(one: Subscriber, wanted: Sequence[Stored]) -> list[tuple[Key, list[K
 
 def _wanted(work: Work, one: Subscriber, changed: Sequence[Stored]) -> list[Stored]:
     """Of these results those that are asked for and may be seen."""
-    seen = visible(work.resources, one.access)
+    seen = within(work.resources, one.access)
     allowed = seen.get_many([(each.type, each.id) for each in changed])
     found = [each for each in changed if (each.type, each.id) in allowed]
     searches: dict[str, list[str]] = {}
