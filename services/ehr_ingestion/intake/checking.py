@@ -8,18 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ehr_ingestion.intake.form import VALUES
 from isodose.fhir.errors import Issue
 
 Json = dict[str, Any]
 Shown = Mapping[str, list[Json]]
-_VALUES = {
-    "boolean": "valueBoolean",
-    "integer": "valueInteger",
-    "decimal": "valueDecimal",
-    "choice": "valueCoding",
-    "date": "valueDate",
-    "reference": "valueReference",
-}
 _LIMITS = ("/minValue", "/maxValue")
 
 
@@ -68,7 +61,7 @@ def _answer(item: Json, question: Json, place: str, answers: Shown) -> Iterator[
 
 
 def _value(answer: Json, question: Json, place: str) -> Iterator[Issue]:
-    wanted = _VALUES[question["type"]]
+    wanted = VALUES[question["type"]]
     if wanted not in answer:
         yield Issue("value", f"The answer is given as {wanted}.", (place,))
         return

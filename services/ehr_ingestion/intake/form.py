@@ -31,7 +31,17 @@ FOCUS: dict[Scope, tuple[str, tuple[str, ...]]] = {
 """For each scope that is repeated: the linkId of its group, and what a group may be about."""
 _CORE = "http://hl7.org/fhir/StructureDefinition"
 _SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition"
-_TYPES = {"boolean": "boolean", "integer": "integer", "number": "decimal", "enum": "choice", "date": "date"}
+TYPES = {"boolean": "boolean", "integer": "integer", "number": "decimal", "enum": "choice", "date": "date"}
+"""The type of a question, by that of its fact."""
+VALUES = {
+    "boolean": "valueBoolean",
+    "integer": "valueInteger",
+    "decimal": "valueDecimal",
+    "choice": "valueCoding",
+    "date": "valueDate",
+    "reference": "valueReference",
+}
+"""The element of an answer, by the type of its question."""
 _SIDES = ("qualifier_left", "qualifier_right", "qualifier_midline", "qualifier_bilateral")
 _NO_SITES = ("meninges", "dura_mater", "cochlea", "vestibulocochlear_nerve", "optic_nerve", "eye", "eye_lens",
              "spinal_cord")  # fmt: skip
@@ -190,7 +200,7 @@ def _fact(name: str, definition: FactDefinition, base: str) -> Json:
         "linkId": name,
         "code": [{"system": f"{base}/CodeSystem/fact", "code": name, "display": shown(name)}],
         "text": definition.definition,
-        "type": _TYPES[definition.type],
+        "type": TYPES[definition.type],
     }
     if name in layout().asked_when:
         item["enableWhen"] = [_enabled(layout().asked_when[name], base)]

@@ -11,7 +11,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ehr_ingestion.intake.answers import in_words
-from ehr_ingestion.intake.form import AS_OF, FOCUS, ID, Section, coding_of, layout, reference_of
+from ehr_ingestion.intake.form import (
+    AS_OF,
+    FOCUS,
+    ID,
+    TYPES,
+    VALUES,
+    Section,
+    coding_of,
+    layout,
+    reference_of,
+)
 from isodose.clinical import facts
 from isodose.clinical.facts import current
 from isodose.clinical.record import Fact, PatientRecord, Subject
@@ -89,13 +99,5 @@ def _answer(fact: Fact, base: str) -> Json:
 
 
 def _value(fact: Fact, base: str) -> Json:
-    kind = facts.definition(fact.name).type
-    if kind == "enum":
-        return {"valueCoding": coding_of(str(fact.value), base)}
-    named = {
-        "boolean": "valueBoolean",
-        "integer": "valueInteger",
-        "number": "valueDecimal",
-        "date": "valueDate",
-    }
-    return {named[kind]: fact.value}
+    kind = TYPES[facts.definition(fact.name).type]
+    return {VALUES[kind]: coding_of(str(fact.value), base) if kind == "choice" else fact.value}

@@ -9,6 +9,7 @@ from ehr_ingestion.intake.answers import STANDING, About, as_of, base_of, subjec
 from ehr_ingestion.intake.checking import faults
 from ehr_ingestion.intake.extraction import extracted, is_extracted, withdrawn
 from ehr_ingestion.intake.form import AS_OF, FOCUS, questionnaire
+from ehr_ingestion.patient_records import touched
 from isodose.fhir.errors import FhirError, Issue
 from isodose.fhir.reading import Origin
 from isodose.fhir.resources import Resource, dump
@@ -22,8 +23,7 @@ _KIND = "QuestionnaireResponse"
 
 def respondents(written: Iterable[Stored]) -> set[str]:
     """The patients of whom a response was written, changed or taken away."""
-    changed = [stored for stored in written if stored.type == _KIND and stored.changed]
-    return {patient for stored in changed for patient in (stored.patient_id, stored.left) if patient}
+    return touched(stored for stored in written if stored.type == _KIND)
 
 
 def refuse_unfit(work: Work, written: Iterable[Stored]) -> None:
