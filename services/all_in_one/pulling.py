@@ -13,14 +13,11 @@ import orjson
 from ehr_ingestion.bulk.exporting import Exporter, Report
 from ehr_ingestion.bulk.request import ExportRequest
 from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
-from ehr_ingestion.pull import EhrReader, Summary, pull
+from ehr_ingestion.pull import OVERLAP, EhrReader, Summary, pull
 from isodose.events.lease import lease_of
 from isodose.settings import Settings
 from isodose.storage.database import Database
 from isodose.work import work_at
-
-# What the EHR stamped while it was being read is read again the next time.
-OVERLAP = dt.timedelta(minutes=5)
 
 
 class Progress:

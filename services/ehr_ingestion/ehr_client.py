@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx
+import orjson
 
 from isodose.fhir.negotiation import FHIR_JSON
 from isodose.security.backend_auth import NoTokenError
@@ -136,6 +138,15 @@ class EhrClient:
             self._next = max(self._next, now) + self._apart_s
         if wait:
             self.sleep(wait)
+
+
+def object_in(answer: httpx.Response) -> dict[str, Any]:
+    """The JSON object of an answer; an empty one where it holds anything else."""
+    try:
+        told = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def pause(attempt: int, told: str | None, longest: float = LONGEST_WAIT_S) -> float:

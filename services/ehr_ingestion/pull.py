@@ -6,6 +6,7 @@ Reading again does no harm: what is here already makes no new version. https://h
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -30,6 +31,8 @@ TYPES = (
 EXPORTED = ("Patient", "Medication", *TYPES)
 _ALONG = {kind: f"{kind}:medication" for kind in TYPES if kind.startswith("Medication")}
 PAGE = 100
+OVERLAP = dt.timedelta(minutes=5)
+"""What the EHR stamped while it was being read is read again the next time."""
 MOST_PAGES = 200
 AT_ONCE = 100
 

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import orjson
 
 from ehr_ingestion.bulk.manifest import Manifest, manifest_of
 from ehr_ingestion.bulk.request import ExportRequest
-from ehr_ingestion.ehr_client import EhrAwayError, EhrClient, pause
+from ehr_ingestion.ehr_client import EhrAwayError, EhrClient, object_in, pause
 
 LONGEST_PAUSE_S = 600.0
 PATIENCE_S = 24 * 3600.0
@@ -86,9 +85,5 @@ def _said(answer: httpx.Response) -> str:
 
 
 def _issues(answer: httpx.Response) -> list[dict[str, Any]]:
-    try:
-        told = orjson.loads(answer.content)
-    except orjson.JSONDecodeError:
-        return []
-    issues = told.get("issue", []) if isinstance(told, dict) else []
+    issues = object_in(answer).get("issue", [])
     return [issue for issue in issues if isinstance(issue, dict)] if isinstance(issues, list) else []

@@ -23,7 +23,7 @@ from ehr_ingestion.notifications.intake import (
 from ehr_ingestion.notifications.kept import AT_ONCE, keep_told
 from ehr_ingestion.notifications.reading import read
 from ehr_ingestion.notifications.registry import EhrSubscription
-from ehr_ingestion.pull import PAGE, EhrReader, WithheldError, pull
+from ehr_ingestion.pull import OVERLAP, PAGE, EhrReader, WithheldError, pull
 from isodose.events.jobs import GiveUpError, Handler, Job, LaterError, ask
 from isodose.fhir.errors import FhirError
 from isodose.fhir.resources import instant, is_id
@@ -31,8 +31,6 @@ from isodose.service import Running
 from isodose.storage.database import insert
 from isodose.storage.tables import patient_read
 
-OVERLAP = dt.timedelta(minutes=5)
-"""What the EHR stamped while it was being read is read again the next time."""
 MOST_EVENTS = 500
 """So many missed events are asked for at a time."""
 NOT_FOUND_ATTEMPTS = 4

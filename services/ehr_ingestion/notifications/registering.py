@@ -16,7 +16,7 @@ import httpx
 import orjson
 
 from ehr_ingestion.backport import structure
-from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
+from ehr_ingestion.ehr_client import EhrAwayError, EhrClient, object_in
 from ehr_ingestion.notifications import registry
 from ehr_ingestion.notifications.intake import take
 from ehr_ingestion.notifications.reading import Notification, read
@@ -64,15 +64,11 @@ class Registrar:
 
     def renew(self, one: EhrSubscription) -> EhrSubscription:
         """Ask the EHR to make, or to activate again, what is registered here."""
-        content = orjson.dumps(self.resource(one))
-        answer = self._sent("PUT", one.reference, one, content) if one.reference else None
+        answer = self._sent("PUT", one.reference, one) if one.reference else None
         if answer is None or answer.status_code in _GONE:
-            answer = self._sent(
-                "POST", "Subscription", one, orjson.dumps(self.resource(replace(one, reference="")))
-            )
+            answer = self._sent("POST", "Subscription", replace(one, reference=""))
         if answer.status_code not in (httpx.codes.OK, httpx.codes.CREATED):
-            said = f"the EHR answered {answer.status_code} for the Subscription"
-            raise EhrAwayError(said, answer.status_code)
+            raise _refused(answer)
         made = replace(one, reference=_reference(answer) or one.reference)
         if not made.reference:
             raise EhrAwayError("the EHR does not say which id the Subscription was given")
@@ -86,8 +82,7 @@ class Registrar:
         if one.reference:
             answer = self._client.request("DELETE", one.reference, "Subscription")
             if answer.status_code >= 400 and answer.status_code not in _GONE:
-                said = f"the EHR answered {answer.status_code} for the Subscription"
-                raise EhrAwayError(said, answer.status_code)
+                raise _refused(answer)
         with self._database.begin() as conn:
             drop(conn, WATCH, one.name)
             registry.remove(conn, one.name)
@@ -98,15 +93,13 @@ class Registrar:
         if answer.status_code in _GONE:
             return ""
         if answer.status_code != httpx.codes.OK:
-            raise EhrAwayError(
-                f"the EHR answered {answer.status_code} for the Subscription", answer.status_code
-            )
-        return str(_json(answer).get("status", ""))
+            raise _refused(answer)
+        return str(object_in(answer).get("status", ""))
 
     def events(self, one: EhrSubscription) -> Notification | None:
         """What `$status` tells of how many events there were; None where it is not offered."""
         answer = self._client.request("GET", f"{one.reference}/$status", "Subscription")
-        entries = _json(answer).get("entry") if answer.status_code == httpx.codes.OK else None
+        entries = object_in(answer).get("entry") if answer.status_code == httpx.codes.OK else None
         if not entries:
             return None
         first = {"resourceType": "Bundle", "type": "history", "entry": entries[:1]}
@@ -142,8 +135,8 @@ class Registrar:
             channel["payload"] = FHIR_JSON
         return made | {"channel": channel}
 
-    def _sent(self, method: str, path: str, one: EhrSubscription, content: bytes) -> httpx.Response:
-        return self._client.request(method, path, "Subscription", content)
+    def _sent(self, method: str, path: str, one: EhrSubscription) -> httpx.Response:
+        return self._client.request(method, path, "Subscription", orjson.dumps(self.resource(one)))
 
 
 def registrar_of(client: EhrClient, database: Database, settings: Settings) -> Registrar:
@@ -174,6 +167,10 @@ def watching(running: Running, registrar: Registrar) -> Mapping[str, Handler]:
     return {WATCH: watch}
 
 
+def _refused(answer: httpx.Response) -> EhrAwayError:
+    return EhrAwayError(f"the EHR answered {answer.status_code} for the Subscription", answer.status_code)
+
+
 def _extension(name: str, **value: object) -> dict[str, object]:
     return {"url": structure(name), **value}
 
@@ -183,13 +180,5 @@ def _reference(answer: httpx.Response) -> str:
     found = re.search(r"(Subscription/[A-Za-z0-9.\-]{1,64})", answer.headers.get("location", ""))
     if found is not None:
         return found[1]
-    id = _json(answer).get("id")
+    id = object_in(answer).get("id")
     return f"Subscription/{id}" if isinstance(id, str) else ""
-
-
-def _json(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        told = orjson.loads(answer.content)
-    except orjson.JSONDecodeError:
-        return {}
-    return told if isinstance(told, dict) else {}

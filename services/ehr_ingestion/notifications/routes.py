@@ -24,6 +24,7 @@ def notifications(running: Running) -> APIRouter:
     router = APIRouter(prefix="/notifications")
     senders = Senders(running.gate)
     settings = running.settings
+    relative = relative_to(settings.ehr_fhir_url)
 
     def admitted(request: Request) -> None:
         caller = senders.admit(request.headers.get("authorization"))
@@ -40,7 +41,7 @@ def notifications(running: Running) -> APIRouter:
     def answered(request: Request, name: str, notification: Notification) -> Response:
         status, patients = 500, tuple[str, ...]()
         try:
-            taken = take(running, name, notification, relative_to(settings.ehr_fhir_url))
+            taken = take(running, name, notification, relative)
             status, patients = 200, taken.patients
             return Response(outcome_of(_said(taken.refused)), media_type=FHIR_JSON)
         except FhirError as error:

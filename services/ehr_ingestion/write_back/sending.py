@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import orjson
 
-from ehr_ingestion.ehr_client import EhrClient
+from ehr_ingestion.ehr_client import EhrClient, object_in
 from ehr_ingestion.write_back.ledger import Entry, State
 from ehr_ingestion.write_back.rewriting import business_identifier, digest
 from isodose.events.jobs import LaterError
@@ -120,7 +120,7 @@ def _placed(entry: Entry, answer: httpx.Response) -> Entry:
         found = _PLACE.search(answer.headers.get(name, ""))
         if found is not None:
             return replace(entry, remote=found[1])
-    body = _body(answer)
+    body = object_in(answer)
     if not isinstance(body.get("id"), str):
         raise LaterError(f"the EHR does not say which id the {entry.type} was given")
     return replace(entry, remote=f"{entry.type}/{body['id']}")
@@ -133,13 +133,5 @@ def _etag(answer: httpx.Response) -> str:
         return given
     found = _PLACE.search(answer.headers.get("location", ""))
     version = found[2] if found is not None else None
-    version = version or (_body(answer).get("meta") or {}).get("versionId")
+    version = version or (object_in(answer).get("meta") or {}).get("versionId")
     return f'W/"{version}"' if version else ""
-
-
-def _body(answer: httpx.Response) -> Json:
-    try:
-        told = orjson.loads(answer.content)
-    except orjson.JSONDecodeError:
-        return {}
-    return told if isinstance(told, dict) else {}
