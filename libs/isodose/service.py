@@ -37,7 +37,7 @@ from isodose.events.consumer import Claims, Consumer, Handler
 from isodose.events.contract import Event
 from isodose.events.log import LogUnavailable, log_of
 from isodose.events.outbox import Relay, waiting
-from isodose.fhir import described as fhir_described
+from isodose.fhir import shapes
 from isodose.fhir.conformance import operation_definitions, search_parameters
 from isodose.fhir.errors import OvertakenError
 from isodose.fhir.exchange import Deed
@@ -392,7 +392,7 @@ def described(app: FastAPI, settings: Settings) -> dict[str, Any]:
         description=app.description,
         url=settings.public_url,
         closed=settings.auth == "smart",
-        schemas=fhir_described.schemas() | cds_described.schemas(),
+        schemas=shapes.schemas() | cds_described.schemas(),
     )
 
 

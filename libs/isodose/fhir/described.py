@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from isodose.fhir.definitions import resource_types
+from isodose.fhir.judging import MODES
 from isodose.fhir.negotiation import FHIR_JSON, FORM
 from isodose.fhir.operations import Operation
 from isodose.fhir.patching import JSON_PATCH
+from isodose.fhir.shapes import ID
 from isodose.openapi import answer, described, named, operation, parameter, refusals
 
 Json = dict[str, Any]
@@ -30,89 +31,8 @@ _PRIMITIVES = {
 _VERSIONED = {"ETag": 'The version, as W/"1"', "Last_Modified": "When it was written"}
 _WRITTEN = _VERSIONED | {"Location": "Where this version is read"}
 
-
-def schemas() -> dict[str, Json]:
-    """The shapes that the descriptions refer to. A resource has the elements that R4 gives its type."""
-    return {
-        "ResourceType": {"type": "string", "enum": sorted(resource_types())},
-        "Resource": {
-            "type": "object",
-            "description": "A FHIR R4 resource in JSON: https://hl7.org/fhir/R4/resourcelist.html",
-            "required": ["resourceType"],
-            "properties": {
-                "resourceType": named("ResourceType"),
-                "id": {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"},
-                "meta": {"type": "object"},
-            },
-        },
-        "Bundle": {
-            "type": "object",
-            "required": ["resourceType", "type"],
-            "properties": {
-                "resourceType": {"const": "Bundle"},
-                "type": {"enum": list(_BUNDLES)},
-                "total": {"type": "integer", "minimum": 0},
-                "link": {"type": "array", "minItems": 1, "items": _LINK},
-                "entry": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-            },
-        },
-        "Searchset": _answer_bundle("searchset"),
-        "History": _answer_bundle("history"),
-        "Parameters": {
-            "type": "object",
-            "required": ["resourceType"],
-            "properties": {
-                "resourceType": {"const": "Parameters"},
-                "parameter": {"type": "array", "minItems": 1, "items": _PARAMETER},
-            },
-        },
-        "CapabilityStatement": {
-            "type": "object",
-            "required": ["resourceType", "status", "date", "kind", "fhirVersion", "format"],
-            "properties": {
-                "resourceType": {"const": "CapabilityStatement"},
-                "fhirVersion": {"const": "4.0.1"},
-                "rest": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-            },
-        },
-        "JsonPatch": {"type": "array", "items": _PATCH},
-    }
-
-
-_BUNDLES = (
-    "document", "message", "transaction", "transaction-response", "batch", "batch-response", "history",
-    "searchset", "collection",
-)  # fmt: skip
-_LINK: Json = {
-    "type": "object",
-    "required": ["relation", "url"],
-    "properties": {"relation": {"type": "string"}, "url": {"type": "string"}},
-}
-_PARAMETER: Json = {
-    "type": "object",
-    "required": ["name"],
-    "properties": {"name": {"type": "string", "minLength": 1}},
-}
-_PATCH: Json = {
-    "type": "object",
-    "required": ["op", "path"],
-    "properties": {
-        "op": {"enum": ["add", "remove", "replace", "move", "copy", "test"]},
-        "path": {"type": "string"},
-        "from": {"type": "string"},
-        "value": {},
-    },
-}
-
-
-def _answer_bundle(kind: str) -> Json:
-    return {"allOf": [named("Bundle"), {"properties": {"type": {"const": kind}}, "required": ["link"]}]}
-
-
 _TYPE = parameter("type", "path", "A resource type of R4", named("ResourceType"))
-_ID = parameter(
-    "id", "path", "The id of the resource", {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"}
-)
+_ID = parameter("id", "path", "The id of the resource", ID)
 _VERSION = parameter("version", "path", "The version", {"type": "string", "pattern": "^[0-9]+$"})
 _PREFER_RETURN = parameter(
     "Prefer", "header", "return=minimal, return=representation or return=OperationOutcome"
@@ -147,8 +67,7 @@ _SEARCHSET = answer("What was found", FHIR_JSON, named("Searchset"))
 _HISTORY = answer("Versions, the newest first", FHIR_JSON, named("History"))
 _JUDGED = answer("What is wrong, and what is odd", FHIR_JSON, named("OperationOutcome"))
 _ANY = "The resource, or as Prefer asks nothing or an OperationOutcome"
-_CREATED = answer(_ANY, FHIR_JSON, named("Resource"), **_WRITTEN)
-_UPDATED = answer(_ANY, FHIR_JSON, named("Resource"), **_WRITTEN)
+_STORED = answer(_ANY, FHIR_JSON, named("Resource"), **_WRITTEN)
 _GONE = answer("It is not there any more, or never was")
 
 
@@ -173,9 +92,7 @@ def _write(summary: str, answers: Mapping[str, Json], *parameters: Json, body: J
 _READ_ANSWERS = {"200": _RESOURCE, "304": _UNCHANGED}
 _HISTORY_PARAMETERS = (_COUNT, _SINCE, parameter("_at", "query", "Written in this time"), _PREFER_HANDLING)
 _JUDGE = "Judge a resource by R4 and store nothing"
-_MODE = parameter(
-    "mode", "query", "What is meant to be done", {"enum": ["create", "update", "delete", "profile"]}
-)
+_MODE = parameter("mode", "query", "What is meant to be done", {"enum": list(MODES)})
 _PROFILE = parameter("profile", "query", "By which profile")
 _VALIDATE = _write(_JUDGE, {"200": _JUDGED}, _MODE, _PROFILE)
 _VALIDATE_TYPE = _write(_JUDGE, {"200": _JUDGED}, _TYPE, _MODE, _PROFILE)
@@ -239,15 +156,13 @@ ROUTES: Mapping[str, Json] = {
         get=_read("Search", {"200": _SEARCHSET}, _TYPE, *_SEARCH, _PREFER_HANDLING),
         post=_write(
             "Create",
-            {"200": _UPDATED, "201": _CREATED},
+            {"200": _STORED, "201": _STORED},
             _TYPE,
             _IF_NONE_EXIST,
             _PREFER_RETURN,
         ),
-        put=_write(
-            "Update the one that fits, or create", {"200": _UPDATED, "201": _CREATED}, _TYPE, _IF_MATCH
-        ),
-        patch=_write("Patch the one that fits", {"200": _UPDATED}, _TYPE, _IF_MATCH, body=_PATCH_BODY),
+        put=_write("Update the one that fits, or create", {"200": _STORED, "201": _STORED}, _TYPE, _IF_MATCH),
+        patch=_write("Patch the one that fits", {"200": _STORED}, _TYPE, _IF_MATCH, body=_PATCH_BODY),
         delete=_write("Delete the one that fits", {"204": _GONE}, _TYPE, _IF_MATCH, body=None),
     ),
     "/{type}/_history": described(
@@ -267,13 +182,13 @@ ROUTES: Mapping[str, Json] = {
         get=_read("Read", _READ_ANSWERS, _TYPE, _ID, _IF_NONE_MATCH, _IF_MODIFIED, also=frozenset({410})),
         put=_write(
             "Update, or create with this id",
-            {"200": _UPDATED, "201": _CREATED},
+            {"200": _STORED, "201": _STORED},
             _TYPE,
             _ID,
             _IF_MATCH,
             _PREFER_RETURN,
         ),
-        patch=_write("Patch", {"200": _UPDATED}, _TYPE, _ID, _IF_MATCH, _PREFER_RETURN, body=_PATCH_BODY),
+        patch=_write("Patch", {"200": _STORED}, _TYPE, _ID, _IF_MATCH, _PREFER_RETURN, body=_PATCH_BODY),
         delete=_write("Delete", {"204": _GONE}, _TYPE, _ID, _IF_MATCH, body=None),
     ),
     "/Patient/{id}/$everything": described(get=_EVERYTHING, post=_EVERYTHING_BY_POST),
@@ -292,7 +207,7 @@ ROUTES: Mapping[str, Json] = {
 
 def described_operation(one: Operation) -> Json:
     """The description of the routes of a named operation."""
-    where = {"system": (), "type": (_TYPE,), "instance": (_TYPE, _ID)}[one.level]
+    where: Sequence[Json] = {"system": (), "type": (_TYPE,), "instance": (_TYPE, _ID)}[one.level]
     given = [
         parameter(name, "query", f"{name} of {one.name}", _PRIMITIVES[kind])
         for name, use, _least, _most, kind in one.parameters
@@ -303,15 +218,14 @@ def described_operation(one: Operation) -> Json:
         if one.media_type
         else answer("The answer", FHIR_JSON, named("Resource"))
     )
-    shared: Sequence[Json] = where
     summary = one.summary or one.name
     refused = refusals(_WRITING)
-    get = operation(summary, {"200": result, **refused}, tag="FHIR", parameters=[*shared, *given, *_SHAPING])
+    get = operation(summary, {"200": result, **refused}, tag="FHIR", parameters=[*where, *given, *_SHAPING])
     post = operation(
         summary,
         {"200": result, **refused},
         tag="FHIR",
-        parameters=shared,
+        parameters=where,
         body=_body(named("Parameters"), FHIR_JSON, "application/json", required=False),
     )
     return described(get=get, post=post)
