@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ehr_ingestion.subscribers import registry
 from ehr_ingestion.subscribers.asking import Asked, Json, name_of, origin_of, read
-from ehr_ingestion.subscribers.delivering import NOTIFY
+from ehr_ingestion.subscribers.registry import NOTIFY
 from ehr_ingestion.subscribers.topic import topic_url
 from isodose.events.jobs import ask, drop
 from isodose.fhir.access import Access

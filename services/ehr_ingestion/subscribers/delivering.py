@@ -13,9 +13,10 @@ import httpx
 
 from ehr_ingestion.backport import Kind
 from ehr_ingestion.subscribers import registry
+from ehr_ingestion.subscribers.admission import shown
 from ehr_ingestion.subscribers.asking import may_be_told, name_of, value_of
 from ehr_ingestion.subscribers.notification import NOTHING, Shown, notification
-from ehr_ingestion.subscribers.registry import Event, Key, Subscriber
+from ehr_ingestion.subscribers.registry import NOTIFY, Event, Key, Subscriber
 from isodose.events.jobs import Handler, Job, LaterError
 from isodose.fhir.access import Access
 from isodose.fhir.exchange import Deed
@@ -27,13 +28,13 @@ from isodose.fhir.stored import Stored
 from isodose.security.callers import Caller
 from isodose.service import Running
 
-NOTIFY = "notify"
 MOST_ATTEMPTS = 10
 """So many failures in a row, a quarter of an hour, and the subscription is in error until it is asked for
 again.
 """
 KEPT = dt.timedelta(days=30)
 """Events are kept so long for `$events`."""
+_OF_A_VERSION = ("versionId", "lastUpdated")
 _US = Caller(client="isodose", subject="isodose", user="", access=Access(()), until=0.0)
 
 
@@ -166,8 +167,8 @@ class Delivering:
                 return one
             if (now.status, now.asked) != (one.status, one.asked):
                 raise LaterError("the subscription was asked for anew")
-            data = {name: value for name, value in stored.resource().items() if name not in ("meta", "error")}
-            data |= {"status": status} | ({"error": error} if error else {})
+            data = shown(stored.resource(), status, error)
+            data["meta"] = {name: value for name, value in data["meta"].items() if name not in _OF_A_VERSION}
             work.resources.write(
                 [Change("Subscription", one.id, resource_of(data, dump(data)), path="Subscription")]
             )

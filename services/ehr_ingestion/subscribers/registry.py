@@ -19,6 +19,8 @@ from isodose.storage.database import insert
 from isodose.storage.tables import subscriber, subscriber_event
 
 Key = tuple[str, str]
+NOTIFY = "notify"
+"""The kind of job that tells one of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

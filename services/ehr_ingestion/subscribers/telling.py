@@ -10,8 +10,7 @@ from sqlalchemy import and_, select
 
 from ehr_ingestion.subscribers import registry
 from ehr_ingestion.subscribers.asking import TOLD
-from ehr_ingestion.subscribers.delivering import NOTIFY
-from ehr_ingestion.subscribers.registry import Key, Subscriber
+from ehr_ingestion.subscribers.registry import NOTIFY, Key, Subscriber
 from isodose.events.jobs import ask
 from isodose.fhir import search_sql
 from isodose.fhir.limited import within
