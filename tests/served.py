@@ -45,6 +45,36 @@ class Client:
             return await client.request(method, url, **given)
 
 
+class Network(httpx.BaseTransport):
+    """The way of a client to a served application, which takes the place of a network.
+
+    `asked` keeps every method and path; what `instead` gives comes in the place of the application's answer.
+    """
+
+    def __init__(self, client: Any = None) -> None:
+        self.client = client
+        self.asked: list[str] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.raw_path.decode()
+        self.asked.append(f"{request.method} {path}")
+        instead = self.instead(request)
+        if instead is not None:
+            return instead
+        answer = self.client.request(
+            request.method, path, content=request.read(), headers=dict(request.headers)
+        )
+        return httpx.Response(answer.status_code, content=answer.content, headers=dict(answer.headers))
+
+    def instead(self, request: httpx.Request) -> httpx.Response | None:
+        return None
+
+    def put(self, resource: dict[str, Any]) -> None:
+        """Store a resource in the application."""
+        url = f"/fhir/{resource['resourceType']}/{resource['id']}"
+        assert self.client.put(url, json=resource).status_code in (200, 201)
+
+
 @contextmanager
 def served(app: Any, lifespan: AbstractAsyncContextManager[Any] | None = None) -> Iterator[Client]:
     """A client of the running application; leaving stops it."""

@@ -56,6 +56,15 @@ def client(settings: Settings, serving: ModuleType) -> Iterator[Any]:
 
 
 @pytest.fixture
+def at_the_ehr(tmp_path: Path, new_defined: Callable[[], str], serving: ModuleType) -> Iterator[Any]:
+    """A FHIR server of our own that plays the EHR at https://ehr.example/fhir."""
+    log = f"sqlite:///{tmp_path / 'ehr-events.db'}"
+    settings = Settings(database_url=new_defined(), event_log_url=log, public_url="https://ehr.example")
+    with serving.served(build_app(service(settings), settings)) as running:
+        yield running
+
+
+@pytest.fixture
 def bundle() -> Callable[..., dict[str, Any]]:
     def make(*resources: dict[str, Any], type: str = "transaction") -> dict[str, Any]:
         entries = [

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from databases import both
 from ehr_ingestion.app import service
 from ehr_ingestion.notifications import registry
 from ehr_ingestion.notifications.registry import EhrSubscription
@@ -21,6 +22,7 @@ from isodose.events import jobs
 from isodose.service import build_app
 from isodose.settings import Settings
 from isodose.storage.database import Database
+from served import Network
 
 Json = dict[str, Any]
 EHR = "https://ehr.example/fhir"
@@ -30,31 +32,21 @@ SENT = {"content-type": "application/fhir+json", "authorization": f"Bearer {SECR
 PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-05-01"}
 
 
-class Ehr(httpx.BaseTransport):
-    """A FHIR server in this process. `offers` are answers by the end of a path; `asked` what was asked."""
+class Ehr(Network):
+    """A FHIR server in this process. `offers` are answers by the end of a path."""
 
     def __init__(self, client: Any) -> None:
-        self.client = client
+        super().__init__(client)
         self.offers: dict[str, httpx.Response] = {}
-        self.asked: list[str] = []
         self.away = False
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.raw_path.decode()
-        self.asked.append(f"{request.method} {path}")
+    def instead(self, request: httpx.Request) -> httpx.Response | None:
         if self.away:
             return httpx.Response(503)
         for ending, answer in self.offers.items():
             if request.url.path.endswith(ending):
                 return httpx.Response(answer.status_code, content=answer.content)
-        answer = self.client.request(
-            request.method, path, content=request.read(), headers={"content-type": "application/fhir+json"}
-        )
-        return httpx.Response(answer.status_code, content=answer.content, headers=dict(answer.headers))
-
-    def put(self, resource: Json) -> None:
-        url = f"/fhir/{resource['resourceType']}/{resource['id']}"
-        assert self.client.put(url, json=resource).status_code in (200, 201)
+        return None
 
 
 def kps(value: int, id: str = "kps", patient: str = "p1") -> Json:
@@ -125,19 +117,11 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return made
 
 
-both = pytest.mark.parametrize(
-    "database_url", ["defined", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
-)
-
-
 @pytest.fixture
-def ehr(tmp_path: Path, new_defined: Callable[[], str], serving: Any) -> Iterator[Ehr]:
-    log = f"sqlite:///{tmp_path / 'ehr-events.db'}"
-    settings = Settings(database_url=new_defined(), event_log_url=log, public_url=EHR.removesuffix("/fhir"))
-    with serving.served(build_app(service(settings), settings)) as client:
-        played = Ehr(client)
-        played.put(PATIENT)
-        yield played
+def ehr(at_the_ehr: Any) -> Ehr:
+    played = Ehr(at_the_ehr)
+    played.put(PATIENT)
+    return played
 
 
 @pytest.fixture

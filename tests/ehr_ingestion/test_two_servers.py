@@ -21,6 +21,7 @@ from ehr_ingestion.notifications.registry import EhrSubscription
 from isodose.events import contract
 from isodose.service import build_app
 from isodose.settings import Settings
+from served import Network
 
 Json = dict[str, Any]
 EHR = "https://ehr.example/fhir"
@@ -30,22 +31,16 @@ SECRET = "what-only-the-two-know"
 PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-05-01"}
 
 
-class Way(httpx.BaseTransport):
+class Way(Network):
     """The network between the two; what is to be lost is answered as if it had come."""
 
-    def __init__(self) -> None:
-        self.to: Any = None
-        self.loses = 0
-        self.asked: list[str] = []
+    loses = 0
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.raw_path.decode()
-        self.asked.append(f"{request.method} {path}")
-        if self.loses:
-            self.loses -= 1
-            return httpx.Response(200)
-        answer = self.to.request(request.method, path, content=request.read(), headers=dict(request.headers))
-        return httpx.Response(answer.status_code, content=answer.content, headers=dict(answer.headers))
+    def instead(self, request: httpx.Request) -> httpx.Response | None:
+        if not self.loses:
+            return None
+        self.loses -= 1
+        return httpx.Response(200)
 
 
 @pytest.fixture
@@ -73,12 +68,12 @@ def ways(
         serving.served(build_app(service(there, hook_transport=back), there)) as ehr,
         serving.served(build_app(service(here, ehr_transport=forth), here)) as own,
     ):
-        forth.to, back.to = ehr, own
+        forth.client, back.client = ehr, own
         yield forth, back
 
 
 def subscribed(forth: Way, back: Way, serving: Any) -> None:
-    database = back.to.app.state.running.database
+    database = back.client.app.state.running.database
     registrar = Registrar(EhrClient(EHR, transport=forth, attempts=1), database, HERE, SECRET)
     asked = EhrSubscription(name="chart", criteria="", topic=TOPIC, created_at=dt.datetime.now(dt.UTC))
     made = registrar.create(asked)
@@ -95,7 +90,7 @@ def decided(way: Way, version: int, detail: str) -> None:
         "subject": {"reference": "Patient/p1"},
     }
     for resource in (PATIENT, observed):
-        way.to.put(f"/fhir/{resource['resourceType']}/{resource['id']}", json=resource)
+        way.client.put(f"/fhir/{resource['resourceType']}/{resource['id']}", json=resource)
     issue = {
         "resourceType": "DetectedIssue",
         "id": "a1",
@@ -109,16 +104,16 @@ def decided(way: Way, version: int, detail: str) -> None:
         "on": "2026-11-23", "findings": [], "options": [], "resources": [issue],
     }  # fmt: skip
     event = contract.guidance("isodose.alerts.checked", "ici_steroid_alerts", data, "p1")
-    with way.to.app.state.running.transaction() as work:
+    with way.client.app.state.running.transaction() as work:
         fold_guidance(work, [event])
 
 
 def here_is(back: Way, number: int) -> bool:
-    return bool(back.to.get(f"/fhir/Observation/o{number}").status_code == 200)
+    return bool(back.client.get(f"/fhir/Observation/o{number}").status_code == 200)
 
 
 def stood(back: Way) -> EhrSubscription:
-    with back.to.app.state.running.database.read() as conn:
+    with back.client.app.state.running.database.read() as conn:
         found = registry.get(conn, "chart")
     assert found is not None
     return found
@@ -135,7 +130,7 @@ def test_what_one_tells_the_other_reads(ways: tuple[Way, Way], serving: Any) -> 
     assert stood(back).status == "active"
     [again] = [path for path in forth.asked if "/Observation?" in path and "_lastUpdated" in path]
     assert "patient=p1" in again
-    assert back.to.get("/fhir/DetectedIssue").json()["total"] == 0, "results are not the EHR's statements"
+    assert back.client.get("/fhir/DetectedIssue").json()["total"] == 0, "results are not the EHR's statements"
 
 
 def test_what_was_lost_on_the_way_is_asked_for(ways: tuple[Way, Way], serving: Any) -> None:

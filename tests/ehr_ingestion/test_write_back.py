@@ -13,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import delete
 
+from databases import both
 from ehr_ingestion.app import service
 from ehr_ingestion.ehr_client import EhrClient
 from ehr_ingestion.handlers import fold_guidance
@@ -25,6 +26,7 @@ from isodose.service import build_app
 from isodose.settings import Settings
 from isodose.storage.database import Database
 from isodose.storage.tables import written_back
+from served import Network
 
 Json = dict[str, Any]
 EHR = "https://ehr.example/fhir"
@@ -34,35 +36,27 @@ MRN = [{"system": "urn:mrn", "value": "77"}]
 PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-05-01", "identifier": MRN}
 
 
-class Ehr(httpx.BaseTransport):
+class Ehr(Network):
     """A FHIR server in this process; `answers` come first for writes, `sent` keeps what was written."""
 
     def __init__(self, client: Any) -> None:
-        self.client = client
+        super().__init__(client)
         self.answers: list[httpx.Response] = []
         self.sent: list[str] = []
         self.refuses, self.refusal = "", 422
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.raw_path.decode()
-        if request.method in ("POST", "PUT"):
-            self.sent.append(f"{request.method} {path.removeprefix('/fhir/').partition('/')[0]}")
-            if self.refuses and self.sent[-1].endswith(self.refuses):
-                return httpx.Response(self.refusal, json={"resourceType": "OperationOutcome"})
-            if self.answers:
-                return self.answers.pop(0)
-        answer = self.client.request(
-            request.method, path, content=request.read(), headers=dict(request.headers)
-        )
-        return httpx.Response(answer.status_code, content=answer.content, headers=dict(answer.headers))
+    def instead(self, request: httpx.Request) -> httpx.Response | None:
+        if request.method not in ("POST", "PUT"):
+            return None
+        kind = request.url.path.removeprefix("/fhir/").partition("/")[0]
+        self.sent.append(f"{request.method} {kind}")
+        if self.refuses and self.sent[-1].endswith(self.refuses):
+            return httpx.Response(self.refusal, json={"resourceType": "OperationOutcome"})
+        return self.answers.pop(0) if self.answers else None
 
     def holds(self, kind: str) -> list[Json]:
         answer = self.client.get(f"/fhir/{kind}?_sort=_id").json()
         return [entry["resource"] for entry in answer.get("entry", [])]
-
-    def put(self, resource: Json) -> None:
-        url = f"/fhir/{resource['resourceType']}/{resource['id']}"
-        assert self.client.put(url, json=resource).status_code in (200, 201)
 
 
 def result(kind: str, key: str, **more: Any) -> Json:
@@ -118,19 +112,11 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return made
 
 
-both = pytest.mark.parametrize(
-    "database_url", ["defined", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
-)
-
-
 @pytest.fixture
-def ehr(tmp_path: Path, new_defined: Callable[[], str], serving: Any) -> Iterator[Ehr]:
-    log = f"sqlite:///{tmp_path / 'ehr-events.db'}"
-    settings = Settings(database_url=new_defined(), event_log_url=log, public_url=EHR.removesuffix("/fhir"))
-    with serving.served(build_app(service(settings), settings)) as client:
-        played = Ehr(client)
-        played.put(PATIENT)
-        yield played
+def ehr(at_the_ehr: Any) -> Ehr:
+    played = Ehr(at_the_ehr)
+    played.put(PATIENT)
+    return played
 
 
 @pytest.fixture
