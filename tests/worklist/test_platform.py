@@ -114,7 +114,8 @@ def test_doses_that_differ_by_lesion_are_said_so(platform: Any) -> None:
 
 
 def test_a_dose_that_is_planned_is_said_to_be_planned_at_each_lesion(platform: Any) -> None:
-    rules = _page(platform, "/worklist/Patient/demo-05").one("svg", class_="picture").all("rect", class_="aim")
+    picture = _page(platform, "/worklist/Patient/demo-05").one("svg", class_="picture")
+    rules = picture.all("rect", class_="aim")
     assert len(rules) == 2
     assert all(rule.one("title").text.startswith("20 Gy to this lesion (planned), ") for rule in rules)
 

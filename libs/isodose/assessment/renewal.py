@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -29,7 +28,7 @@ UNPUBLISHED = 500
 _log = logging.getLogger("isodose.assessment")
 
 
-class Renewal:
+class Renewal(Worker):
     """Goes on with the pass of `decider`'s service, batch by batch, as long as there is one.
 
     `transaction` opens one write transaction, `reading` a snapshot. A patient on whom no decision can be made
@@ -43,6 +42,7 @@ class Renewal:
         reading: Callable[[], AbstractContextManager[Work]],
         poll_s: float = 2.0,
     ) -> None:
+        super().__init__(f"renewal {decider.service}")
         self._decider = decider
         self._transaction = transaction
         self._reading = reading
@@ -50,8 +50,6 @@ class Renewal:
         self._ahead: list[str] = []
         self._after = ""
         self._pass: dt.datetime | None = None
-        self._woken = threading.Event()
-        self._worker = Worker(f"renewal {decider.service}", self._step, self._forget)
 
     def run_once(self) -> int:
         """Renew one batch; how many patients it passed. 0 where nothing is left to do, or not now."""
@@ -66,29 +64,12 @@ class Renewal:
                 raise
         return self._one_by_one()
 
-    def start(self) -> None:
-        self._worker.start()
-
-    def stop(self) -> None:
-        self._worker.stopping.set()
-        self._woken.set()
-        self._worker.stop()
-
-    def wake(self) -> None:
-        """A day may have started: look now."""
-        self._woken.set()
-
-    def is_alive(self) -> bool:
-        return self._worker.alive
-
-    @property
-    def last_error(self) -> str | None:
-        return self._worker.last_error
-
-    def _step(self) -> None:
-        self._woken.clear()
+    def step(self) -> None:
         if not self.run_once():
-            self._woken.wait(self._poll_s)
+            self.rest(self._poll_s)
+
+    def recover(self) -> None:
+        self._forget()
 
     def _is_open(self) -> bool:
         """Looked up without the write lock: mostly there is nothing to do."""

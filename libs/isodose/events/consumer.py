@@ -37,7 +37,7 @@ _log = logging.getLogger("isodose.events")
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 
-class Consumer:
+class Consumer(Worker):
     """Reads the topics of `handlers` as `group` and hands the events to their handler, in order per key.
 
     `work` makes of a connection what the handlers are given. A handler that fails is tried `retries` times,
@@ -61,6 +61,7 @@ class Consumer:
         member_of: str = "",
         buried: Mapping[str, Buried] | None = None,
     ) -> None:
+        super().__init__(f"consumer {group}")
         self.at_end = False
         self._group = group
         self._member_of = member_of or group
@@ -76,7 +77,6 @@ class Consumer:
         self._pending: deque[Delivered] = deque()
         self._alone = 0
         self._subscription: Subscription | None = None
-        self._worker = Worker(f"consumer {group}", self._step, self.close)
 
     def run_once(self, timeout_s: float = 0.5) -> int:
         """Take what has come, or wait for it; how many messages were passed. What fails stays first."""
@@ -87,17 +87,14 @@ class Consumer:
                 )
             self._pending.extend(self._subscription.poll(timeout_s))
         passed = 0
-        while self._pending and not self._worker.stopping.is_set():
+        while self._pending and not self.stopping.is_set():
             passed += self._next()
         there = self._subscription is not None and self._subscription.at_end()
         self.at_end = there and not passed and not self._pending
         return passed
 
-    def start(self) -> None:
-        self._worker.start()
-
     def stop(self) -> None:
-        self._worker.stop()
+        super().stop()
         self.close()
 
     def close(self) -> None:
@@ -119,15 +116,11 @@ class Consumer:
                 behind[topic] += max(end - stands.get((topic, partition), 0), 0)
         return behind
 
-    def is_alive(self) -> bool:
-        return self._worker.alive
-
-    @property
-    def last_error(self) -> str | None:
-        return self._worker.last_error
-
-    def _step(self) -> None:
+    def step(self) -> None:
         self.run_once()
+
+    def recover(self) -> None:
+        self.close()
 
     def _position(self, topic: str, partition: int) -> int | None:
         with self._database.read() as conn:
@@ -177,7 +170,7 @@ class Consumer:
                     self._set_aside(message, error, attempt)
                     return
                 _log.info("handling failed", extra=_place(message, attempt))
-                if self._worker.stopping.wait(self._backoff * 2 ** (attempt - 1)):
+                if self.stopping.wait(self._backoff * 2 ** (attempt - 1)):
                     raise
                 attempt += 1
 

@@ -142,7 +142,7 @@ def set_aside(conn: Connection) -> list[SetAside]:
     return [SetAside(*row) for row in conn.execute(query.order_by(at.failed_at))]
 
 
-class JobRunner:
+class JobRunner(Worker):
     """Does the jobs of a database, some at once, never two for the same thing.
 
     One runner of a database works at a time, another waits its turn; the death of one frees the turn. A job
@@ -152,47 +152,32 @@ class JobRunner:
     def __init__(
         self, database: Database, handlers: Mapping[str, Handler], poll_s: float = 1.0, at_once: int = AT_ONCE
     ) -> None:
+        super().__init__("jobs")
         self._database = database
         self._handlers = handlers
         self._poll_s = poll_s
         self._at_once = at_once
         self._lease = lease_of(database, "jobs")
-        self._woken = threading.Event()
         self._running: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(at_once, "job")
-        self._worker = Worker("jobs", self._step, self._lease.release)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         return tuple(self._handlers)
 
-    def start(self) -> None:
-        self._worker.start()
-
     def stop(self) -> None:
         """Wait for the jobs that are being done; the others stay for the next runner."""
-        self._worker.stopping.set()
-        self._woken.set()
-        self._worker.stop()
+        super().stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._lease.release()
 
-    def wake(self) -> None:
-        """Something was committed: look now instead of at the next interval."""
-        self._woken.set()
+    def recover(self) -> None:
+        self._lease.release()
 
-    def is_alive(self) -> bool:
-        return self._worker.alive
-
-    @property
-    def last_error(self) -> str | None:
-        return self._worker.last_error
-
-    def _step(self) -> None:
-        self._woken.clear()
+    def step(self) -> None:
         if not self._lease.acquire() or not self._begin_due():
-            self._woken.wait(self._poll_s)
+            self.rest(self._poll_s)
 
     def _begin_due(self) -> int:
         """Begin what is due, as far as there is room; how many."""
@@ -220,11 +205,11 @@ class JobRunner:
             self._settle(one)
         except Exception:
             _log.warning("a job could not be settled", exc_info=True, extra={"job": one.kind})
-            self._worker.stopping.wait(1.0)
+            self.stopping.wait(1.0)
         finally:
             with self._lock:
                 self._running.discard((one.kind, one.key))
-            self._woken.set()
+            self.wake()
 
     def _settle(self, one: Job) -> None:
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -108,7 +107,7 @@ def _untold(_records: Sequence[Record], _created: Sequence[dt.datetime], _starte
     pass
 
 
-class Relay:
+class Relay(Worker):
     """Publishes what is in the outbox, in order; a row is marked only after the log acknowledged it.
 
     One relay of a database works at a time; another waits its turn. What was published but not yet marked
@@ -118,14 +117,13 @@ class Relay:
     def __init__(
         self, database: Database, log: EventLog, poll_s: float = 0.05, published: Published = _untold
     ) -> None:
+        super().__init__("relay")
         self._database = database
         self._log = log
         self._poll_s = poll_s
         self._published = published
         self._lease = lease_of(database, "relay")
-        self._woken = threading.Event()
         self._pruned = time.monotonic()
-        self._worker = Worker("relay", self._step, self._lease.release)
 
     def run_once(self) -> int:
         """Publish one batch; how many. 0 also while another relay has its turn."""
@@ -156,15 +154,10 @@ class Relay:
             old = delete(outbox).where(outbox.c.published_at < dt.datetime.now(dt.UTC) - keep)
             return conn.execute(old).rowcount
 
-    def start(self) -> None:
-        self._worker.start()
-
     def stop(self) -> None:
         """Publish what waits, unless the log is away, and end; what is not published stays in the outbox."""
-        self._worker.stopping.set()
-        self._woken.set()
-        self._worker.stop()
-        if not self._worker.alive and self._worker.last_error is None:
+        super().stop()
+        if not self.is_alive() and self.last_error is None:
             self._drain()
         self._lease.release()
 
@@ -174,22 +167,13 @@ class Relay:
             while time.monotonic() < until and self.run_once():
                 pass
 
-    def wake(self) -> None:
-        """Something was committed: look now instead of at the next interval."""
-        self._woken.set()
+    def recover(self) -> None:
+        self._lease.release()
 
-    def is_alive(self) -> bool:
-        return self._worker.alive
-
-    @property
-    def last_error(self) -> str | None:
-        return self._worker.last_error
-
-    def _step(self) -> None:
-        self._woken.clear()
+    def step(self) -> None:
         if self.run_once():
             return
         if time.monotonic() - self._pruned > PRUNE_EVERY_S:
             self._pruned = time.monotonic()
             self.prune()
-        self._woken.wait(self._poll_s)
+        self.rest(self._poll_s)

@@ -4,38 +4,57 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 
 _log = logging.getLogger("isodose.events")
 
 
-class Worker:
-    """Calls `step` until `stop`. A step that raises is logged, shown as `last_error`, and repeated."""
+class Worker(ABC):
+    """Repeats `step` until `stop`. A step that raises is logged, shown as `last_error`, and repeated after
+    `recover` and a pause that grows.
+    """
 
-    def __init__(self, name: str, step: Callable[[], None], recover: Callable[[], None]) -> None:
+    def __init__(self, name: str) -> None:
         self.last_error: str | None = None
         self.stopping = threading.Event()
-        self._step = step
-        self._recover = recover
+        self._woken = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
-    @property
-    def alive(self) -> bool:
+    @abstractmethod
+    def step(self) -> None:
+        """Do what is there to do, or `rest`."""
+
+    @abstractmethod
+    def recover(self) -> None:
+        """Let go of what a failed step may have left half done."""
+
+    def is_alive(self) -> bool:
         return self._thread.is_alive()
 
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, timeout_s: float = 30.0) -> None:
+    def stop(self) -> None:
+        """End after the step that is going on."""
         self.stopping.set()
+        self._woken.set()
         if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+            self._thread.join(30.0)
+
+    def wake(self) -> None:
+        """Something was committed: look now instead of at the next interval."""
+        self._woken.set()
+
+    def rest(self, seconds: float) -> None:
+        """Wait, but no longer than until somebody wakes this worker or stops it."""
+        self._woken.wait(seconds)
 
     def _run(self) -> None:
         pause = 0.05
         while not self.stopping.is_set():
             try:
-                self._step()
+                self._woken.clear()
+                self.step()
                 self.last_error = None
                 pause = 0.05
             except Exception as error:
@@ -48,6 +67,6 @@ class Worker:
 
     def _safely_recover(self) -> None:
         try:
-            self._recover()
+            self.recover()
         except Exception:
             _log.warning("%s: recovery failed", self._thread.name, exc_info=True)

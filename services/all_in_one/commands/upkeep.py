@@ -28,10 +28,10 @@ from isodose.erasure import GUIDANCE, RECORDS, Eraser
 from isodose.events import contract
 from isodose.events import dead_letters as events_set_aside
 from isodose.events.log import LogUnavailable, Record, log_of
+from isodose.running import audit_key, claims_at
 from isodose.security.audit import chain, verified
 from isodose.security.audit_retention import beginning, take_out
 from isodose.security.gate import Gate, GateError
-from isodose.service import audit_key, claims_at
 from isodose.storage.database import Database
 from isodose.storage.retention import prune
 from isodose.work import work_at
