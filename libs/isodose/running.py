@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,7 @@ from isodose.events.log import LogUnavailable, log_of
 from isodose.events.outbox import Relay, waiting
 from isodose.events.worker import Worker
 from isodose.fhir.conformance import operation_definitions, search_parameters
-from isodose.fhir.errors import OvertakenError
+from isodose.fhir.errors import Issue, OvertakenError
 from isodose.fhir.exchange import Deed
 from isodose.fhir.rest import Operation
 from isodose.fhir.store import Admission
@@ -53,8 +53,9 @@ class Service:
     topic; `operations` are those of its FHIR API; `on_written` is called in the transaction of every FHIR
     write with what was written; `own_routes` makes routes that need the service's state, `jobs` the
     handlers of what is to be done at other systems, by kind; `measure` brings its own gauges up to date.
-    `admissions` judge what is written, by type (without one, nobody may write a Subscription), `topics` are
-    what may be subscribed to. `door` stands before the guard that asks for tokens; a tombstone in the topics
+    `admissions` judge what is written, by type (without one, nobody may write a Subscription), `judge` tells
+    what is wrong with a version that was written, which refuses it, in a batch it alone; `topics` are what
+    may be subscribed to. `door` stands before the guard that asks for tokens; a tombstone in the topics
     `erased_by` erases what a service without decisions keeps of a patient. A service that keeps no state has
     `routers` alone: no FHIR API, no database, no log.
     """
@@ -69,6 +70,7 @@ class Service:
     handlers: Mapping[str, Handler] = field(default_factory=dict)
     operations: Sequence[Operation] = ()
     admissions: Mapping[str, Admission] = field(default_factory=dict)
+    judge: Callable[[Work, Stored], Iterable[Issue]] | None = None
     topics: Sequence[str] = ()
     on_written: Callable[[Work, Sequence[Stored]], None] | None = None
     routers: Sequence[APIRouter] = ()

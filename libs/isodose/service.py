@@ -165,6 +165,7 @@ def _fhir(service: Service, running: Running) -> APIRouter:
         canonical=running.settings.canonical_base,
         others=[url for url in (running.settings.ehr_fhir_url, *running.settings.ehr_fhir_servers) if url],
         admissions=service.admissions,
+        judge=service.judge,
         read_only={"Subscription"} - service.admissions.keys(),
         topics=service.topics,
     )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from ehr_ingestion.api import claims
 from ehr_ingestion.connection import ehr_of
-from ehr_ingestion.following import follow
+from ehr_ingestion.following import follow, judged
 from ehr_ingestion.handlers import handlers
 from ehr_ingestion.intake import operations as intake
 from ehr_ingestion.intake.definitions import definitions
@@ -61,6 +61,7 @@ def service(
         description="FHIR R4 of what the EHR sent and of what the decision services concluded",
         port=8001,
         handlers=handlers(settings),
+        judge=judged,
         on_written=follow,
         operations=[*intake.operations(base, settings.today), *subscribers.operations()],
         admissions={"Subscription": admission(settings)},

@@ -238,6 +238,19 @@ def test_what_the_form_does_not_allow_is_refused_at_its_place_and_nothing_is_kep
     assert clinic.get(f"{URL}?_summary=count").json()["total"] == 0
 
 
+def test_in_a_batch_a_response_that_does_not_fit_is_refused_alone(
+    clinic: Any, database: Database, bundle: Callable[..., Json]
+) -> None:
+    fit = {**response(condition(item("kps", valueInteger=70))), "id": "r1"}
+    unfit = {**response(condition(item("kps", valueInteger=101))), "id": "r2"}
+    entries = clinic.post("/fhir", json=bundle(fit, unfit, type="batch")).json()["entry"]
+    assert [one["response"]["status"] for one in entries] == ["201", "422"]
+    (issue,) = entries[1]["response"]["outcome"]["issue"]
+    where = "Bundle.entry[1].resource.item[1].item[0].answer[0].valueInteger"
+    assert issue["expression"] == [where]
+    assert value(database, "kps") == 70
+
+
 def test_a_filled_form_sent_back_as_it_is_is_taken_and_states_nothing(
     client: Any, database: Database
 ) -> None:

@@ -5,10 +5,11 @@ https://hl7.org/fhir/R4/http.html
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -34,6 +35,7 @@ from isodose.fhir.stored import Stored
 
 Opener = Callable[[], AbstractContextManager[Any]]
 OnWritten = Callable[[Any, Sequence[Stored]], None]
+Judge = Callable[[Any, Stored], Iterable[errors.Issue]]
 Run = Callable[[Any, ResourceStore], Answer]
 ACCESS = "isodose.access"
 
@@ -61,7 +63,8 @@ class Exchange:
     inside the
     transaction with every version that became current. `witness` is told of every access. When `closed`,
     a request to which nobody gave access is refused. `local` makes references to other servers with the same
-    ids references to this one. `admissions` judge what is written, by type.
+    ids references to this one. `admissions` judge what is written, by type; `judge` tells what is wrong with
+    a version that was written, which refuses a request, or one entry of a batch.
     """
 
     open_work: Opener
@@ -72,6 +75,7 @@ class Exchange:
     closed: bool
     local: Callable[[bytes], bytes] = bytes
     admissions: Mapping[str, Admission] = field(default_factory=dict)
+    judge: Judge | None = None
 
     def body(self) -> Callable[[Request], Awaitable[bytes]]:
         async def read_body(request: Request) -> bytes:
@@ -119,6 +123,7 @@ class Exchange:
         access = self.access(request)
         store = within(work.resources, access)
         store.admissions = self.admissions
+        store.verdict = partial(self.judge, work) if self.judge else None
         return store
 
     def _answered(

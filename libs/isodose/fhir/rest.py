@@ -16,7 +16,7 @@ from isodose.fhir import described, endpoints
 from isodose.fhir.access import Access
 from isodose.fhir.capability import statement
 from isodose.fhir.errors import not_allowed
-from isodose.fhir.exchange import Exchange, OnWritten, Opener, Witness
+from isodose.fhir.exchange import Exchange, Judge, OnWritten, Opener, Witness
 from isodose.fhir.failures import install_error_handlers
 from isodose.fhir.operations import Call, HasResources, Operation
 from isodose.fhir.references import relative_to
@@ -66,6 +66,7 @@ def fhir_router(
     canonical: str = BASE,
     others: Sequence[str] = (),
     admissions: Mapping[str, Admission] = MappingProxyType({}),
+    judge: Judge | None = None,
     read_only: Collection[str] = (),
     topics: Sequence[str] = (),
 ) -> APIRouter:
@@ -76,8 +77,9 @@ def fhir_router(
     is the configuration that tells clients where tokens come from; with it, nothing but that and
     /metadata is answered to a request that was not given access. `canonical` is the base of the
     definitions of our own. `others` are servers whose resources have the same ids here: references to
-    them are taken as references to this one. `admissions` judge what is written, by type; what is of a
-    `read_only` type is written by nobody. `topics` are those that may be subscribed to.
+    them are taken as references to this one. `admissions` judge what is written, by type, and `judge` each
+    version that was written; what is of a `read_only` type is written by nobody. `topics` are those that may
+    be subscribed to.
     """
     exchange = Exchange(
         open_work=open_work,
@@ -88,6 +90,7 @@ def fhir_router(
         closed=smart is not None,
         local=relative_to(*others),
         admissions={**admissions, **dict.fromkeys(read_only, _refused)},
+        judge=judge,
     )
     router = APIRouter(prefix=prefix)
     body = Depends(exchange.body())

@@ -70,10 +70,12 @@ class ResourceStore(Reading):
     """The resources behind one connection, to read and to write.
 
     `admissions` judge writes of their type before they are stored, and may change what is stored; they are
-    told what the asker may do (None: everything).
+    told what the asker may do (None: everything). `verdict` tells what is wrong with a version that was
+    written: what it names is refused with all that was written beside it.
     """
 
     admissions: Mapping[str, Admission] = MappingProxyType({})
+    verdict: Verdict | None = None
 
     @property
     def asker(self) -> Access | None:
@@ -139,7 +141,17 @@ class ResourceStore(Reading):
         batch = _Batch(self, now, arriving_as(people))
         results = [batch.add(change, before.get((change.type, change.id))) for change in changes]
         batch.flush()
+        self._judge(changes, results)
         return results
+
+    def _judge(self, changes: Sequence[Change], written: Sequence[Stored]) -> None:
+        """Raise FhirError (422) for every version that cannot stand."""
+        if self.verdict is None:
+            return
+        new = [(c, one) for c, one in zip(changes, written, strict=True) if one.changed and not one.deleted]
+        issues = [issue.under(change.path) for change, one in new for issue in self.verdict(one)]
+        if issues:
+            raise errors.FhirError(422, issues)
 
     def _admitted(self, change: Change) -> Change:
         admit = self.admissions.get(change.type)
@@ -147,6 +159,7 @@ class ResourceStore(Reading):
 
 
 Admission = Callable[[ResourceStore, Change, Access | None], Change]
+Verdict = Callable[[Stored], Iterable[errors.Issue]]
 
 
 class _Batch:

@@ -10,7 +10,7 @@ from ehr_ingestion.intake.checking import faults
 from ehr_ingestion.intake.extraction import extracted, is_extracted, withdrawn
 from ehr_ingestion.intake.form import AS_OF, FOCUS, questionnaire
 from ehr_ingestion.patient_records import touched
-from isodose.fhir.errors import FhirError, Issue
+from isodose.fhir.errors import Issue
 from isodose.fhir.reading import Origin
 from isodose.fhir.resources import Resource, dump
 from isodose.fhir.store import Change
@@ -26,19 +26,17 @@ def respondents(written: Iterable[Stored]) -> set[str]:
     return touched(stored for stored in written if stored.type == _KIND)
 
 
-def refuse_unfit(work: Work, written: Iterable[Stored]) -> None:
-    """Raise FhirError (422) for responses to the intake form that do not answer what it asks."""
-    issues: list[Issue] = []
-    for stored in written:
-        if stored.type == _KIND and stored.changed and not stored.deleted:
-            response = stored.resource()
-            base = base_of(response)
-            if base is not None and response.get("status") in STANDING:
-                issues += faults(response, questionnaire(base))
-                issues += _whole(response, stored) if not issues else ()
-                issues += _astray(work, response, stored) if not issues else ()
-    if issues:
-        raise FhirError(422, issues)
+def unfit(work: Work, stored: Stored) -> list[Issue]:
+    """Why a response to the intake form does not answer what it asks; nothing of another form's."""
+    response = stored.resource()
+    base = base_of(response)
+    if base is None or response.get("status") not in STANDING:
+        return []
+    return (
+        list(faults(response, questionnaire(base)))
+        or list(_whole(response, stored))
+        or list(_astray(work, response, stored))
+    )
 
 
 def follow_responses(work: Work, patient_ids: Iterable[str]) -> list[Stored]:
