@@ -10,11 +10,19 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CANONICAL_BASE = "https://isodose.example/fhir"
-Names = Annotated[tuple[str, ...], NoDecode]
+
+
+def _parted(value: Any) -> Any:
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parted)]
 
 
 class Settings(BaseSettings):
@@ -224,25 +232,6 @@ class Settings(BaseSettings):
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
         description="where traces are sent; empty: nowhere",
     )
-
-    @field_validator(
-        "knowledge_enable",
-        "ehr_fhir_servers",
-        "smart_audience",
-        "smart_launch_issuers",
-        "smart_launch_scopes",
-        "cors_origins",
-        "write_back_types",
-        "subscriber_origins",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
 
     @field_validator("public_url", "canonical_base", "worklist_url", "cds_url", "ehr_fhir_url", mode="after")
     @classmethod

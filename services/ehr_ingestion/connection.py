@@ -20,19 +20,25 @@ def ehr_of(
     """
     if not settings.ehr_fhir_url:
         return None
-    authorization: Callable[[], Mapping[str, str]] = dict
-    if settings.ehr_key_file is not None:
-        authorization = BackendToken(
-            settings.ehr_token_url,
-            client_id=settings.ehr_client_id,
-            key=private_key(settings.ehr_key_file),
-            scope=settings.ehr_scope,
-            transport=transport,
-        ).header
     return EhrClient(
         settings.ehr_fhir_url,
-        authorization,
+        authorization_of(settings, transport),
         transport,
         attempts=attempts,
         per_minute=settings.ehr_requests_per_minute,
     )
+
+
+def authorization_of(
+    settings: Settings, transport: httpx.BaseTransport | None = None
+) -> Callable[[], Mapping[str, str]]:
+    """The headers of each request to that EHR. Raises `ValueError` for a key that cannot be read."""
+    if settings.ehr_key_file is None:
+        return dict
+    return BackendToken(
+        settings.ehr_token_url,
+        client_id=settings.ehr_client_id,
+        key=private_key(settings.ehr_key_file),
+        scope=settings.ehr_scope,
+        transport=transport,
+    ).header

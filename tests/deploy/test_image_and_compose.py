@@ -116,6 +116,21 @@ def test_services_wait_for_the_schema_and_the_topics() -> None:
     assert {"serve", "migrate", "day"} <= COMMANDS
 
 
+def test_compose_with_an_ehr_sets_what_has_to_do_with_it() -> None:
+    beside = yaml.safe_load((ROOT / "deploy" / "ehr" / "compose.yaml").read_text(encoding="utf-8"))
+    services = beside["services"]
+    assert services.keys() == set(SERVICES) - {"worklist"}
+    given = services["ehr_ingestion"]["environment"]
+    asked = ("ISODOSE_EHR_", "ISODOSE_WRITE_BACK_", "ISODOSE_SUBSCRIBER_", "ISODOSE_NOTIFICATION_")
+    of_cards = {"ISODOSE_EHR_INGESTION_URL", "ISODOSE_EHR_FHIR_SERVERS", "ISODOSE_EHR_TIMEOUT_S"}
+    assert given.keys() == {name for name in VARIABLES if name.startswith(asked)} - of_cards
+    secrets = {f"/run/secrets/{name}" for name in services["ehr_ingestion"]["secrets"]}
+    assert {value for name, value in given.items() if name.endswith("_FILE")} == secrets
+    assert beside["secrets"].keys() == set(services["ehr_ingestion"]["secrets"])
+    for name in services.keys() - {"ehr_ingestion"}:
+        assert services[name]["environment"].keys() <= VARIABLES
+
+
 def test_the_collector_takes_traces_where_the_services_send_them() -> None:
     collector = yaml.safe_load((ROOT / "deploy" / "collector" / "collector.yaml").read_text(encoding="utf-8"))
     port = collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"].rpartition(":")[2]
@@ -148,12 +163,20 @@ def routes() -> dict[str, str]:
 
 
 def test_the_gateway_gives_each_public_path_to_its_owner() -> None:
-    assert routes()["/fhir"] == routes()["/fhir/"] == "ehr_ingestion"
+    for path in ("/fhir", "/fhir/", "/notifications/", "/openapi.json", "/readyz"):
+        assert routes()[path] == "ehr_ingestion"
     assert routes()["/worklist"] == routes()["/worklist/"] == routes()["/cds-services"] == "worklist"
     for name, prefix in PREFIXES.items():
         if prefix:
             assert routes()[f"{prefix}/"] == name
             assert f"location {prefix}/ {{ proxy_pass http://{name}/; }}" in GATEWAY
+
+
+def test_the_gateway_tells_the_services_who_asked_and_by_which_proxies() -> None:
+    """Where it put its own view in the place of what came, every caller behind an ingress would be one."""
+    told = dict(re.findall(r"proxy_set_header (X-Forwarded-\w+) (\S+);", GATEWAY))
+    assert told["X-Forwarded-For"] == "$proxy_add_x_forwarded_for"
+    assert told["X-Forwarded-Proto"] != "$scheme"
 
 
 def test_the_gateway_gives_each_cds_service_to_its_owner() -> None:

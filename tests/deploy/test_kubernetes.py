@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from typer.testing import CliRunner
 
 from all_in_one.command import app as command
 from all_in_one.composition import PREFIXES, SERVICES
+from ehr_ingestion.write_back.writing import ORDER as WRITTEN
+from isodose.cds_hooks.trust import clients_in
 from isodose.events.contract import TOPICS
 from isodose.settings import Settings
 
@@ -26,7 +29,9 @@ BUILT = {name: make(Settings().for_service(name, 0)) for name, make in SERVICES.
 VARIABLES = {
     str(field.validation_alias or f"ISODOSE_{name.upper()}") for name, field in Settings.model_fields.items()
 }
-COMPONENTS = ("monitoring", "keda", "strimzi", "cloudnative-pg", "cert-manager", "opentelemetry")
+COMPONENTS = (
+    "monitoring", "keda", "strimzi", "cloudnative-pg", "cert-manager", "opentelemetry", "bulk-pull",
+)  # fmt: skip
 BUILDS = ("base", "overlays/local", "overlays/production")
 BUILT_IN = {"v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "policy/v1", "autoscaling/v2"}
 KUBERNETES = "1.32"
@@ -136,9 +141,8 @@ def test_every_variable_is_a_setting(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", BUILDS)
 def test_off_loopback_authorisation_is_on(folder: str) -> None:
-    [settings] = [m for n, m in of_kind(folder, "ConfigMap").items() if n.startswith("isodose-settings")]
-    assert settings["data"]["ISODOSE_HOST"] == "0.0.0.0"
-    assert settings["data"]["ISODOSE_AUTH"] == "smart"
+    assert settings_of(folder)["ISODOSE_HOST"] == "0.0.0.0"
+    assert settings_of(folder)["ISODOSE_AUTH"] == "smart"
 
 
 @pytest.mark.parametrize("folder", BUILDS)
@@ -150,38 +154,106 @@ def test_public_addresses_are_those_of_the_paths(folder: str) -> None:
 @pytest.mark.parametrize("folder", BUILDS)
 def test_the_ingress_opens_the_public_paths_and_no_others(folder: str) -> None:
     [rule] = of_kind(folder, "Ingress")["isodose"]["spec"]["rules"]
-    deciding = {f"{prefix}/fhir" for prefix in PREFIXES.values() if prefix}
-    assert {path["path"] for path in rule["http"]["paths"]} == deciding | {
-        "/fhir",
+    of_each = {f"{prefix}/{what}" for prefix in PREFIXES.values() for what in ("fhir", "openapi.json")}
+    assert {path["path"] for path in rule["http"]["paths"]} == of_each | {
+        "/notifications",
         "/cds-services",
         "/worklist",
     }
     assert {path["backend"]["service"]["name"] for path in rule["http"]["paths"]} == {"gateway"}
 
 
-def mounted(folder: str, dashed: str) -> dict[str, str]:
-    """The Secret behind each path of a service's container, or of the folder that holds it."""
-    pod = of_kind(folder, "Deployment")[dashed]["spec"]["template"]["spec"]
-    secrets = {v["name"]: v["secret"]["secretName"] for v in pod["volumes"] if "secret" in v}
+def mounted(pod: dict[str, Any]) -> dict[str, str]:
+    """The kind of volume behind each folder of a pod's container that is given from outside."""
+    given = {v["name"]: kind for v in pod["volumes"] for kind in ("secret", "configMap") if kind in v}
     mounts = pod["containers"][0]["volumeMounts"]
-    assert all(mount.get("readOnly") for mount in mounts if mount["name"] in secrets)
-    return {mount["mountPath"]: secrets[mount["name"]] for mount in mounts if mount["name"] in secrets}
+    assert all(mount.get("readOnly") for mount in mounts if mount["name"] in given)
+    return {mount["mountPath"]: given[mount["name"]] for mount in mounts if mount["name"] in given}
+
+
+OF_ONE_SERVICE = {
+    "ISODOSE_SMART_CLIENT_KEY_FILE": "worklist",
+    "ISODOSE_SMART_CLIENT_SECRET_FILE": "worklist",
+    "ISODOSE_EHR_KEY_FILE": "ehr-ingestion",
+    "ISODOSE_NOTIFICATION_SECRET_FILE": "ehr-ingestion",
+}
+"""Secrets that no other service may hold."""
 
 
 @pytest.mark.parametrize("folder", BUILDS)
-def test_every_file_that_the_settings_name_is_mounted_from_a_secret_where_it_is_needed(folder: str) -> None:
-    [settings] = [m for n, m in of_kind(folder, "ConfigMap").items() if n.startswith("isodose-settings")]
-    files = {name: path for name, path in settings["data"].items() if name.endswith("_FILE")}
+def test_every_file_that_the_settings_name_is_mounted_where_it_is_needed(folder: str) -> None:
+    files = {name: path for name, path in settings_of(folder).items() if name.endswith("_FILE")}
     assert "ISODOSE_SERVICE_KEY_FILE" in files
     for name, path in files.items():
-        needing = ["worklist"] if "SMART_CLIENT" in name else STATEFUL
         for dashed in STATEFUL:
-            assert (str(Path(path).parent) in mounted(folder, dashed)) == (dashed in needing), (name, dashed)
+            found = mounted(of_kind(folder, "Deployment")[dashed]["spec"]["template"]["spec"])
+            needed = OF_ONE_SERVICE.get(name, dashed) == dashed
+            assert (str(Path(path).parent) in found) == needed, (name, dashed)
+            if needed and name != "ISODOSE_CDS_CLIENTS_FILE":
+                assert found[str(Path(path).parent)] == "secret", (name, dashed)
+
+
+def settings_of(folder: str) -> dict[str, str]:
+    [settings] = [
+        m["data"] for n, m in of_kind(folder, "ConfigMap").items() if n.startswith("isodose-settings")
+    ]
+    return settings
+
+
+@pytest.mark.parametrize("folder", BUILDS)
+def test_the_settings_are_read_as_they_stand(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in settings_of(folder).items():
+        monkeypatch.setenv(name, value)
+    proxies = Settings().proxies
+    assert proxies
+    assert all(ip_network(network).is_private for network in proxies)
+
+
+def test_a_site_s_settings_name_all_that_has_to_do_with_its_ehr() -> None:
+    settings = settings_of("overlays/production")
+    not_asked = {
+        "ISODOSE_EHR_INGESTION_URL",
+        "ISODOSE_EHR_TIMEOUT_S",
+        "ISODOSE_EHR_REQUESTS_PER_MINUTE",
+    }
+    asked = (
+        "ISODOSE_EHR_",
+        "ISODOSE_WRITE_BACK_",
+        "ISODOSE_SUBSCRIBER_",
+        "ISODOSE_NOTIFICATION_",
+        "ISODOSE_CDS_",
+    )
+    wanted = {name for name in VARIABLES if name.startswith(asked)} - not_asked
+    assert wanted - not_asked <= settings.keys()
+    types = settings["ISODOSE_WRITE_BACK_TYPES"].split(",")
+    assert set(types) <= set(WRITTEN)
+    assert all(f"system/{kind}.cru" in settings["ISODOSE_EHR_SCOPE"].split() for kind in types)
+
+
+def test_a_site_s_cds_clients_are_a_list_that_is_read(tmp_path: Path) -> None:
+    [listed] = [
+        m["data"]
+        for n, m in of_kind("overlays/production", "ConfigMap").items()
+        if n.startswith("isodose-cds-clients")
+    ]
+    path = Path(settings_of("overlays/production")["ISODOSE_CDS_CLIENTS_FILE"])
+    assert listed.keys() == {path.name}
+    (tmp_path / path.name).write_text(listed[path.name])
+    assert [client.iss for client in clients_in(tmp_path / path.name)] == ["https://ehr.example"]
+
+
+def test_the_population_is_read_with_the_client_of_the_settings(tmp_path: Path) -> None:
+    made = named(with_components(tmp_path, "bulk-pull"), "CronJob")["bulk-pull"]
+    pod = made["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert list(offences(pod)) == []
+    assert CliRunner().invoke(command, [*pod["containers"][0]["args"], "--help"]).exit_code == 0
+    assert made["spec"]["concurrencyPolicy"] == "Forbid"
+    key = Path(settings_of("overlays/production")["ISODOSE_EHR_KEY_FILE"])
+    assert mounted(pod)[str(key.parent)] == "secret"
 
 
 def test_a_site_s_users_sign_in_at_their_ehr() -> None:
-    maps = of_kind("overlays/production", "ConfigMap")
-    [settings] = [m["data"] for n, m in maps.items() if n.startswith("isodose-settings")]
+    settings = settings_of("overlays/production")
     for name in ("ISSUER", "JWKS_URL", "TOKEN_URL", "LAUNCH_ISSUERS", "CLIENT_ID", "CLIENT_KEY_FILE"):
         assert settings[f"ISODOSE_SMART_{name}"], name
 
@@ -275,7 +347,8 @@ def test_one_replica_may_always_go_and_another_come(folder: str) -> None:
 @pytest.mark.parametrize("folder", BUILDS)
 def test_jobs_call_commands_that_exist_and_every_database_is_migrated(folder: str) -> None:
     arguments = [c["args"] for n, c in containers(folder) if n.startswith(("Job/", "CronJob/"))]
-    assert {args[0] for args in arguments} == {"migrate", "topics", "day"}
+    at_a_site = {"bulk-pull"} if folder == "overlays/production" else set()
+    assert {args[0] for args in arguments} == {"migrate", "topics", "day"} | at_a_site
     assert all(CliRunner().invoke(command, [*args, "--help"]).exit_code == 0 for args in arguments)
     migrated = {args[1] for args in arguments if args[0] == "migrate"}
     assert migrated == {name for name, service in BUILT.items() if service.keeps_state}
@@ -285,7 +358,8 @@ def test_jobs_call_commands_that_exist_and_every_database_is_migrated(folder: st
 def test_every_name_referred_to_is_there(folder: str) -> None:
     text = yaml.safe_dump_all(build(folder))
     configured = set(of_kind(folder, "ConfigMap"))
-    assert set(re.findall(r"configMap(?:KeyRef|Ref)?:\n\s+(?:key: \w+\n\s+)?name: (\S+)", text)) <= configured
+    needed = r"configMap(?:KeyRef|Ref)?:\n\s+(?:key: \w+\n\s+)?name: (\S+)\n(?!\s+optional: true)"
+    assert set(re.findall(needed, text)) <= configured
     if folder == "overlays/local":
         given = {key for secret in of_kind(folder, "Secret").values() for key in secret["data"]}
         assert {name for name, service in BUILT.items() if service.keeps_state} | {"service-key"} <= given

@@ -121,8 +121,12 @@ def database(new_sqlite: Callable[[], str]) -> Iterator[Database]:
 @pytest.mark.processes
 @pytest.mark.timeout(300)
 def test_a_killed_run_is_gone_on_with(ehr: _Ehr, database: Database) -> None:
-    command = [sys.executable, "-m", "all_in_one", "bulk-pull", "--from", f"{ehr.at}/fhir"]
-    environment = {**os.environ, "ISODOSE_DATABASE_URL": str(database.engine.url)}
+    command = [sys.executable, "-m", "all_in_one", "bulk-pull"]
+    environment = {
+        **os.environ,
+        "ISODOSE_DATABASE_URL": str(database.engine.url),
+        "ISODOSE_EHR_FHIR_URL": f"{ehr.at}/fhir/",
+    }
 
     def half_read() -> bool:
         with database.read() as conn:

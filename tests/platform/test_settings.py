@@ -17,6 +17,17 @@ def test_the_environment_is_read_under_one_prefix(monkeypatch: pytest.MonkeyPatc
     assert settings.otlp_endpoint == "http://collector:4318"
 
 
+LISTS = [name for name, field in Settings.model_fields.items() if isinstance(field.default, tuple)]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_every_list_is_written_with_commas(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"ISODOSE_{name.upper()}", "10.0.0.0/8, 127.0.0.1")
+    assert getattr(Settings(), name) == ("10.0.0.0/8", "127.0.0.1")
+    monkeypatch.setenv(f"ISODOSE_{name.upper()}", "")
+    assert getattr(Settings(), name) == ()
+
+
 def test_what_is_left_open_is_filled_in_for_each_service() -> None:
     own = Settings(data_dir=Path("/data")).for_service("ehr_ingestion", 8001)
     assert own.database_url == "sqlite:////data/ehr_ingestion.db"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from all_in_one import pulling, terminal
 from all_in_one.commands.speaking import err, fail, out, say, settings_or_fail
 from ehr_ingestion.bulk.request import ExportRequest
+from ehr_ingestion.connection import authorization_of
 from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
 from ehr_ingestion.pull import EXPORTED, EhrReader
 from isodose.security.backend_auth import BackendToken, private_key
+from isodose.settings import Settings
 from isodose.storage.database import SchemaMismatch
 
-FromEhr = Annotated[str, typer.Option("--from", help="FHIR base of the EHR")]
+FromEhr = Annotated[
+    str, typer.Option("--from", help="FHIR base of an EHR; empty: that of the settings, with its client")
+]
 TokenUrl = Annotated[str, typer.Option(help="the EHR's token endpoint; empty: no token")]
 ClientId = Annotated[str, typer.Option(help="as which Isodose is registered there")]
 KeyFile = Annotated[Path | None, typer.Option("--key", help="a file with the private JWK of that client")]
@@ -28,7 +33,7 @@ Scope = Annotated[str, typer.Option(help="what to ask for")]
 def pull_patients(
     patients: Annotated[list[str], typer.Argument(help="ids of patients at the EHR")],
     *,
-    ehr: FromEhr,
+    ehr: FromEhr = "",
     token_url: TokenUrl = "",
     client_id: ClientId = "",
     key: KeyFile = None,
@@ -38,8 +43,9 @@ def pull_patients(
     """Read patients from the EHR's FHIR server; with --state only what changed since the last time."""
     settings = settings_or_fail()
     with _failures_told():
-        reader = EhrReader(EhrClient(ehr, _authorization(token_url, client_id, key, scope)))
-        done = pulling.pull_all(reader, ehr.rstrip("/"), patients, state, settings)
+        base, authorization = _reached(settings, ehr, _Client(token_url, client_id, key, scope))
+        reader = EhrReader(EhrClient(base, authorization))
+        done = pulling.pull_all(reader, base, patients, state, settings)
     for patient_id, summary in done.items():
         withheld = f", not given: {', '.join(summary.withheld)}" if summary.withheld else ""
         refused = len(summary.refused)
@@ -52,7 +58,7 @@ def pull_patients(
 
 def bulk_pull(
     *,
-    ehr: FromEhr,
+    ehr: FromEhr = "",
     group: Annotated[str, typer.Option(help="id of the Group at the EHR whose members are read")] = "",
     system: Annotated[
         bool, typer.Option("--system", help="all that the server holds, not patients alone")
@@ -86,9 +92,10 @@ def bulk_pull(
         filters=tuple(filters or ()),
     )
     with _failures_told(), err.status("asking the EHR") as status:
+        base, authorization = _reached(settings, ehr, _Client(token_url, client_id, key, scope))
         report = pulling.bulk_pull(
-            pulling.host(ehr, _authorization(token_url, client_id, key, scope)),
-            ehr.rstrip("/"),
+            pulling.host(base, authorization),
+            base,
             request,
             settings,
             since=since,
@@ -112,10 +119,26 @@ def _failures_told() -> Iterator[None]:
         fail(f"the database cannot be used: {type(error).__name__}")
 
 
-def _authorization(
-    token_url: str, client_id: str, key: Path | None, scope: str
-) -> Callable[[], Mapping[str, str]]:
-    """The headers of each request. Raises `ValueError` for a key that cannot be read."""
-    if key is None:
-        return dict
-    return BackendToken(token_url, client_id=client_id, key=private_key(key), scope=scope).header
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """As whom to ask an EHR that was named by hand; without a key, as nobody."""
+
+    token_url: str
+    client_id: str
+    key: Path | None
+    scope: str
+
+
+def _reached(settings: Settings, ehr: str, client: _Client) -> tuple[str, Callable[[], Mapping[str, str]]]:
+    """The FHIR base and the headers of each request: as given, or of the EHR that the settings name, whose
+    token goes to no other. Raises `ValueError` for a key that cannot be read.
+    """
+    if not ehr:
+        if not settings.ehr_fhir_url:
+            fail("name an EHR: by --from, or by ISODOSE_EHR_FHIR_URL", code=2)
+        return settings.ehr_fhir_url, authorization_of(settings)
+    if client.key is None:
+        return ehr.rstrip("/"), dict
+    key = private_key(client.key)
+    token = BackendToken(client.token_url, client_id=client.client_id, key=key, scope=client.scope)
+    return ehr.rstrip("/"), token.header
