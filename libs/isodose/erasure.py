@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from isodose.fhir.access import Access as Granted
 from isodose.fhir.exchange import Deed
 from isodose.fhir.resources import BASE
-from isodose.security.audit import Access, write
-from isodose.security.callers import Caller
+from isodose.security.audit import by_operator, write
 from isodose.storage import erasure
 from isodose.storage.erasure import Related
 from isodose.work import Work
@@ -40,9 +37,7 @@ class Eraser:
         for topic in topics:
             work.outbox.bury(topic, patient_id)
         deed = Deed("erase", "Patient", patient_id, "", 200, (patient_id,))
-        operator = Caller(client="isodose", subject=who, user="", access=Granted(()), until=0)
-        told = [Access(deed, operator, "", datetime.now(UTC))]
-        write(work.conn, told, self.site, self.audit_key, self.canonical)
+        write(work.conn, [by_operator(deed, who)], self.site, self.audit_key, self.canonical)
         return rows
 
     def on_tombstone(

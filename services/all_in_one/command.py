@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from all_in_one.commands import data, from_ehr, over_time, starting, subscriptions, upkeep, write_back
+from all_in_one.commands import data, from_ehr, jobs, over_time, starting, subscriptions, upkeep, write_back
 
 app = typer.Typer(
     help="Isodose: decision support for stereotactic radiosurgery of brain metastases.",
@@ -37,6 +37,12 @@ dead_letters = typer.Typer(help="Events set aside after every attempt to handle 
 dead_letters.command("list")(upkeep.list_dead_letters)
 dead_letters.command("replay")(upkeep.replay_dead_letters)
 app.add_typer(dead_letters, name="dead-letters")
+
+left = typer.Typer(help="What was to be done at other systems and was set aside.")
+left.command("list")(jobs.list_jobs)
+left.command("retry")(jobs.retry_jobs)
+left.command("dismiss")(jobs.dismiss_job)
+app.add_typer(left, name="jobs")
 
 told = typer.Typer(help="Subscriptions at the EHR, by which it tells Isodose what changed.")
 told.command("create")(subscriptions.create)

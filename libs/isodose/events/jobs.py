@@ -125,23 +125,6 @@ def standing(conn: Connection, kinds: Iterable[str]) -> dict[str, Standing]:
     return {kind: found.get(kind, Standing(0, 0, dt.timedelta())) for kind in kinds}
 
 
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """A job that was given up. `key` may name a patient and is for operators only."""
-
-    kind: str
-    key: str
-    error: str
-    failed_at: dt.datetime
-
-
-def set_aside(conn: Connection) -> list[SetAside]:
-    """The jobs that were given up, oldest first."""
-    at = job.c
-    query = select(at.kind, at.key, at.error, at.failed_at).where(at.failed_at.is_not(None))
-    return [SetAside(*row) for row in conn.execute(query.order_by(at.failed_at))]
-
-
 class JobRunner(Worker):
     """Does the jobs of a database, some at once, never two for the same thing.
 

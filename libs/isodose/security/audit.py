@@ -23,6 +23,7 @@ import orjson
 from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from isodose.fhir.access import Access as Granted
 from isodose.fhir.conformance import code_system, value_set
 from isodose.fhir.exchange import Deed
 from isodose.fhir.resources import BASE, instant
@@ -42,9 +43,11 @@ TAKEN_OUT = "audit-taken-out"
 _OUR_OWN = {
     TAKEN_OUT: "The oldest AuditEvents were taken out by the rule of the site",
     "cds-call": "A call of a CDS service",
+    "dismiss-job": "An operator gave up what was to be done at another system",
     "erase": "A patient was erased",
     "notification": "A notification of the EHR",
     "notification-sent": "A notification to a subscriber",
+    "retry-job": "An operator asked again for what was to be done at another system",
 }
 _RESTFUL = "http://hl7.org/fhir/restful-interaction"
 _log = logging.getLogger("isodose.audit")
@@ -134,6 +137,12 @@ def write(
 ) -> None:
     """Take accesses down in the transaction of `conn`, that of what they tell of."""
     append(conn, [(_event(one, site, canonical), one.deed.patients) for one in accesses], key)
+
+
+def by_operator(deed: Deed, who: str) -> Access:
+    """What somebody did now by a command on the machine, where the user is known by the name `who`."""
+    operator = Caller(client="isodose", subject=who, user="", access=Granted(()), until=0)
+    return Access(deed, operator, "", datetime.now(UTC))
 
 
 def words(base: str) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from ehr_ingestion.ehr_client import EhrAwayError
 from ehr_ingestion.notifications import registry
 from ehr_ingestion.notifications.registering import NAME, Registrar, registrar_of
 from ehr_ingestion.notifications.registry import EhrSubscription
-from isodose.events.jobs import set_aside
+from isodose.events import set_aside
 from isodose.security.gate import GateError
 from isodose.storage.database import Database
 
@@ -75,7 +75,7 @@ def list_subscriptions() -> None:
                 f"{one.gaps} came late or not, {missing} still missing ({one.reference or 'made by hand'})"
             )
         with database.read() as conn:
-            for left in set_aside(conn):
+            for left in set_aside.listed(conn):
                 say(f"set aside {left.failed_at:%Y-%m-%d %H:%M}: {left.kind}: {left.error}")
 
 
