@@ -116,6 +116,28 @@ def test_every_parameter_claimed_is_searched_and_no_other(kind: str, local_clien
         assert local_client.get(f"/{kind}?_revinclude={kept}").status_code == 200, kept
 
 
+def test_the_modifiers_claimed_are_understood_and_no_other(local_client: Any) -> None:
+    (rest,) = local_client.get("/metadata").json()["rest"]
+    told = rest["documentation"].removeprefix("Modifiers of search parameters. ")
+    claimed = {kind: names.split() for kind, names in (one.split(": ") for one in told.split("; "))}
+    asked = {
+        "token": "Observation?identifier",
+        "string": "Patient?name",
+        "date": "Observation?date",
+        "number": "RiskAssessment?probability",
+        "quantity": "Observation?value-quantity",
+        "uri": "ValueSet?url",
+        "reference": "Encounter?location",
+    }
+    known = {":missing", ":exact", ":contains", ":text", ":not", ":in", ":not-in", ":above", ":below"}
+    known |= {":identifier", ":of-type"}
+    for kind, parameter in asked.items():
+        for modifier in known:
+            said = local_client.get(f"/{parameter}{modifier}=1").json()
+            refused = said.get("issue", [{}])[0].get("diagnostics", "").startswith("The modifier")
+            assert refused is (modifier not in claimed[kind]), (kind, modifier, said)
+
+
 def test_the_whole_system_does_what_is_claimed(local_client: Any, make: Any) -> None:
     (rest,) = local_client.get("/metadata").json()["rest"]
     assert [one["code"] for one in rest["interaction"]] == ["transaction", "batch", "history-system"]

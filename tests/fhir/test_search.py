@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
+
+from isodose.fhir.reindexing import reindex
+from isodose.storage.tables import search_index
 
 LOINC = "http://loinc.org"
 
@@ -13,11 +17,39 @@ def coded(code: str, system: str = LOINC) -> dict[str, Any]:
     return {"coding": [{"system": system, "code": code}]}
 
 
+RECORD_NUMBER = {
+    "system": "urn:mrn",
+    "value": "X,1",
+    "type": {**coded("MR", "http://terminology.hl7.org/CodeSystem/v2-0203"), "text": "Record number"},
+}
+TOWER = {"resourceType": "Location", "id": "tower", "name": "Tower"}
+WARD = {"resourceType": "Location", "id": "ward", "partOf": {"reference": "Location/tower"}}
+BED = {"resourceType": "Location", "id": "bed", "partOf": {"reference": "Location/ward"}}
+STUDIES = {
+    "resourceType": "CodeSystem",
+    "id": "studies",
+    "url": "http://site.example/CodeSystem/studies",
+    "status": "active",
+    "content": "complete",
+    "concept": [
+        {"code": "mri", "concept": [{"code": "brain-mri"}]},
+        {"code": "spine-mri", "property": [{"code": "parent", "valueCode": "mri"}]},
+        {"code": "ct"},
+    ],
+}
+
+
+def procedure(id: str, code: dict[str, Any], **more: Any) -> dict[str, Any]:
+    subject = {"reference": "Patient/p1"}
+    made = {"resourceType": "Procedure", "id": id, "status": "completed", "subject": subject, "code": code}
+    return made | more
+
+
 @pytest.fixture
 def filled(client: Any, make: Any) -> Any:
     people = [
         make.patient("p1", name=[{"family": "Müller", "given": ["Eva"]}], birthDate="1961-05"),
-        make.patient("p2", gender="male", identifier=[{"system": "urn:mrn", "value": "X,1"}]),
+        make.patient("p2", gender="male", identifier=[RECORD_NUMBER]),
     ]
     lesion = {"resourceType": "BodyStructure", "id": "b1", "patient": {"reference": "Patient/p1"}}
     seen = [
@@ -48,76 +80,138 @@ def filled(client: Any, make: Any) -> Any:
         "status": "active",
         "compose": {"include": include},
     }
-    answer = client.post(
-        "", make.transaction(*(make.entry(one) for one in [*people, lesion, *seen, value_set]))
-    )
+    done = [
+        procedure("x", coded("mri", STUDIES["url"]), location={"reference": "Location/tower"}),
+        procedure("y", coded("brain-mri", STUDIES["url"]), location={"reference": "Location/bed"}),
+        procedure("z", coded("spine-mri", STUDIES["url"]), location={"reference": "Location/ward"}),
+        procedure(
+            "v",
+            {"coding": [{"code": "t", "display": "Tümour resection"}], "text": "Awake craniotomy"},
+            subject={"identifier": {"system": "urn:mrn", "value": "X,1"}},
+        ),
+    ]
+    places = [TOWER, WARD, BED, STUDIES]
+    sent = [*people, lesion, *seen, value_set, *places, *done]
+    answer = client.post("", make.transaction(*(make.entry(one) for one in sent)))
     assert answer.status_code == 200, answer.text
     return client
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("Observation?_id=a,c", "ac"),
-        ("Observation?patient=p1", "abc"),
-        ("Observation?patient=Patient/p2", "d"),
-        ("Observation?subject=http://ehr.test/fhir/Patient/p2", "d"),
-        ("Observation?subject:Patient=p2", "d"),
-        ("Observation?patient=p1,p2", "abcd"),
-        ("Observation?patient.identifier=urn:mrn|X\\,1", "d"),
-        ("Observation?subject:Patient.name=mueller", ""),
-        ("Observation?subject:Patient.name=muller", "abc"),
-        ("Observation?code=1-1", "ab"),
-        (f"Observation?code={LOINC}|1-1", "a"),
-        ("Observation?code=urn:other|", "b"),
-        ("Observation?code:not=1-1", "cd"),
-        ("Observation?status=amended", "b"),
-        ("Observation?status=final&patient=p1", "ac"),
-        ("Observation?focus=BodyStructure/b1", "c"),
-        ("Observation?focus:missing=false", "c"),
-        ("Observation?focus:missing=true&patient=p1", "ab"),
-        ("Observation?date=2026", "abc"),
-        ("Observation?date=2026-02-14", ""),
-        ("Observation?date=ap2026-02-14", "b"),
-        ("Observation?date=ge2026-02-14", "bc"),
-        ("Observation?date=lt2026-01-10", "d"),
-        ("Observation?date=le2026-01-10", "ad"),
-        ("Observation?date=gt2026-03-14", ""),
-        ("Observation?date=sa2026-02-28&date=eb2026-03-15", "c"),
-        ("Observation?value-quantity=12.5", "c"),
-        ("Observation?value-quantity=12", ""),
-        ("Observation?value-quantity=gt12|http://unitsofmeasure.org|mm", "c"),
-        ("Observation?value-quantity=gt12|http://unitsofmeasure.org|cm", ""),
-        ("Observation?_lastUpdated=gt2026-01-01&_id=a", "a"),
-        ("Observation?_lastUpdated=lt2020", ""),
-        ("Patient?family=MÜLL", "p1"),
-        ("Patient?family:exact=müller", ""),
-        ("Patient?family:exact=Müller", "p1"),
-        ("Patient?name:contains=ull", "p1"),
-        ("Patient?birthdate=1961", "p1"),
-        ("Patient?identifier=urn:mrn|X\\,1", "p2"),
-        ("BodyStructure?patient=p1", "b1"),
-        ("Patient?_has:Observation:patient:status=amended", "p1"),
-        ("Patient?_has:Observation:subject:code=89247-1", "p2"),
-        ("BodyStructure?_has:Observation:focus:code=2-2", "b1"),
-        ("BodyStructure?_has:Observation:focus:code=1-1", ""),
-        ("Observation?focus:BodyStructure.patient.family=Müller", "c"),
-        ("Observation?focus:BodyStructure.patient.gender=male", ""),
-        ("Observation?patient._has:BodyStructure:patient:_id=b1", "abc"),
-        ("Observation?code-value-quantity=2-2$gt12", "c"),
-        ("Observation?code-value-quantity=1-1$gt12", ""),
-        ("Observation?code:in=http://site.example/ValueSet/seen", "ab"),
-        ("Observation?code:not-in=ValueSet/seen&patient=p1", "c"),
-        ("Observation?_source=urn:feed", "d"),
-        ("Observation?_security=urn:labels|restricted", "d"),
-        ("ValueSet?url:below=http://site.example", "seen"),
-        ("ValueSet?url:above=http://site.example/ValueSet/seen/more", "seen"),
-        ("Observation?_lastUpdated:missing=true", ""),
-    ],
-)
-def test_finds(query: str, found: str, filled: Any) -> None:
-    ids = sorted(filled.ids(f"/{query}"))
-    assert ids == (sorted(found) if not found.startswith(("p", "b1", "seen")) else [found])
+FOUND = {
+    "Observation?_id=a,c": "ac",
+    "Observation?patient=p1": "abc",
+    "Observation?patient=Patient/p2": "d",
+    "Observation?subject=http://ehr.test/fhir/Patient/p2": "d",
+    "Observation?subject:Patient=p2": "d",
+    "Observation?patient=p1,p2": "abcd",
+    "Observation?patient.identifier=urn:mrn|X\\,1": "d",
+    "Observation?subject:Patient.name=mueller": "",
+    "Observation?subject:Patient.name=muller": "abc",
+    "Observation?code=1-1": "ab",
+    f"Observation?code={LOINC}|1-1": "a",
+    "Observation?code=urn:other|": "b",
+    "Observation?code:not=1-1": "cd",
+    "Observation?status=amended": "b",
+    "Observation?status=final&patient=p1": "ac",
+    "Observation?focus=BodyStructure/b1": "c",
+    "Observation?focus:missing=false": "c",
+    "Observation?focus:missing=true&patient=p1": "ab",
+    "Observation?date=2026": "abc",
+    "Observation?date=2026-02-14": "",
+    "Observation?date=ap2026-02-14": "b",
+    "Observation?date=ge2026-02-14": "bc",
+    "Observation?date=lt2026-01-10": "d",
+    "Observation?date=le2026-01-10": "ad",
+    "Observation?date=gt2026-03-14": "",
+    "Observation?date=sa2026-02-28&date=eb2026-03-15": "c",
+    "Observation?value-quantity=12.5": "c",
+    "Observation?value-quantity=12": "",
+    "Observation?value-quantity=gt12|http://unitsofmeasure.org|mm": "c",
+    "Observation?value-quantity=gt12|http://unitsofmeasure.org|cm": "",
+    "Observation?_lastUpdated=gt2026-01-01&_id=a": "a",
+    "Observation?_lastUpdated=lt2020": "",
+    "Patient?family=MÜLL": "p1",
+    "Patient?family:exact=müller": "",
+    "Patient?family:exact=Müller": "p1",
+    "Patient?name:contains=ull": "p1",
+    "Patient?birthdate=1961": "p1",
+    "Patient?identifier=urn:mrn|X\\,1": "p2",
+    "BodyStructure?patient=p1": "b1",
+    "Patient?_has:Observation:patient:status=amended": "p1",
+    "Patient?_has:Observation:subject:code=89247-1": "p2",
+    "BodyStructure?_has:Observation:focus:code=2-2": "b1",
+    "BodyStructure?_has:Observation:focus:code=1-1": "",
+    "Observation?focus:BodyStructure.patient.family=Müller": "c",
+    "Observation?focus:BodyStructure.patient.gender=male": "",
+    "Observation?patient._has:BodyStructure:patient:_id=b1": "abc",
+    "Observation?code-value-quantity=2-2$gt12": "c",
+    "Observation?code-value-quantity=1-1$gt12": "",
+    "Observation?code:in=http://site.example/ValueSet/seen": "ab",
+    "Observation?code:not-in=ValueSet/seen&patient=p1": "c",
+    "Observation?_source=urn:feed": "d",
+    "Observation?_security=urn:labels|restricted": "d",
+    "ValueSet?url:below=http://site.example": "seen",
+    "ValueSet?url:above=http://site.example/ValueSet/seen/more": "seen",
+    "Observation?_lastUpdated:missing=true": "",
+    "Observation?_id:not=a,b": "cd",
+    "Procedure?code:text=tumour": "v",
+    "Procedure?code:text=awake CRAN": "v",
+    "Procedure?code:text=resection": "",
+    "Patient?identifier:text=record": "p2",
+    "Patient?identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|MR|X\\,1": "p2",
+    "Patient?identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|SS|X\\,1": "",
+    "Procedure?patient:identifier=urn:mrn|X\\,1": "v",
+    "Procedure?subject:identifier=urn:mrn|Y": "",
+    "Procedure?code:below=http://site.example/CodeSystem/studies|mri": "xyz",
+    "Procedure?code:below=http://site.example/CodeSystem/studies|ct": "",
+    "Procedure?code:above=http://site.example/CodeSystem/studies|spine-mri": "xz",
+    "Procedure?location:below=Location/ward": "yz",
+    "Procedure?location:below=tower": "xyz",
+    "Procedure?location:above=Location/ward": "xz",
+    "Procedure?patient.identifier:text=record": "v",
+}
+
+
+def test_finds(filled: Any) -> None:
+    whole = ("p", "b1", "seen")
+    wanted = {query: [one] if one.startswith(whole) else sorted(one) for query, one in FOUND.items()}
+    assert {query: sorted(filled.ids(f"/{query}")) for query in FOUND} == wanted
+
+
+def test_a_modifier_that_means_nothing_here_is_refused_and_never_left_out(filled: Any) -> None:
+    for query in (
+        "Observation?code:of-type=urn:a|b|c",
+        "Patient?identifier:of-type=MR|1",
+        "Patient?_id:in=ValueSet/seen",
+        "Observation?code:below=1-1",
+        "Observation?code:below=http://loinc.org|1-1",
+        "Procedure?code:below=http://site.example/CodeSystem/studies|none",
+        "Observation?performer:below=1",
+        "Observation?focus:below=BodyStructure/b1",
+        "Patient?birthdate:exact=1961",
+        "Observation?code-value-quantity:missing=true",
+    ):
+        answer = filled.get(f"/{query}")
+        assert answer.status_code == 400, f"{query}: {answer.text}"
+        assert answer.json()["issue"][0]["diagnostics"]
+
+
+def test_a_canonical_is_found_with_and_without_its_version(client: Any, make: Any) -> None:
+    said = {"resourceType": "QuestionnaireResponse", "id": "r1", "status": "completed"}
+    client.put("/QuestionnaireResponse/r1", {**said, "questionnaire": "http://site.example/form|2.0"})
+    for asked, found in (("", ["r1"]), ("|2.0", ["r1"]), ("|2", []), ("s", [])):
+        assert client.ids(f"/QuestionnaireResponse?questionnaire=http://site.example/form{asked}") == found
+
+
+def test_what_was_stored_by_an_older_release_is_found_once_it_is_indexed_anew(
+    filled: Any, server: Any
+) -> None:
+    with server.database.begin() as conn:
+        conn.execute(delete(search_index))
+    assert filled.ids("/Procedure?code:text=tumour") == []
+    assert reindex(server.database, "http://ehr.test/fhir") == len(filled.get("/_history").json()["entry"])
+    assert filled.ids("/Procedure?code:text=tumour") == ["v"]
+    assert filled.ids("/Procedure?location:below=ward") == ["y", "z"]
 
 
 def test_sorts_by_date_both_ways(filled: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from isodose.fhir import audit_trail
 from isodose.fhir.access import APART
 from isodose.fhir.conformance import RELEASED
-from isodose.fhir.criteria import REFERENCES
+from isodose.fhir.criteria import MODIFIERS, REFERENCES
 from isodose.fhir.definitions import resource_types
 from isodose.fhir.operations import Operation
 from isodose.fhir.patching import JSON_PATCH
@@ -30,6 +30,11 @@ _TOPIC = (
     "capabilitystatement-subscriptiontopic-canonical"
 )
 _EVERY_SEARCH = ("_id", "_lastUpdated")
+_MODIFIERS = "Modifiers of search parameters. " + "; ".join(
+    f"{kind}: {' '.join(f':{one}' for one in known)}"
+    for kind, known in MODIFIERS.items()
+    if known and kind != "patient"
+)
 _OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
@@ -54,6 +59,7 @@ def statement(
             _topical(_read_only(one) if one["type"] in read_only else one, topics)
             for one in (_resource(name, operations, canonical) for name in sorted(resource_types()))
         ],
+        "documentation": _MODIFIERS,
         "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}],
         "operation": [
             {"name": "validate", "definition": f"{_HL7}/Resource-validate"},

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from isodose.fhir.access import APART
+from isodose.fhir.criteria import MODIFIERS, PREFIXED, PREFIXES
 from isodose.fhir.definitions import resource_types
 from isodose.fhir.operations import Operation
 from isodose.fhir.r4_search import standard
@@ -123,6 +124,7 @@ def _search_parameter(base: str, kind: str, parameter: Parameter) -> Json:
     published = _published("SearchParameter", base, f"{kind}-{parameter.name}", "")
     published.pop("title")
     target = {"target": ["Patient"]} if parameter.kind == "patient" else {}
+    modifiers = [one for one in MODIFIERS[parameter.kind] if one != "of-type"]
     return published | {
         "name": f"{kind}{parameter.name.title().replace('-', '')}",
         "description": f"{parameter.name} of {kind}, which R4 does not define.",
@@ -131,6 +133,8 @@ def _search_parameter(base: str, kind: str, parameter: Parameter) -> Json:
         "type": spoken,
         "expression": paths,
         **target,
+        **({"modifier": modifiers} if modifiers else {}),
+        **({"comparator": list(PREFIXES)} if parameter.kind in PREFIXED else {}),
     }
 
 

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from isodose.fhir.definitions import resource_types
 from isodose.fhir.errors import FhirError, bad_request
 from isodose.fhir.r4_search import standard
-from isodose.fhir.search_parameters import Parameter, parameters
+from isodose.fhir.search_parameters import Parameter, element_type, parameters
 
 SPECIAL = {
     "_id": Parameter("_id", "token", ()),
     "_lastUpdated": Parameter("_lastUpdated", "date", ()),
 }
 MODIFIERS = {
-    "token": ("missing", "not", "in", "not-in"),
+    "token": ("missing", "text", "not", "in", "not-in", "above", "below", "of-type"),
     "string": ("missing", "exact", "contains"),
     "date": ("missing",),
     "number": ("missing",),
     "quantity": ("missing",),
     "uri": ("missing", "below", "above"),
-    "reference": ("missing", "identifier"),
-    "patient": ("missing",),
+    "reference": ("missing", "identifier", "above", "below"),
+    "patient": ("missing", "identifier"),
     "composite": (),
 }
 REFERENCES = ("reference", "patient")
@@ -33,7 +33,10 @@ DEEPEST = 4
 MOST_VALUES = 500
 _SPLIT = re.compile(r"(?<!\\),")
 _JOINED = re.compile(r"(?<!\\)\$")
-_PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)(?=[0-9.-])")
+_BARS = re.compile(r"(?<!\\)\|")
+PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
+PREFIXED = ("date", "number", "quantity")
+_PREFIX = re.compile(rf"({'|'.join(PREFIXES)})(?=[0-9.-])")
 _CHAIN = re.compile(r"([a-z_-]+)(?::([A-Za-z]+))?\.(.+)")
 _HAS = re.compile(r"_has:([A-Za-z]+):([a-z_-]+):(.+)")
 
@@ -109,8 +112,16 @@ def token_parts(value: str) -> tuple[str | None, str | None]:
     return unescape(system), unescape(code) or None
 
 
+def identifier_parts(value: str) -> tuple[str, str, str]:
+    """(system, code, value) of `identifier:of-type`. Raises 400."""
+    parts = [unescape(part) for part in _BARS.split(value)]
+    if len(parts) != 3 or not all(parts):
+        raise bad_request("A value of :of-type is system|code|value.", code="value")
+    return parts[0], parts[1], parts[2]
+
+
 def _check_modifier(resource_type: str, parameter: Parameter, modifier: str) -> None:
-    if not modifier or modifier in MODIFIERS[parameter.kind]:
+    if not modifier or modifier in _modifiers(resource_type, parameter):
         return
     if parameter.kind in REFERENCES and modifier in resource_types():
         return
@@ -119,6 +130,14 @@ def _check_modifier(resource_type: str, parameter: Parameter, modifier: str) -> 
         f"The modifier :{shown} is not supported for {parameter.name} of {resource_type}.",
         code="not-supported",
     )
+
+
+def _modifiers(resource_type: str, parameter: Parameter) -> tuple[str, ...]:
+    if parameter.name == "_id":
+        return ("missing", "not")
+    known = MODIFIERS[parameter.kind]
+    identifies = any(element_type(resource_type, path) == "Identifier" for path in parameter.paths)
+    return known if identifies else tuple(one for one in known if one != "of-type")
 
 
 def _parts(resource_type: str, parameter: Parameter, value: str) -> tuple[Criterion, ...]:

@@ -27,7 +27,7 @@ def is_member(store: Reading, value: str) -> ColumnElement[bool]:
     """
     codes: list[tuple[str, str]] = []
     systems: list[str] = []
-    for system, code in _members(_stored(store, value)):
+    for system, code in _members(stored_at(store, "ValueSet", value)):
         if code is None:
             systems.append(system)
         else:
@@ -41,21 +41,20 @@ def is_member(store: Reading, value: str) -> ColumnElement[bool]:
     return or_(*fitting) if fitting else false()
 
 
-def _stored(store: Reading, value: str) -> dict[str, Any]:
+def stored_at(store: Reading, kind: str, value: str) -> dict[str, Any]:
+    """The definition of this type that is stored here, named by its url or as Type/id. Raises 400."""
     url, _, version = value.partition("|")
     named = select(search_index.c.id).where(
-        search_index.c.type == "ValueSet", search_index.c.param == "url", search_index.c.value == url
+        search_index.c.type == kind, search_index.c.param == "url", search_index.c.value == url
     )
     found = target(value, store.base)
-    which = current.c.id == found[1] if found else current.c.id.in_(named)
-    statement = select(current.c.body).where(
-        current.c.type == "ValueSet", current.c.deleted.is_(False), which
-    )
+    which = current.c.id == found[1] if found and found[0] == kind else current.c.id.in_(named)
+    statement = select(current.c.body).where(current.c.type == kind, current.c.deleted.is_(False), which)
     for body in store.conn.execute(statement.order_by(current.c.id)).scalars():
         held: dict[str, Any] = orjson.loads(body)
         if not version or held.get("version") == version:
             return held
-    raise bad_request("No ValueSet of this address is stored here.", code="not-found")
+    raise bad_request(f"No {kind} of this address is stored here.", code="not-found")
 
 
 def _members(value_set: dict[str, Any]) -> Iterator[tuple[str, str | None]]:

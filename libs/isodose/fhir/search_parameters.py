@@ -85,7 +85,9 @@ def patient_of(resource_type: str, data: dict[str, Any], base: str) -> str | Non
 
 
 def rows(resource_type: str, data: dict[str, Any], base: str) -> set[Row]:
-    """The index rows of one resource. The patient is a column of the resource and needs none."""
+    """The index rows of one resource. The patient is a column of the resource and needs none but for who is
+    named by an identifier.
+    """
     plan = _plan(resource_type)
     found: set[Row] = set()
     for member in data:
@@ -99,6 +101,16 @@ def folded(text: str) -> str:
     """Text as string search compares it: without case and accents."""
     plain = text if text.isascii() else unicodedata.normalize("NFKD", text)
     return "".join(c for c in plain if not unicodedata.combining(c)).casefold()[:LONGEST]
+
+
+@cache
+def element_type(resource_type: str, path: tuple[str, ...]) -> str:
+    """The datatype of an element; empty where R4 has no such element."""
+    name = resource_type
+    for member in path:
+        found = schema_at(["$defs", name, "properties", member])
+        name = str(found.get("items", found).get("$ref", "")).removeprefix("#/$defs/")
+    return name
 
 
 @cache
@@ -145,10 +157,21 @@ def _token(name: str, value: Any, _base: str) -> list[Row]:
         return []
     found = []
     for coding in value.get("coding", (value,)):
-        code = coding.get("code", coding.get("value"))
-        if isinstance(code, str):
-            found.append(Row(name, _cut(coding.get("system")), code[:LONGEST]))
+        code, display = coding.get("code", coding.get("value")), coding.get("display")
+        if isinstance(code, str) or display:
+            text = folded(display) if isinstance(display, str) else None
+            found.append(Row(name, _cut(coding.get("system")), _cut(code), text=text))
+    kind = value.get("type")
+    of = kind if isinstance(kind, dict) else {}
+    if text := value.get("text", of.get("text")):
+        found.append(Row(name, text=folded(text)))
+    found += [_of_type(name, coding, value) for coding in of.get("coding", ()) if "value" in value]
     return found
+
+
+def _of_type(name: str, coding: dict[str, Any], identifier: dict[str, Any]) -> Row:
+    typed = f"{coding.get('code', '')}|{identifier['value']}"
+    return Row(f"{name}:of-type", _cut(coding.get("system")), typed[:LONGEST])
 
 
 def _string(name: str, value: Any, _base: str) -> list[Row]:
@@ -186,9 +209,15 @@ def _reference(name: str, value: Any, base: str) -> list[Row]:
     if isinstance(reference, str):
         kind, key = target(reference, base) or (None, reference[:LONGEST])
         found.append(Row(name, kind, key))
-    if isinstance(value.get("identifier"), dict):
-        found += _token(f"{name}:identifier", value["identifier"], base)
-    return found
+    return found + _logical(name, value, base)
+
+
+def _logical(name: str, value: Any, _base: str) -> list[Row]:
+    """What a reference says by identifier, as `:identifier` searches it."""
+    found = value.get("identifier") if isinstance(value, dict) else None
+    if not isinstance(found, dict) or not isinstance(found.get("value"), str):
+        return []
+    return [Row(f"{name}:identifier", _cut(found.get("system")), found["value"][:LONGEST])]
 
 
 def _quantity(name: str, value: Any, _base: str) -> list[Row]:
@@ -217,6 +246,7 @@ _ROWS: dict[str, _Make] = {
     "string": _string,
     "date": _date,
     "reference": _reference,
+    "patient": _logical,
     "quantity": _quantity,
     "number": _number,
     "uri": _uri,

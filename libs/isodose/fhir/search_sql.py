@@ -16,11 +16,13 @@ from isodose.fhir.criteria import Criterion, unescape
 from isodose.fhir.cursor import spelled
 from isodose.fhir.errors import bad_request
 from isodose.fhir.membership import is_member
+from isodose.fhir.part_of import is_in_line
 from isodose.fhir.reading import Reading
 from isodose.fhir.references import target
 from isodose.fhir.search_parameters import Parameter
 from isodose.fhir.search_query import Query
 from isodose.fhir.search_values import fits_value, updated
+from isodose.fhir.subsumption import is_related
 from isodose.storage.tables import resource as current
 from isodose.storage.tables import search_index
 
@@ -142,18 +144,28 @@ def _fits(store: Reading, criterion: Criterion, kind: str) -> Condition:
 def _has_value(store: Reading, criterion: Criterion, kind: str) -> Condition:
     parameter, modifier = criterion.parameter, criterion.modifier
     if parameter.name == "_id":
-        return current.c.id.in_(criterion.values)
+        listed = current.c.id.in_(criterion.values)
+        return not_(listed) if modifier == "not" else listed
     if parameter.name == "_lastUpdated":
         return or_(*(updated(value) for value in criterion.values))
-    if parameter.kind == "patient":
+    if parameter.kind == "patient" and modifier != "identifier":
         return or_(*(_patient(value, modifier, store.base) for value in criterion.values))
-    if modifier in ("in", "not-in"):
-        fitting = or_(*(is_member(store, unescape(value)) for value in criterion.values))
-    else:
-        fitting = or_(*(fits_value(parameter, modifier, value, store.base) for value in criterion.values))
-    name = f"{parameter.name}:identifier" if modifier == "identifier" else parameter.name
+    fitting = or_(*(_value_fits(store, kind, criterion, value) for value in criterion.values))
+    name = f"{parameter.name}:{modifier}" if modifier in ("identifier", "of-type") else parameter.name
     found = _indexed(kind, name, fitting)
     return not_(found) if modifier in ("not", "not-in") else found
+
+
+def _value_fits(store: Reading, kind: str, criterion: Criterion, value: str) -> Condition:
+    parameter, modifier = criterion.parameter, criterion.modifier
+    if modifier in ("in", "not-in"):
+        return is_member(store, unescape(value))
+    if modifier in ("above", "below"):
+        if parameter.kind == "token":
+            return is_related(store, value, modifier)
+        if parameter.kind == "reference":
+            return is_in_line(store, kind, parameter, unescape(value), modifier)
+    return fits_value(parameter, modifier, value, store.base)
 
 
 def _indexed(kind: str, param: str, fitting: Condition) -> Condition:

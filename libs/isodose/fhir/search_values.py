@@ -12,11 +12,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, false, not_, or_
 
 from isodose.fhir import dates
-from isodose.fhir.criteria import split_prefix, token_parts, unescape
+from isodose.fhir.criteria import identifier_parts, split_prefix, token_parts, unescape
 from isodose.fhir.errors import bad_request
 from isodose.fhir.references import target
 from isodose.fhir.resources import instant
-from isodose.fhir.search_parameters import Parameter, folded
+from isodose.fhir.search_parameters import LONGEST, Parameter, folded
 from isodose.storage.tables import resource as current
 from isodose.storage.tables import search_index
 
@@ -39,7 +39,7 @@ def fits_value(parameter: Parameter, modifier: str | None, value: str, base: str
         case "uri":
             return _address(unescape(value), modifier)
         case _:
-            return _token(value)
+            return _token(value, modifier)
 
 
 def _address(uri: str, modifier: str | None) -> Condition:
@@ -48,10 +48,19 @@ def _address(uri: str, modifier: str | None) -> Condition:
     if modifier == "above":
         ends = [i for i, sign in enumerate(uri) if sign in "/|:"]
         return search_index.c.value.in_([uri, *(uri[:end] for end in ends if end)])
-    return search_index.c.value == uri
+    exactly = search_index.c.value == uri
+    if "|" in uri:
+        return exactly
+    return or_(exactly, search_index.c.value.startswith(f"{uri}|", autoescape=True))
 
 
-def _token(value: str) -> Condition:
+def _token(value: str, modifier: str | None = None) -> Condition:
+    if modifier == "text":
+        return search_index.c.text.startswith(folded(unescape(value)), autoescape=True)
+    if modifier == "of-type":
+        kind, typed, identified = identifier_parts(value)
+        of_type = search_index.c.value == f"{typed}|{identified}"[:LONGEST]
+        return and_(search_index.c.system == kind, of_type)
     system, code = token_parts(value)
     conditions: list[Condition] = []
     if system is not None:

@@ -43,7 +43,7 @@ _CURRENT = (
     "origin", "body",
 )  # fmt: skip
 _VERSION = ("type", "id", "version", "method", "last_updated", "deleted", "body")
-_INDEX = ("type", "id", "param", "system", "value", "low", "high", "text")
+INDEX = ("type", "id", "param", "system", "value", "low", "high", "text")
 _REPLACE = "ON CONFLICT (type, id) DO UPDATE SET " + ", ".join(f"{c} = excluded.{c}" for c in _CURRENT[2:])
 # A row that somebody else made since it was read is not overwritten: the count of rows then tells.
 _ADVANCE = f"{_REPLACE} WHERE resource.last_version < excluded.last_version"
@@ -274,7 +274,7 @@ class _Batch:
             said = "Somebody else wrote the same resource at the same time; send it again."
             raise errors.OvertakenError(409, [errors.Issue("conflict", said)])
         insert_rows(conn, versions, _VERSION, self.versions)
-        insert_rows(conn, search_index, _INDEX, self.index)
+        insert_rows(conn, search_index, INDEX, self.index)
 
 
 def _as_result(data: dict[str, Any], patient_id: str | None = None) -> Change:

@@ -28,6 +28,7 @@ from isodose.erasure import GUIDANCE, RECORDS, Eraser
 from isodose.events import contract
 from isodose.events import dead_letters as events_set_aside
 from isodose.events.log import LogUnavailable, Record, log_of
+from isodose.fhir.reindexing import reindex
 from isodose.running import audit_key, claims_at
 from isodose.security.audit import chain, verified
 from isodose.security.audit_retention import beginning, take_out
@@ -161,6 +162,14 @@ def erase_patient(
         except GateError as error:
             fail(str(error))
         say(f"{patient}: {rows} rows erased; tombstones wait for the relay of {name}")
+
+
+def reindex_service(service: Which = "all") -> None:
+    """Make the search index anew, after a release that searches by more than the one before."""
+    settings = settings_or_fail()
+    for name, database in databases(service):
+        own = settings.for_service(name, 0)
+        say(f"{name}: {reindex(database, f'{own.public_url}/fhir')} resources indexed")
 
 
 def prune_results(
