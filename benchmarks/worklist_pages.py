@@ -23,6 +23,7 @@ import httpx
 from all_in_one.app import AllInOne
 from benchmarks.report import Line
 from benchmarks.servers import ROOT
+from isodose.assessment import Due, reassess
 from isodose.events.contract import guidance
 from isodose.mcode import build_record
 from isodose.settings import Settings
@@ -97,9 +98,12 @@ def _store(whole: AllInOne, stored: int) -> None:
     history = list(_ten_years())
     with running["ehr_ingestion"].transaction() as work:
         work.resources.put_results({"p00000": history})
+    record = build_record("p00000", [_patient(0), *history])
     for service in running.values():
         with service.transaction() as work:
-            work.records.put(build_record("p00000", [_patient(0), *history]))
+            work.records.put(record)
+            if service.service.decider is not None:
+                reassess(work, service.service.decider, [Due(record, TODAY)])
 
 
 def _put(running: Any, results: Iterable[tuple[str, list[Json]]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,7 +57,7 @@ class Service:
     what is wrong with a version that was written, which refuses it, in a batch it alone; `topics` are what
     may be subscribed to. `door` stands before the guard that asks for tokens; a tombstone in the topics
     `erased_by` erases what a service without decisions keeps of a patient. A service that keeps no state has
-    `routers` alone: no FHIR API, no database, no log.
+    `routers` alone: no FHIR API, no database, no log. `close` closes what the service opened for itself.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Service:
     door: Callable[[Running], Middleware] | None = None
     jobs: Callable[[Running], Mapping[str, jobs.Handler]] | None = None
     also_erased: AlsoErased | None = None
+    close: Callable[[], Awaitable[None]] | None = None
     measure: Callable[[Connection, Metrics], None] | None = None
     erased_by: Sequence[str] = ()
     keeps_state: bool = True

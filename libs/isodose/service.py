@@ -98,6 +98,8 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
         try:
             yield
         finally:
+            if service.close is not None:
+                await service.close()
             if running is not None:
                 await run_in_threadpool(running.stop)
             if telemetry is None:

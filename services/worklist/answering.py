@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-import httpx
 from fastapi import APIRouter, Request, Response
 
 from isodose.cds_hooks.cards import OVERRIDE_REASONS
-from isodose.settings import Settings
 from worklist import described
+from worklist.connections import Connections
 from worklist.csrf import FIELD, Csrf, ForgedError
-from worklist.replies import client, form_of, message, see, unread
+from worklist.replies import form_of, message, see, unread
 from worklist.upstream import AwayError, NotTakenError, NotThereError, Upstream
 
 FORGED = "This form did not come from a page that your browser was given. Open the page again and repeat it."
@@ -22,7 +21,7 @@ _COMMENT = 500
 _REASONS = {reason.code: reason for reason in OVERRIDE_REASONS}
 
 
-def answering(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf: Csrf) -> APIRouter:
+def answering(connections: Connections, csrf: Csrf) -> APIRouter:
     """`POST /worklist/Patient/{id}/alert/{id}`: a form with `outcome`, `reason`, `comment`, and in `seen` the
     version of the alert that the page showed.
     """
@@ -39,12 +38,11 @@ def answering(settings: Settings, transport: httpx.AsyncBaseTransport | None, cs
         if outcome == "overridden" and reason is None:
             return message("Not kept", _NO_REASON, 422, back)
         try:
-            async with client(request, transport) as http:
-                upstream = Upstream(settings, http)
-                if await _version(upstream, patient_id, alert_id) != form.get("seen"):
-                    return message("Not kept", _CHANGED, 409, back)
-                given = reason.model_dump(exclude_none=True) if reason and outcome == "overridden" else None
-                await upstream.answer(alert_id, outcome, given, form.get("comment", "").strip()[:_COMMENT])
+            upstream = connections.of(request)
+            if await _version(upstream, patient_id, alert_id) != form.get("seen"):
+                return message("Not kept", _CHANGED, 409, back)
+            given = reason.model_dump(exclude_none=True) if reason and outcome == "overridden" else None
+            await upstream.answer(alert_id, outcome, given, form.get("comment", "").strip()[:_COMMENT])
         except AwayError as error:
             return unread("Not kept", error, _AWAY)
         except NotTakenError as error:

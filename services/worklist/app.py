@@ -12,6 +12,7 @@ from isodose.security.gate import Gate, GateError
 from isodose.service import Running, Service, cds_trust
 from isodose.settings import Settings
 from worklist.answering import answering
+from worklist.connections import Connections
 from worklist.csrf import Csrf
 from worklist.handlers import handlers
 from worklist.intake.pages import intake
@@ -28,6 +29,7 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
     """`transport` carries the reads where the other services are not reached over the network."""
     own = settings.for_service("worklist", 8005)
     gate, trust, csrf = Gate(settings), cds_trust(own), Csrf(own.worklist_url.startswith("https:"))
+    connections = Connections(own, transport)
     deciding = (
         settings.eligibility_scoring_url,
         settings.are_surveillance_url,
@@ -38,7 +40,7 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
     client, cookies = _client(own), Cookies(own.worklist_url.startswith("https:"))
 
     def own_routes(running: Running) -> APIRouter:
-        made = pages(running, transport, csrf)
+        made = pages(running, connections, csrf)
         made.include_router(changing(running))
         if client is not None:
             made.include_router(signing_in(client, sessions_of(running), cookies, csrf))
@@ -56,10 +58,11 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
         erased_by=(RECORDS, GUIDANCE),
         own_routes=own_routes,
         door=door if client is not None else None,
+        close=connections.close,
         routers=(
             assets(),
-            answering(settings, transport, csrf),
-            intake(settings, transport, csrf),
+            answering(connections, csrf),
+            intake(settings, connections, csrf),
             discovery,
         ),
     )

@@ -117,9 +117,9 @@ async def chart(upstream: Upstream, patient_id: str, today: dt.date) -> Chart | 
     issues = {"patient": f"Patient/{patient_id}", "_count": MOST}
     everything, options, plans, checks, alerts = await asyncio.gather(
         upstream.everything(patient_id),
-        _or_away(upstream.assess("options", patient_id, explain=True)),
-        _or_away(upstream.assess("plans", patient_id)),
-        _or_away(upstream.assess("alerts", patient_id, explain=True)),
+        _or_away(upstream.explained("options", patient_id)),
+        _or_away(upstream.concluded("plans", patient_id)),
+        _or_away(upstream.explained("alerts", patient_id)),
         _or_away(upstream.search("alerts", "DetectedIssue", issues)),
     )
     if everything is None:

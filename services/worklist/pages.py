@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 
-import httpx
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -14,23 +13,23 @@ from isodose.fhir.resources import is_id
 from isodose.service import Running
 from worklist import clinic, described
 from worklist.chart import Chart, chart
+from worklist.connections import Connections
 from worklist.csrf import Csrf
 from worklist.needs import BY_CODE, EVERYONE, NEEDS
 from worklist.paper import pdf
-from worklist.replies import client, html, message, unread
+from worklist.replies import html, message, unread
 from worklist.security_headers import HEADERS, KEPT_BY_NOBODY
 from worklist.shelf import Shelf
 from worklist.sight import sight_of
 from worklist.signin.door import SESSION
 from worklist.summary import summary
 from worklist.timeline.picture import Dates, picture, whole
-from worklist.upstream import AwayError, Upstream
+from worklist.upstream import AwayError
 
 _NOBODY = "There is no patient of this id."
 
 
-def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Csrf) -> APIRouter:
-    """`transport` carries the reads where the other services are not reached over the network."""
+def pages(running: Running, connections: Connections, csrf: Csrf) -> APIRouter:
     router, settings = APIRouter(), running.settings
     fixed = settings.demonstration_day
 
@@ -39,8 +38,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
         asked = clinic.Asked(need if need in BY_CODE else "", name.strip()[:80], place)
         sight, token = sight_of(request), csrf.token(request)
         try:
-            async with client(request, transport) as http:
-                shown = await clinic.page(Upstream(settings, http), running.reading, sight, asked)
+            shown = await clinic.page(connections.of(request), running.reading, sight, asked)
         except AwayError as error:
             return unread("Worklist", error, "The patients cannot be read now; try again.")
         values = {
@@ -114,8 +112,7 @@ def pages(running: Running, transport: httpx.AsyncBaseTransport | None, csrf: Cs
         if not is_id(patient_id):
             return message("Not found", _NOBODY, 404)
         try:
-            async with client(request, transport) as http:
-                one = await chart(Upstream(settings, http), patient_id, settings.today())
+            one = await chart(connections.of(request), patient_id, settings.today())
         except AwayError as error:
             return unread("Worklist", error, "The patient cannot be read now; try again.")
         if one is None:

@@ -1,4 +1,4 @@
-"""How a page is answered: with the headers of every page, from what the reader's own token may read."""
+"""How a page is answered: with the headers of every page."""
 
 from __future__ import annotations
 
@@ -6,27 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-import httpx
 from fastapi import Request, Response
 
 from isodose.fhir.errors import FhirError
 from isodose.fhir.negotiation import FORM, body_of
-from isodose.telemetry import TracedAsync
 from worklist.rendering import render
 from worklist.security_headers import HEADERS, KEPT_BY_NOBODY
 from worklist.upstream import AwayError, NotThereError, RefusedError
 
 _REFUSED = "Your access does not include this."
 _LONGEST_FORM = 200_000
-
-
-def client(request: Request, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
-    """Reads and writes with the very token of whoever looks at the page, so that nobody sees more here than
-    elsewhere. `transport` carries them where the other services are not reached over the network.
-    """
-    token = request.headers.get("authorization")
-    headers = {"authorization": token} if token else {}
-    return httpx.AsyncClient(transport=TracedAsync(transport), timeout=10, headers=headers)
 
 
 def html(template: str, values: Mapping[str, Any], status: int = 200) -> Response:

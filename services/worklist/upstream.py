@@ -51,10 +51,13 @@ class Found:
 
 
 class Upstream:
-    """The FHIR bases of the four services. Every method is one request."""
+    """The FHIR bases of the four services, asked with `headers`. Every method is one request."""
 
-    def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, settings: Settings, client: httpx.AsyncClient, headers: Mapping[str, str] | None = None
+    ) -> None:
         self._client = client
+        self._headers = _FHIR | dict(headers or {})
         self._bases: dict[Service, str] = {
             "record": f"{settings.ehr_ingestion_url}/fhir",
             "options": f"{settings.eligibility_scoring_url}/fhir",
@@ -78,17 +81,25 @@ class Upstream:
             return None
         return [e["resource"] for e in page.get("entry", []) if "resource" in e]
 
-    async def assess(self, service: Service, patient_id: str, explain: bool = False) -> Json | None:
-        """The `Parameters` of a decision of the day, with what its findings rest on where `explain`; None
-        where the service knows no such patient yet.
+    async def explained(self, service: Service, patient_id: str) -> Json | None:
+        """The `Parameters` of a decision of the day, with the findings that the answer itself names and what
+        they rest on; None where the service knows no such patient yet.
         """
-        subject = {"name": "subject", "valueReference": {"reference": f"Patient/{patient_id}"}}
-        asked = {
-            "resourceType": "Parameters",
-            "parameter": [subject, {"name": "explain", "valueBoolean": explain}],
-        }
+        return await self._assess(service, patient_id, "named", explain=True)
+
+    async def concluded(self, service: Service, patient_id: str) -> Json | None:
+        """The same without any findings: the resources about the patient as they stand on the day."""
+        return await self._assess(service, patient_id, "resources", explain=False)
+
+    async def _assess(self, service: Service, patient_id: str, show: str, explain: bool) -> Json | None:
+        asked: list[Json] = [
+            {"name": "subject", "valueReference": {"reference": f"Patient/{patient_id}"}},
+            {"name": "explain", "valueBoolean": explain},
+            {"name": "show", "valueCode": show},
+        ]
+        body = {"resourceType": "Parameters", "parameter": asked}
         try:
-            return await self._ask("POST", service, "$assess", json=asked)
+            return await self._ask("POST", service, "$assess", json=body)
         except NotThereError:
             return None
 
@@ -119,9 +130,9 @@ class Upstream:
     async def _ask(
         self, method: str, service: Service, path: str, headers: Mapping[str, str] | None = None, **given: Any
     ) -> Json:
-        url = httpx.URL(f"{self._bases[service]}/{path}")
+        url, sent = httpx.URL(f"{self._bases[service]}/{path}"), self._headers | dict(headers or {})
         try:
-            answer = await self._client.request(method, url, headers=_FHIR | dict(headers or {}), **given)
+            answer = await self._client.request(method, url, headers=sent, **given)
             if answer.status_code in (401, 403):
                 raise RefusedError("the access does not include this")
             if answer.status_code in (404, 410):

@@ -94,7 +94,7 @@ def decide(decider: Decider, record: PatientRecord, on: dt.date) -> Decision:
     options, concluded = decider.conclude(record, findings, decider.knowledge, on, decider.base)
     resources = [_with_id(resource) for resource in concluded]
     if resources:
-        resources.append(_provenance(decider, record, on, resources))
+        resources.append(provenance(decider, record, on, resources))
     return Decision(record, on, findings, options, resources)
 
 
@@ -111,7 +111,7 @@ def _with_id(resource: Resource) -> Resource:
     return resource | {"id": result_id(key)}
 
 
-def _provenance(decider: Decider, record: PatientRecord, on: dt.date, results: list[Resource]) -> Resource:
+def provenance(decider: Decider, record: PatientRecord, on: dt.date, results: list[Resource]) -> Resource:
     """What the results rest on. R4 Provenance has no identifier: its id follows from service and patient."""
     used = [
         _source("patient-record", f"{record.patient_id}/{record.version}", "record version", decider.base),

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 from fastapi import APIRouter, Request, Response
 
 from isodose.fhir.resources import is_id
@@ -19,11 +18,12 @@ from isodose.security.callers import CALLER
 from isodose.settings import Settings
 from worklist import described, wording
 from worklist.answering import FORGED
+from worklist.connections import Connections
 from worklist.csrf import FIELD, Csrf, ForgedError
 from worklist.intake.form import QUESTIONNAIRE, Form, form_of
 from worklist.intake.sending import response_of, says_something, typed_into, with_faults
-from worklist.replies import client, html, message, see, unread
 from worklist.replies import form_of as typed_of
+from worklist.replies import html, message, see, unread
 from worklist.said import read
 from worklist.upstream import AwayError, NotTakenError, NotThereError, Upstream
 
@@ -54,15 +54,14 @@ class Sheet:
     amended: Json
 
 
-def intake(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf: Csrf) -> APIRouter:
+def intake(settings: Settings, connections: Connections, csrf: Csrf) -> APIRouter:
     """`/worklist/Patient/{id}/intake`, with `?response=` to amend one."""
     router = APIRouter()
 
     @router.get("/worklist/Patient/{patient_id}/intake", openapi_extra=described.INTAKE)
     async def show(request: Request, patient_id: str, response: str = "") -> Response:
         try:
-            async with client(request, transport) as http:
-                sheet = await _sheet(Upstream(settings, http), patient_id, response)
+            sheet = await _sheet(connections.of(request), patient_id, response)
         except AwayError as error:
             return unread(_TITLE, error, _AWAY)
         return _page(request, sheet, [], 200)
@@ -75,16 +74,15 @@ def intake(settings: Settings, transport: httpx.AsyncBaseTransport | None, csrf:
         except ForgedError:
             return message("Not kept", FORGED, 403, f"../{back}")
         try:
-            async with client(request, transport) as http:
-                upstream = Upstream(settings, http)
-                sheet = await _sheet(upstream, patient_id, response)
-                if sheet.amended and typed.get("seen") != sheet.amended["meta"]["versionId"]:
-                    return message("Not kept", _CHANGED, 409, f"../{back}")
-                if "withdraw" in typed and sheet.amended:
-                    await upstream.put(sheet.amended | {"status": "entered-in-error"})
-                    await _decided(upstream, sheet)
-                    return see(f"../{back}?kept=withdrawn")
-                return await _kept(request, upstream, sheet, typed)
+            upstream = connections.of(request)
+            sheet = await _sheet(upstream, patient_id, response)
+            if sheet.amended and typed.get("seen") != sheet.amended["meta"]["versionId"]:
+                return message("Not kept", _CHANGED, 409, f"../{back}")
+            if "withdraw" in typed and sheet.amended:
+                await upstream.put(sheet.amended | {"status": "entered-in-error"})
+                await _decided(upstream, sheet)
+                return see(f"../{back}?kept=withdrawn")
+            return await _kept(request, upstream, sheet, typed)
         except AwayError as error:
             return unread("Not kept", error, _UNKEPT)
         except NotTakenError:
@@ -217,6 +215,6 @@ async def _decided(upstream: Upstream, sheet: Sheet) -> None:
 
 async def _or_none(upstream: Upstream, patient_id: str) -> Json | None:
     try:
-        return await upstream.assess("options", patient_id)
+        return await upstream.concluded("options", patient_id)
     except AwayError:
         return None
