@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from all_in_one.commands.starting import settle
+from all_in_one.commands.serving import settle
 from benchmarks import load
 from benchmarks.data import laboratory
 from benchmarks.report import Line

@@ -1,59 +1,91 @@
-"""The command `isodose`: decide at a terminal, load data, start services, look after a running platform."""
+"""The command `isodose`: decide at a terminal, load data, start services, look after a running platform.
+
+A command's module is loaded when the command is asked for: a service does not load what the terminal needs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from all_in_one.commands import data, from_ehr, jobs, over_time, starting, subscriptions, upkeep, write_back
+COMMANDS: Mapping[str, str] = {
+    "assess": "data:assess_bundle",
+    "load": "data:load",
+    "pull": "from_ehr:pull_patients",
+    "bulk-pull": "from_ehr:bulk_pull",
+    "up": "starting:up",
+    "demo": "starting:demo",
+    "serve": "serving:serve",
+    "day": "upkeep:day",
+    "migrate": "upkeep:migrate",
+    "rebuild": "upkeep:rebuild_service",
+    "replay": "over_time:replay_knowledge",
+    "explain": "over_time:explain_result",
+    "reindex": "upkeep:reindex_service",
+    "prune": "upkeep:prune_results",
+    "erase": "upkeep:erase_patient",
+    "audit": "upkeep:verify_audit",
+    "retire-audit": "upkeep:retire_audit",
+}
+"""Where the function of each command is: module in `all_in_one.commands`, name."""
+GROUPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "topics": ("The topics of the event log.", {"apply": "upkeep:apply_topics"}),
+    "dead-letters": (
+        "Events set aside after every attempt to handle them failed.",
+        {"list": "upkeep:list_dead_letters", "replay": "upkeep:replay_dead_letters"},
+    ),
+    "jobs": (
+        "What was to be done at other systems and was set aside.",
+        {"list": "jobs:list_jobs", "retry": "jobs:retry_jobs", "dismiss": "jobs:dismiss_job"},
+    ),
+    "subscriptions": (
+        "Subscriptions at the EHR, by which it tells Isodose what changed.",
+        {
+            "create": "subscriptions:create",
+            "renew": "subscriptions:renew",
+            "list": "subscriptions:list_subscriptions",
+            "remove": "subscriptions:remove",
+        },
+    ),
+    "write-back": (
+        "Results that are written to the EHR.",
+        {
+            "list": "write_back:list_unsettled",
+            "settle": "write_back:settle",
+            "all": "write_back:everything",
+        },
+    ),
+}
+"""The same of commands of two words, with what the first one is about."""
 
-app = typer.Typer(
-    help="Isodose: decision support for stereotactic radiosurgery of brain metastases.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.command("assess")(data.assess_bundle)
-app.command("load")(data.load)
-app.command("pull")(from_ehr.pull_patients)
-app.command("bulk-pull")(from_ehr.bulk_pull)
-app.command("up")(starting.up)
-app.command("demo")(starting.demo)
-app.command("serve")(starting.serve)
-app.command("day")(upkeep.day)
-app.command("migrate")(upkeep.migrate)
-app.command("rebuild")(upkeep.rebuild_service)
-app.command("replay")(over_time.replay_knowledge)
-app.command("explain")(over_time.explain_result)
-app.command("reindex")(upkeep.reindex_service)
-app.command("prune")(upkeep.prune_results)
-app.command("erase")(upkeep.erase_patient)
-app.command("audit")(upkeep.verify_audit)
-app.command("retire-audit")(upkeep.retire_audit)
 
-topics = typer.Typer(help="The topics of the event log.", no_args_is_help=True)
-topics.callback()(lambda: None)
-topics.command("apply")(upkeep.apply_topics)
-app.add_typer(topics, name="topics")
+def _group(about: str, commands: Mapping[str, str]) -> typer.Typer:
+    class Group(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:
+            return [*commands, *super().list_commands(ctx)]
 
-dead_letters = typer.Typer(help="Events set aside after every attempt to handle them failed.")
-dead_letters.command("list")(upkeep.list_dead_letters)
-dead_letters.command("replay")(upkeep.replay_dead_letters)
-app.add_typer(dead_letters, name="dead-letters")
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            if cmd_name not in commands:
+                return super().get_command(ctx, cmd_name)
+            return _command(cmd_name, commands[cmd_name])
 
-left = typer.Typer(help="What was to be done at other systems and was set aside.")
-left.command("list")(jobs.list_jobs)
-left.command("retry")(jobs.retry_jobs)
-left.command("dismiss")(jobs.dismiss_job)
-app.add_typer(left, name="jobs")
+    group = typer.Typer(cls=Group, help=about, no_args_is_help=True, pretty_exceptions_enable=False)
+    group.callback()(lambda: None)
+    return group
 
-told = typer.Typer(help="Subscriptions at the EHR, by which it tells Isodose what changed.")
-told.command("create")(subscriptions.create)
-told.command("renew")(subscriptions.renew)
-told.command("list")(subscriptions.list_subscriptions)
-told.command("remove")(subscriptions.remove)
-app.add_typer(told, name="subscriptions")
 
-written = typer.Typer(help="Results that are written to the EHR.")
-written.command("list")(write_back.list_unsettled)
-written.command("settle")(write_back.settle)
-written.command("all")(write_back.everything)
-app.add_typer(written, name="write-back")
+def _command(name: str, place: str) -> Any:
+    module, _, function = place.partition(":")
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    alone.command(name)(getattr(import_module(f"all_in_one.commands.{module}"), function))
+    return get_command(alone)
+
+
+app = _group("Isodose: decision support for stereotactic radiosurgery of brain metastases.", COMMANDS)
+for group_name, (about_it, its_commands) in GROUPS.items():
+    app.add_typer(_group(about_it, its_commands), name=group_name)

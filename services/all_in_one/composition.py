@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import cast
 
-import are_surveillance.app
-import ehr_ingestion.app
-import eligibility_scoring.app
-import ici_steroid_alerts.app
-import worklist.app
 from isodose.service import Service
 from isodose.settings import Settings
 
+
+def _service(name: str) -> Callable[[Settings], Service]:
+    """What makes the service `name`. Its code is loaded when it is made: a process loads what it serves."""
+
+    def made(settings: Settings) -> Service:
+        return cast(Service, import_module(f"{name}.app").service(settings))
+
+    return made
+
+
 SERVICES: Mapping[str, Callable[[Settings], Service]] = {
-    "ehr_ingestion": ehr_ingestion.app.service,
-    "eligibility_scoring": eligibility_scoring.app.service,
-    "are_surveillance": are_surveillance.app.service,
-    "ici_steroid_alerts": ici_steroid_alerts.app.service,
-    "worklist": worklist.app.service,
+    name: _service(name)
+    for name in (
+        "ehr_ingestion",
+        "eligibility_scoring",
+        "are_surveillance",
+        "ici_steroid_alerts",
+        "worklist",
+    )
 }
 DECIDING = ("eligibility_scoring", "are_surveillance", "ici_steroid_alerts")
 PREFIXES: Mapping[str, str] = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from are_surveillance.feed import MEDIA_TYPE, Resource, feed
 from isodose.fhir.access import Access
 from isodose.fhir.errors import FhirError, Issue, bad_request, not_found
 from isodose.fhir.interactions import Answer
@@ -13,6 +13,8 @@ from isodose.fhir.operations import Call, Operation
 from isodose.fhir.search import matching_ids
 from isodose.work import Work
 
+Resource = dict[str, Any]
+MEDIA_TYPE = "text/calendar"
 CLINIC_DAYS = 56
 MOST_DAYS = 366
 MOST = 100_000
@@ -31,6 +33,8 @@ def calendar_operation(today: Callable[[], dt.date], worklist_url: str) -> Opera
     """
 
     def handle(work: Work, call: Call) -> Answer:
+        from are_surveillance.feed import feed  # noqa: PLC0415 (icalendar: 12 MB and 0.3 s for who asks)
+
         patient = call.query.get("patient", "").removeprefix("Patient/")
         first, last = _period(call, today())
         _may_read(call.access, patient)

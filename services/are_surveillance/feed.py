@@ -11,7 +11,6 @@ from typing import Any
 
 from icalendar import Calendar, Event, Todo
 
-MEDIA_TYPE = "text/calendar"
 _DAY = dt.timedelta(days=1)
 Resource = dict[str, Any]
 

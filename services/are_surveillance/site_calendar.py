@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import holidays
-
 from are_surveillance.working_days import EVERY_DAY, WorkingDays
 from isodose.clinical.knowledge import KnowledgeError
 
@@ -19,6 +17,8 @@ def calendar(name: str) -> WorkingDays:
     """
     if not name:
         return EVERY_DAY
+    import holidays  # noqa: PLC0415 (25 MB that a site without a calendar does not need)
+
     country, _, part = name.partition("-")
     try:
         known = holidays.country_holidays(country, subdiv=part or None)

@@ -9,13 +9,15 @@ from functools import partial
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import insert as plain_insert
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from isodose.clinical.record import PatientRecord
-from isodose.storage import tables
+from isodose.storage import schema, tables
 from isodose.storage.database import Database, SchemaMismatch, insert, is_transient
 from isodose.storage.records import Guidance, GuidanceStore, Records
 
@@ -26,6 +28,13 @@ def test_a_migrated_database_has_the_tables_of_the_code(database):
     database.check_schema()
     with database.read() as conn:
         assert compare_metadata(MigrationContext.configure(conn), tables.metadata) == []
+
+
+def test_the_newest_revision_is_told_by_the_names_of_the_files():
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    assert schema.newest() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_migrating_again_changes_nothing(database):

@@ -10,9 +10,9 @@ from importlib.resources import files
 from typing import Literal
 
 import msgspec
-import yaml
 
 from isodose.clinical.record import Fact, Scope
+from isodose.clinical.written import parsed
 
 
 class FactDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +38,7 @@ class FactDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def vocabulary() -> dict[str, FactDefinition]:
     """Every fact by name, in the order of the specification."""
     text = files("isodose.clinical").joinpath("facts.yaml").read_text(encoding="utf-8")
-    return msgspec.convert(yaml.safe_load(text), dict[str, FactDefinition])
+    return msgspec.convert(parsed(text), dict[str, FactDefinition])
 
 
 class UnknownFactName(KeyError):  # noqa: N818

@@ -18,6 +18,7 @@ import msgspec
 import yaml
 
 from isodose.clinical.finding import Citation, Severity, Strength
+from isodose.clinical.written import parsed
 
 
 class KnowledgeError(Exception):
@@ -175,17 +176,17 @@ def load(package: str, enable: Iterable[str] = (), also: str = "") -> Knowledge:
 def entries_in(file: Traversable) -> dict[str, Entry]:
     """The entries of one knowledge file. Raises `KnowledgeError` naming the file."""
     try:
-        parsed = msgspec.convert(yaml.safe_load(file.read_text(encoding="utf-8")), _File)
+        content = msgspec.convert(parsed(file.read_text(encoding="utf-8")), _File)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise KnowledgeError(f"{file.name}: {error}") from error
-    for code, entry in parsed.entries.items():
+    for code, entry in content.entries.items():
         if not entry.evidence:
             raise KnowledgeError(f"{file.name}: {code} cites no source")
         if entry.not_computable and (entry.shown_with or entry.values):
             raise KnowledgeError(f"{file.name}: {code} is not computable, yet has values or is shown")
         for name, dated in entry.values.items():
             _check_periods(f"{file.name}: {code}.{name}", dated)
-    return parsed.entries
+    return content.entries
 
 
 def _check_periods(place: str, dated: tuple[DatedValue, ...]) -> None:

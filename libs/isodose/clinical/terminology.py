@@ -11,11 +11,9 @@ from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-import yaml
 
 from isodose.clinical.record import Certainty
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from isodose.clinical.written import parsed
 
 
 class Coding(NamedTuple):
@@ -166,7 +164,7 @@ DRUG_SETS = (
 def value_set(name: str) -> ValueSet:
     """The value set of that name. Raises `FileNotFoundError` where there is none."""
     text = files("isodose.clinical.value_sets").joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    return ValueSet(msgspec.convert(yaml.load(text, _LOADER), _Content))  # noqa: S506 (a safe loader)
+    return ValueSet(msgspec.convert(parsed(text), _Content))
 
 
 def load_all() -> None:
@@ -179,7 +177,7 @@ def load_all() -> None:
 @cache
 def _system_names() -> dict[str, str]:
     text = files("isodose.clinical").joinpath("code_systems.yaml").read_text(encoding="utf-8")
-    return {uri: name for name, uris in yaml.load(text, _LOADER).items() for uri in uris}  # noqa: S506
+    return {uri: name for name, uris in parsed(text).items() for uri in uris}
 
 
 def official_uri(system: str) -> str:

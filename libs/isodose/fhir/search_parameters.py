@@ -11,8 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
-import yaml
-
+from isodose.clinical.written import parsed
 from isodose.fhir import dates
 from isodose.fhir.definitions import schema_at
 from isodose.fhir.r4_search import standard
@@ -133,7 +132,7 @@ def _parameter(name: str, row: list[str]) -> Parameter:
 @cache
 def _table() -> dict[str, dict[str, list[str]]]:
     text = files(__package__).joinpath("search_parameters.yaml").read_text("utf-8")
-    table: dict[str, dict[str, list[str]]] = yaml.safe_load(text)
+    table: dict[str, dict[str, list[str]]] = parsed(text)
     return table
 
 

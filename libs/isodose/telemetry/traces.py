@@ -5,15 +5,14 @@ https://www.w3.org/TR/trace-context/ and https://opentelemetry.io/docs/specs/sem
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+if TYPE_CHECKING:
+    from isodose.telemetry.sending import Sender
 
 _propagator = TraceContextTextMapPropagator()
 
@@ -22,33 +21,28 @@ class Traces:
     """Where the spans of one process go: to the collector at `otlp_endpoint`; without one, nowhere."""
 
     def __init__(self, otlp_endpoint: str = "") -> None:
-        self._processor = (
-            BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{otlp_endpoint.rstrip('/')}/v1/traces"))
-            if otlp_endpoint
-            else None
-        )
+        self._sender = _sender(otlp_endpoint) if otlp_endpoint else None
 
     @property
     def sent(self) -> bool:
         """Whether spans are recorded at all."""
-        return self._processor is not None
+        return self._sender is not None
 
     def tracer(self, service: str) -> trace.Tracer:
-        if self._processor is None:
+        if self._sender is None:
             return trace.NoOpTracerProvider().get_tracer("isodose")
-        named = {
-            "service.name": service,
-            "service.namespace": "isodose",
-            "service.version": version("isodose"),
-        }
-        provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
-        provider.add_span_processor(self._processor)
-        return provider.get_tracer("isodose")
+        return self._sender.tracer(service)
 
     def close(self) -> None:
         """Send what is left and stop."""
-        if self._processor is not None:
-            self._processor.shutdown()  # type: ignore[no-untyped-call]
+        if self._sender is not None:
+            self._sender.close()
+
+
+def _sender(otlp_endpoint: str) -> Sender:
+    from isodose.telemetry.sending import Sender  # noqa: PLC0415 (only where there is a collector)
+
+    return Sender(otlp_endpoint)
 
 
 def context_of(traceparent: str | None) -> Context:

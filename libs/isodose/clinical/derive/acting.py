@@ -9,12 +9,12 @@ from functools import cache
 from importlib.resources import files
 
 import msgspec
-import yaml
 from msgspec.structs import replace
 
 from isodose.clinical import facts
 from isodose.clinical.record import Certainty, Exposure, Fact, FactScalar
 from isodose.clinical.timeline import exposure_period
+from isodose.clinical.written import parsed
 
 _RANK: tuple[Certainty, ...] = ("sure", "likely", "ask")
 _EVERY = re.compile(r"\bevery\s+(\d{1,2})\s*(week|day)s?\b|\bq\s?(\d{1,2})\s?(w|d)\w*", re.IGNORECASE)
@@ -40,7 +40,7 @@ class DrugFigures(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def figures() -> DrugFigures:
     text = files("isodose.clinical.derive").joinpath("drugs.yaml").read_text(encoding="utf-8")
-    return msgspec.convert(yaml.safe_load(text), DrugFigures)
+    return msgspec.convert(parsed(text), DrugFigures)
 
 
 class Acting(msgspec.Struct, frozen=True, gc=False):

@@ -11,10 +11,10 @@ from functools import cache
 from importlib.resources import files
 
 import msgspec
-import yaml
 
 from isodose.clinical.facts import current
 from isodose.clinical.record import Fact, PatientRecord
+from isodose.clinical.written import parsed
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class Named(msgspec.Struct, frozen=True):
 def named() -> tuple[Named, ...]:
     """What the review names, in its order."""
     text = files("isodose.clinical.derive").joinpath("cns_active.yaml").read_text(encoding="utf-8")
-    return msgspec.convert(yaml.safe_load(text)["named"], tuple[Named, ...])
+    return msgspec.convert(parsed(text)["named"], tuple[Named, ...])
 
 
 def cns_active_facts(record: PatientRecord, on: dt.date) -> PatientRecord:
