@@ -68,10 +68,10 @@ class Services:
         self.send(name, signal.SIGKILL)
         self._running[name].wait()
 
-    def terminate(self, name: str) -> None:
+    def terminate(self, name: str, within_s: float = 60) -> None:
         """As an operator would: what is under way comes to its end."""
         self.send(name, signal.SIGTERM)
-        self._running[name].wait(60)
+        self._running[name].wait(within_s)
 
     def send(self, name: str, sign: signal.Signals) -> None:
         self._running[name].send_signal(sign)
@@ -80,7 +80,8 @@ class Services:
         return self._running[name].poll() is not None
 
     def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.environments[name]['ISODOSE_PORT']}"
+        environment = self.environments[name]
+        return f"http://{environment.get('ISODOSE_HOST', '127.0.0.1')}:{environment['ISODOSE_PORT']}"
 
     def is_ready(self, name: str) -> bool:
         try:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +80,9 @@ def free_port() -> int:
         return port
 
 
-def format_storage(data_dir: Path, port: int, secured: Secured | None = None) -> None:
+def format_storage(
+    data_dir: Path, port: int, secured: Secured | None = None, properties: Mapping[str, str] | None = None
+) -> None:
     """Write `server.properties` and format the log directory unless that was done before."""
     data_dir.mkdir(parents=True, exist_ok=True)
     logs = data_dir / "logs"
@@ -87,6 +90,7 @@ def format_storage(data_dir: Path, port: int, secured: Secured | None = None) ->
     settings = PROPERTIES.format(port=port, controller_port=free_port(), logs=logs, secured=also)
     if secured:
         settings += SECURED.format(keystore=secured.keystore, modules="org.apache.kafka.common.security")
+    settings += "".join(f"{name}={value}\n" for name, value in (properties or {}).items())
     (data_dir / "server.properties").write_text(settings)
     if (logs / "meta.properties").exists():
         return
@@ -100,12 +104,16 @@ def format_storage(data_dir: Path, port: int, secured: Secured | None = None) ->
 
 
 def start(
-    data_dir: Path, port: int | None = None, wait_s: float = 60.0, secured: Secured | None = None
+    data_dir: Path,
+    port: int | None = None,
+    wait_s: float = 60.0,
+    secured: Secured | None = None,
+    properties: Mapping[str, str] | None = None,
 ) -> int:
-    """Start Kafka, wait until it takes connections, and return its port."""
+    """Start Kafka, wait until it takes connections, and return its port; `properties` override those here."""
     LIBRARIES.fetch()
     port = port or free_port()
-    format_storage(data_dir, port, secured)
+    format_storage(data_dir, port, secured, properties)
     with (data_dir / "kafka.log").open("ab") as log:
         process = subprocess.Popen(
             [*_command("kafka.Kafka"), str(data_dir / "server.properties")],

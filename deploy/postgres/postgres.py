@@ -18,6 +18,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 SETTINGS = """
@@ -56,8 +57,16 @@ def free_port() -> int:
         return port
 
 
-def start(data_dir: Path, port: int | None = None, user: str = "postgres") -> str:
-    """Start PostgreSQL on an initialised data directory (made if need be) and return its SQLAlchemy URL."""
+def start(
+    data_dir: Path,
+    port: int | None = None,
+    user: str = "postgres",
+    parameters: Mapping[str, str] | None = None,
+) -> str:
+    """Start PostgreSQL on an initialised data directory (made if need be) and return its SQLAlchemy URL.
+
+    `parameters` override those of the configuration.
+    """
     found = binaries()
     port = port or free_port()
     data = data_dir / "data"
@@ -69,8 +78,9 @@ def start(data_dir: Path, port: int | None = None, user: str = "postgres") -> st
         _run([found / "initdb", "-D", data, *options], user)
         with (data / "postgresql.conf").open("a") as settings:
             settings.write(SETTINGS.format(port=port))
-    set_port = ["-o", f"-p {port}"]
-    _run([found / "pg_ctl", "-D", data, "-l", data_dir / "postgres.log", "-w", *set_port, "start"], user)
+    given = {"port": str(port), **(parameters or {})}
+    options = ["-o", " ".join(f"-c {name}={value}" for name, value in given.items())]
+    _run([found / "pg_ctl", "-D", data, "-l", data_dir / "postgres.log", "-w", *options, "start"], user)
     return f"postgresql+psycopg://isodose@127.0.0.1:{port}/postgres"
 
 

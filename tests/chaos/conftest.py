@@ -6,13 +6,13 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--faults", type=int, default=4, help="how many faults are made (4)")
+    parser.addoption("--faults", type=int, default=13, help="how many faults are made (13)")
     parser.addoption("--seed", type=int, default=75, help="of the chance that chooses them (75)")
 
 
 @pytest.fixture
 def faults(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--faults", 4))
+    return int(request.config.getoption("--faults", 13))
 
 
 @pytest.fixture

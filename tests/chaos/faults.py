@@ -1,104 +1,112 @@
-"""What goes wrong, at random and known by its seed: processes are killed, or stand still as if cut off."""
+"""What goes wrong: processes die or stand still, ways between hosts are cut, disks are full.
+
+Each fault is made where chance says, known by its seed, and is over after a while; `site` brings back what
+has to be started again. The kinds take turns, so that a run of many faults has as many of each.
+"""
 
 from __future__ import annotations
 
 import random
-import signal
-import threading
 import time
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from chaos.servers import Server, send
-from processes import Services
+from chaos.site import Site
 
-STILL_S = (0.5, 14.0)
-"""The longest is longer than a consumer may be silent before its partitions are given to others."""
+Way = tuple[str, str]
 
 
-class Faults:
-    """Makes faults one after the other, some while others are not mended yet; brings back whatever ended."""
+@dataclass(frozen=True)
+class Fault:
+    """`places` are the processes and ways that are taken: no second fault is made there meanwhile."""
 
-    def __init__(self, services: Services, servers: Mapping[str, Server], seed: int, pause_s: float) -> None:
-        self._services = services
-        self._servers = servers
-        self._chance = random.Random(seed)
-        self._pause_s = pause_s
-        self._busy: dict[str, threading.Thread] = {}
-        self._failed: list[BaseException] = []
-        self.made: Counter[str] = Counter()
+    kind: str
+    places: frozenset[str]
+    begin: Callable[[], None]
+    end: Callable[[], None]
+    lasts_s: float
 
-    def make(self, many: int) -> None:
-        every = [*self._services.environments, *self._servers]
-        while self.made.total() < many:
-            self._revive()
-            free = [name for name in every if name not in self._working()]
-            name = self._chance.choice(free)
-            kind = "killed" if self._chance.random() < 0.7 else "still"
-            away_s = self._chance.uniform(*STILL_S) if kind == "still" else self._chance.uniform(0, 1.5)
-            self.made[f"{name.partition('#')[0]} {kind}"] += 1
-            self._busy[name] = threading.Thread(target=self._guarded, args=(name, kind, away_s))
-            self._busy[name].start()
-            time.sleep(self._chance.uniform(0.2, 2 * self._pause_s))
-            self._recover()
+    def happen(self) -> None:
+        self.begin()
+        time.sleep(self.lasts_s)
+        self.end()
 
-    def mend(self) -> None:
-        """Wait until every fault is over and every service is ready."""
-        for thread in self._busy.values():
-            thread.join(120)
-        for name in self._services.environments:
-            until = time.monotonic() + 120
-            while not self._services.is_ready(name):
-                assert time.monotonic() < until, f"{name} is not ready: {self._services.log_of(name)[-2000:]}"
-                self._revive()
-                time.sleep(0.3)
-        if self._failed:
-            raise self._failed[0]
 
-    def _recover(self) -> None:
-        """Go on when at most two services are away: faults that meet nothing alive find nothing."""
-        until = time.monotonic() + 90
-        while time.monotonic() < until:
-            self._revive()
-            away = [name for name in self._services.environments if not self._services.is_ready(name)]
-            if len(away) <= 2:
-                return
-            time.sleep(0.2)
+@dataclass(frozen=True)
+class Kind:
+    """`where` are the processes, or ways between two, at which it may happen; `lasts_s` at least and at most.
 
-    def _working(self) -> set[str]:
-        return {name for name, thread in self._busy.items() if thread.is_alive()}
+    The longest is longer than a consumer may be silent before its partitions are given to others, and than
+    a silent connection is believed in.
+    """
 
-    def _revive(self) -> None:
-        """As Kubernetes does: a service that refused to start, its database being away, is started again."""
-        working = self._working()
-        for name in self._services.environments:
-            if name not in working and self._services.has_ended(name):
-                self._services.start(name)
+    where: Sequence[str | Way]
+    lasts_s: tuple[float, float]
+    begin: Callable[..., None]
+    end: Callable[..., None]
 
-    def _guarded(self, name: str, kind: str, away_s: float) -> None:
-        try:
-            self._fault(name, kind, away_s)
-        except BaseException as error:
-            self._failed.append(error)
 
-    def _fault(self, name: str, kind: str, away_s: float) -> None:
-        server = self._servers.get(name)
-        if kind == "still":
-            pids = server.pids() if server else []
-            self._signal(name, pids, signal.SIGSTOP)
-            time.sleep(away_s)
-            self._signal(name, pids, signal.SIGCONT)
-        elif server:
-            send(server.pids(), signal.SIGKILL)
-            time.sleep(away_s)
-            server.start()
-        else:
-            self._services.kill(name)
-            time.sleep(away_s)
-            self._services.start(name)
+def kinds(site: Site, longest_s: float) -> Mapping[str, Kind]:
+    """Every kind of fault by its name."""
+    services, ways = site.services, site.ways()
+    long, short = (0.5, longest_s), (0.0, min(1.5, longest_s))
+    made = {
+        "service killed": Kind(site.names, short, services.kill, site.start),
+        "service stopped": Kind(site.names, short, site.stop, site.start),
+        "service paused": Kind(site.names, long, site.pause, site.go_on),
+        "way cut": Kind(ways, (0.5, 2 * longest_s), site.network.cut, site.network.mend),
+        "answers cut": Kind(ways, (0.5, 2 * longest_s), site.cut_answers, site.network.mend),
+        "connections reset": Kind(ways, (0.0, 0.0), site.network.reset, _nothing),
+        "service cut off": Kind(site.names, (0.5, 2 * longest_s), site.cut_off, site.join),
+    }
+    for name in site.servers:
+        made |= {
+            f"{name} killed": Kind([name], short, site.kill, site.start),
+            f"{name} paused": Kind([name], long, site.pause, site.go_on),
+            f"{name} disk full": Kind([name], (1.0, min(8.0, longest_s)), site.fill, site.clear),
+        }
+    return made
 
-    def _signal(self, name: str, pids: list[int], sign: signal.Signals) -> None:
-        if name in self._servers:
-            send(pids, sign)
-        else:
-            self._services.send(name, sign)
+
+def planned(site: Site, many: int, seed: int, longest_s: float) -> Iterator[Fault]:
+    """So many faults; each where nothing else is going on at the moment it is asked for."""
+    chance, every = random.Random(seed), kinds(site, longest_s)
+    turns: list[str] = []
+    for _ in range(many):
+        if not turns:
+            turns = chance.sample(sorted(every), len(every))
+        yield _chosen(site, chance, turns, every)
+
+
+def _chosen(site: Site, chance: random.Random, turns: list[str], every: Mapping[str, Kind]) -> Fault:
+    """Of the kind whose turn it is; of the next one where that is not possible anywhere now."""
+    while True:
+        taken = site.taken()
+        for name in turns:
+            kind = every[name]
+            free = [one for one in kind.where if not _places(site, name, one) & taken]
+            if free:
+                turns.remove(name)
+                where = chance.choice(free)
+                given = where if isinstance(where, tuple) else (where,)
+                return Fault(
+                    name,
+                    _places(site, name, where),
+                    partial(kind.begin, *given),
+                    partial(kind.end, *given),
+                    chance.uniform(*kind.lasts_s),
+                )
+        time.sleep(0.1)
+
+
+def _places(site: Site, kind: str, where: str | Way) -> frozenset[str]:
+    if isinstance(where, tuple):
+        return frozenset({"~".join(where)})
+    if kind == "service cut off":
+        return frozenset("~".join(way) for way in site.ways() if where in way)
+    return frozenset({where})
+
+
+def _nothing(*_where: str) -> None:
+    pass

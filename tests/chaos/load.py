@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
-HEADERS = {"content-type": "application/fhir+json"}
+RETRYABLE = (409, 503)
+"""What a client may meet while something is away: somebody was faster, or try again."""
 KPS = (
     '{{"resourceType":"Bundle","type":"transaction","entry":[{{"resource":{{"resourceType":"Observation",'
-    '"id":"{patient}-kps-told","status":"final","code":{{"coding":[{{"system":"http://loinc.org",'
-    '"code":"89243-0"}}]}},"subject":{{"reference":"Patient/{patient}"}},'
+    '"id":"{patient}-kps-told","meta":{{"lastUpdated":"{at}"}},"status":"final","code":{{"coding":['
+    '{{"system":"http://loinc.org","code":"89243-0"}}]}},"subject":{{"reference":"Patient/{patient}"}},'
     '"effectiveDateTime":"2026-11-22","valueInteger":{value}}},'
     '"request":{{"method":"PUT","url":"Observation/{patient}-kps-told"}}}}]}}'
 )
@@ -24,51 +28,77 @@ KPS = (
 
 @dataclass
 class Sent:
-    """What was acknowledged, in the order of each patient."""
+    """What was acknowledged, in the order of each patient; what had to be sent again, by what was met."""
 
     bodies: list[bytes] = field(default_factory=list)
-    again: int = 0
+    again: Counter[str] = field(default_factory=Counter)
+    refused: list[str] = field(default_factory=list)
 
 
 class Ehr(threading.Thread):
-    """Sends one bundle after the other to `url` until stopped; `pause_s` between two."""
+    """Sends one bundle after the other until stopped, `pause_s` between two.
 
-    def __init__(self, url: str, patients: Sequence[Path], seed: int, pause_s: float, most: int) -> None:
+    It goes to any of `urls`, and to another one when one does not answer, as through a gateway.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        headers: Mapping[str, str],
+        patients: Sequence[Path],
+        seed: int,
+        pause_s: float,
+        most: int,
+    ) -> None:
         super().__init__(name=f"ehr-{seed}", daemon=True)
         self.sent = Sent()
         self.enough = threading.Event()
-        self._url = url
+        self.leaving: set[str] = set()
+        """Addresses that the gateway sends nobody to any more."""
+        self._urls = itertools.cycle(urls)
+        self._headers = {"content-type": "application/fhir+json", **headers}
         self._bodies = _bodies(patients, random.Random(seed), f"e{seed}", most)
         self._pause_s = pause_s
 
     def run(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=20, headers=HEADERS) as client:
+        with httpx.Client(timeout=20, headers=self._headers) as client:
             while not self.enough.is_set():
                 body = next(self._bodies)
-                self._until_acknowledged(lambda body=body: client.post("/fhir", content=body))
+                while (met := self._sent(client, body)) is not None:
+                    self.sent.again[met] += 1
+                    time.sleep(0.2)
                 self.sent.bodies.append(body)
                 time.sleep(self._pause_s)
 
-    def _until_acknowledged(self, send: Callable[[], httpx.Response]) -> None:
-        while True:
-            try:
-                answer = send()
-            except httpx.HTTPError:
-                pass
-            else:
-                if answer.status_code == 200:
-                    return
-                if answer.status_code < 500 and answer.status_code != 409:
-                    raise AssertionError(f"refused with {answer.status_code}: {answer.text[:500]}")
-            self.sent.again += 1
-            time.sleep(0.2)
+    def _sent(self, client: httpx.Client, body: bytes) -> str | None:
+        """What came instead of an acknowledgement; None for that."""
+        try:
+            answer = client.post(f"{self._next()}/fhir", content=body)
+        except httpx.HTTPError as error:
+            return type(error).__name__
+        if answer.status_code == 200:
+            return None
+        said = f"{answer.status_code} {answer.text[:300]}"
+        if answer.status_code not in RETRYABLE or '"OperationOutcome"' not in answer.text:
+            self.sent.refused.append(said)
+        return str(answer.status_code)
+
+    def _next(self) -> str:
+        url = next(self._urls)
+        return next(self._urls) if url in self.leaving else url
 
 
 def _bodies(patients: Sequence[Path], chance: random.Random, mark: str, most: int) -> Iterator[bytes]:
-    """New patients, up to `most`, and corrections of those that were sent."""
+    """New patients, up to `most`, and corrections of those that were sent.
+
+    Each correction says when it was made: one that is late, its sender having given it up and sent it
+    again by another way, is known to be older than what came since.
+    """
     known: list[str] = []
     told: dict[str, int] = {}
+    made = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
     while True:
+        made += dt.timedelta(seconds=1)
         if not known or (len(known) < most and chance.random() < 0.4):
             file, number = chance.choice(patients), len(known)
             text = file.read_text(encoding="utf-8")
@@ -80,4 +110,5 @@ def _bodies(patients: Sequence[Path], chance: random.Random, mark: str, most: in
             patient = chance.choice(known)
             other = [value for value in range(20, 101, 10) if value != told.get(patient)]
             told[patient] = chance.choice(other)
-            yield KPS.format(patient=patient, value=told[patient]).encode()
+            at = made.isoformat().replace("+00:00", "Z")
+            yield KPS.format(patient=patient, value=told[patient], at=at).encode()

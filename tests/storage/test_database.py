@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import socket
 import threading
 import time
 from functools import partial
@@ -52,6 +54,23 @@ def test_postgresql_compresses_long_texts_with_lz4_where_it_can(new_postgresql):
         of_value = "attrelid = 'outbox'::regclass AND attname = 'value'"
         method = f"SELECT attcompression FROM pg_attribute WHERE {of_value}"
         assert conn.execute(text(method)).scalar() == ("l" if offered else "")
+    database.dispose()
+
+
+@pytest.mark.postgres
+def test_either_end_lets_go_of_a_connection_that_the_network_took_away(new_postgresql):
+    """In 25 s; without that, the dead relay's lock is held for the two hours that Linux waits by itself."""
+    database = Database(new_postgresql())
+    server = {"idle": "10", "interval": "5", "count": "3"}
+    client = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+    with database.read() as conn:
+        found = {name: conn.execute(text(f"SHOW tcp_keepalives_{name}")).scalar() for name in server}
+        patience = conn.execute(text("SHOW tcp_user_timeout")).scalar()
+        with socket.socket(fileno=os.dup(conn.connection.dbapi_connection.fileno())) as own:
+            asked = {option: own.getsockopt(socket.IPPROTO_TCP, option) for option in client}
+            waits_ms = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert (found, patience) == (server, "20000")
+    assert (asked, waits_ms) == (client, 20_000)
     database.dispose()
 
 

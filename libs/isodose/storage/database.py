@@ -21,7 +21,19 @@ from isodose.storage.schema import SchemaMismatch
 __all__ = ["Database", "SchemaMismatch", "insert", "is_transient"]
 
 SQLITE_BUSY_MS = 30_000
-POSTGRESQL_OPTIONS = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=300s"
+SILENT_FOR = {"idle": 10, "interval": 5, "count": 3}
+"""Seconds until an idle connection is asked whether it lives, between two questions, and how many in vain."""
+UNACKNOWLEDGED_MS = 20_000
+POSTGRESQL_OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "lock_timeout": "30s",
+        "idle_in_transaction_session_timeout": "300s",
+        "tcp_user_timeout": f"{UNACKNOWLEDGED_MS}ms",
+        **{f"tcp_keepalives_{name}": value for name, value in SILENT_FOR.items()},
+    }.items()
+)
+"""For the server: it lets go of locks, and of the relay's lease, when the network took the client away."""
 _TRANSIENT_SQLSTATE_CLASSES = ("08", "40", "53", "55", "57", "58")
 _TRANSIENT_SQLITE_CODES = frozenset(
     {
@@ -140,6 +152,11 @@ def _postgresql_engine(url: str, pool_size: int) -> Engine:
         max_overflow=pool_size,
         pool_pre_ping=True,
         pool_timeout=10,
-        connect_args={"connect_timeout": 5, "options": POSTGRESQL_OPTIONS},
+        connect_args={
+            "connect_timeout": 5,
+            "options": POSTGRESQL_OPTIONS,
+            "tcp_user_timeout": UNACKNOWLEDGED_MS,
+            **{f"keepalives_{name}": value for name, value in SILENT_FOR.items()},
+        },
         hide_parameters=True,
     )
