@@ -157,6 +157,23 @@ def test_the_statement_has_an_etag_that_spares_reading_it_again(local_client: An
     assert local_client.get("/metadata", if_none_match=tag).status_code == 304
 
 
+def test_each_form_of_patch_claimed_is_taken(local_client: Any, make: Any) -> None:
+    steps = [{"op": "add", "path": "/language", "value": "en"}]
+    parts = [
+        {"name": "type", "valueCode": "delete"},
+        {"name": "path", "valueString": "Patient.language"},
+    ]
+    operation = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
+    sent = {PATCH: steps, "application/fhir+json": operation}
+    local_client.put("/Patient/p1", make.patient())
+    claimed = local_client.get("/metadata").json()["patchFormat"]
+    assert sorted(claimed) == sorted(sent)
+    for kind, body in sent.items():
+        assert local_client.send("PATCH", "/Patient/p1", body, content_type=kind).status_code == 200
+    xml = local_client.send("PATCH", "/Patient/p1", b"<diff/>", content_type="application/xml-patch+xml")
+    assert xml.status_code == 415
+
+
 def test_each_parameter_of_our_own_is_named_at_our_own_address(local_client: Any) -> None:
     listed = resources(local_client)["DetectedIssue"]["searchParam"]
     urls = {one["name"]: one["definition"] for one in listed}

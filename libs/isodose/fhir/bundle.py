@@ -19,7 +19,7 @@ from isodose.fhir.interactions import Answer
 from isodose.fhir.patching import patch_in, patched
 from isodose.fhir.resources import Resource, instant, resource_of
 from isodose.fhir.rewriting import Rewriter
-from isodose.fhir.store import Change, ResourceStore, new_id
+from isodose.fhir.store import Change, ResourceStore, new_id, refuse_stale
 from isodose.fhir.stored import Stored
 from isodose.fhir.validation import validate
 
@@ -134,7 +134,8 @@ def _change(store: ResourceStore, step: Step, rewriter: Rewriter) -> Change:
     content = None
     if step.request.method == "PATCH":
         before = store.read(step.type, step.id, lock=True)
-        content = patched(before.body, patch_in(step.data or {}, step.path))
+        refuse_stale(step.request.if_match, before.version, path)
+        content = patched(before.body, patch_in(step.data or {}, bytes(step.entry.resource), step.path))
         validate(content.data, path)
     elif step.request.method != "DELETE":
         assert step.data is not None

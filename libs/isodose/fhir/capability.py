@@ -13,6 +13,7 @@ from isodose.fhir.access import APART
 from isodose.fhir.conformance import RELEASED
 from isodose.fhir.criteria import MODIFIERS, REFERENCES
 from isodose.fhir.definitions import resource_types
+from isodose.fhir.negotiation import FHIR_JSON
 from isodose.fhir.operations import Operation
 from isodose.fhir.patching import JSON_PATCH
 from isodose.fhir.r4_search import standard
@@ -75,7 +76,7 @@ def statement(
         "implementation": {"description": title, "url": base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
-        "patchFormat": [JSON_PATCH],
+        "patchFormat": [FHIR_JSON, JSON_PATCH],
         "rest": [rest],
     }
 

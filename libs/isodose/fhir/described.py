@@ -122,7 +122,13 @@ _BUNDLE = _write(
     _PREFER_RETURN,
     body=_body(named("Bundle"), FHIR_JSON, "application/json"),
 )
-_PATCH_BODY = _body(named("JsonPatch"), JSON_PATCH)
+_PATCH_BODY = {
+    "required": True,
+    "content": {
+        FHIR_JSON: {"schema": named("Parameters")},
+        JSON_PATCH: {"schema": named("JsonPatch")},
+    },
+}
 ROUTES: Mapping[str, Json] = {
     "": described(post=_BUNDLE),
     "/": described(post=_BUNDLE),

@@ -22,10 +22,11 @@ from isodose.fhir.interactions import Answer
 from isodose.fhir.judging import judged, question
 from isodose.fhir.negotiation import FORM, check_accept, returned, strict
 from isodose.fhir.operations import Call, Operation, Outcome
-from isodose.fhir.patching import JSON_PATCH
+from isodose.fhir.patching import JSON_PATCH, Patch, fhirpath_patch, json_patch
 from isodose.fhir.resources import Resource
 from isodose.fhir.search_query import SHAPING, Pairs
 from isodose.fhir.store import ResourceStore
+from isodose.fhir.validation import validate as validate_resource
 
 PlainCall = Callable[[Exchange, Request], Response]
 BodyCall = Callable[[Exchange, Request, bytes], Response]
@@ -190,11 +191,11 @@ def conditional_update(exchange: Exchange, request: Request, content: bytes) -> 
 
 def conditional_patch(exchange: Exchange, request: Request, content: bytes) -> Response:
     kind, query, if_match = kind_of(request), condition_of(request), if_match_of(request)
-    _check_patch(request)
+    sent = _patch(exchange, request, content)
     return exchange.writing(
         request,
         "patch",
-        lambda _work, store: interactions.conditional_patch(store, kind, query, content, if_match),
+        lambda _work, store: interactions.conditional_patch(store, kind, query, sent, if_match),
     )
 
 
@@ -232,9 +233,9 @@ def update(exchange: Exchange, request: Request, content: bytes) -> Response:
 
 def patch(exchange: Exchange, request: Request, content: bytes) -> Response:
     kind, id, if_match = kind_of(request), id_of(request), if_match_of(request)
-    _check_patch(request)
+    sent = _patch(exchange, request, content)
     return exchange.writing(
-        request, "patch", lambda _work, store: interactions.patch_one(store, kind, id, content, if_match)
+        request, "patch", lambda _work, store: interactions.patch_one(store, kind, id, sent, if_match)
     )
 
 
@@ -274,9 +275,16 @@ def _may_call(operation: Operation, call: Call, store: ResourceStore) -> None:
         store.require("u" if operation.writes else "s")
 
 
-def _check_patch(request: Request) -> None:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON_PATCH:
-        raise errors.unsupported_media_type(f"A patch is a JSON Patch; send it as {JSON_PATCH}.")
+def _patch(exchange: Exchange, request: Request, content: bytes) -> Patch:
+    """The patch that was sent: a JSON Patch by its media type, else the Parameters of a FHIRPath Patch."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == JSON_PATCH:
+        return json_patch(content)
+    parameters = exchange.resource(request, content)
+    if parameters.type != "Parameters":
+        said = f"A patch is Parameters (FHIRPath Patch), or a JSON Patch sent as {JSON_PATCH}."
+        raise errors.bad_request(said, "Resource.resourceType")
+    validate_resource(parameters.data)
+    return fhirpath_patch(parameters)
 
 
 def _answer(outcome: Outcome, call: Call) -> Answer:

@@ -14,12 +14,12 @@ from isodose.fhir.access import APART
 from isodose.fhir.audit_trail import refuse_writing
 from isodose.fhir.everything import asked, everything
 from isodose.fhir.identity import criteria_of, lock_identities, the_match
-from isodose.fhir.patching import patched
+from isodose.fhir.patching import Patch, patched
 from isodose.fhir.resources import Resource, is_id
 from isodose.fhir.search import search
 from isodose.fhir.search_parameters import patient_of
 from isodose.fhir.search_query import Pairs
-from isodose.fhir.store import ResourceStore, new_id
+from isodose.fhir.store import ResourceStore, new_id, refuse_stale
 from isodose.fhir.stored import Stored
 from isodose.fhir.validation import validate
 
@@ -127,7 +127,7 @@ def conditional_delete(store: ResourceStore, type: str, query: Pairs, if_match: 
 
 
 def conditional_patch(
-    store: ResourceStore, type: str, query: Pairs, patch: bytes, if_match: str | None = None
+    store: ResourceStore, type: str, query: Pairs, patch: Patch, if_match: str | None = None
 ) -> Answer:
     """As `patch` of the one resource that fits; 404 when none does, 412 when more do."""
     refuse_writing(type)
@@ -137,11 +137,12 @@ def conditional_patch(
     return patch_one(store, type, found, patch, if_match)
 
 
-def patch_one(store: ResourceStore, type: str, id: str, patch: bytes, if_match: str | None = None) -> Answer:
-    """200 with the resource after a JSON Patch. Two patches at once do not lose one another."""
+def patch_one(store: ResourceStore, type: str, id: str, patch: Patch, if_match: str | None = None) -> Answer:
+    """200 with the resource after the patch. Two patches at once do not lose one another."""
     refuse_writing(type)
     store.require("u", type)
     before = store.read(type, id, lock=True)
+    refuse_stale(if_match, before.version, type)
     resource = patched(before.body, patch)
     validate(resource.data)
     return _written(store, store.update(type, id, resource, if_match or f'W/"{before.version}"', "PATCH"))

@@ -176,11 +176,7 @@ class _Batch:
         self.unindexed: list[Key] = []
 
     def add(self, change: Change, row: Row[Any] | None) -> Stored:
-        if change.if_match is not None and (row is None or change.if_match != f'W/"{row.version}"'):
-            raise errors.precondition_failed(
-                "The resource is not in the version that If-Match names; read it again.",
-                f"{change.path}.meta.versionId",
-            )
+        refuse_stale(change.if_match, None if row is None else row.version, change.path)
         if change.content is None:
             return self._delete(change, row)
         return self._put(change, change.content, row)
@@ -298,6 +294,14 @@ def _same(content: Resource, row: Row[Any] | None) -> bool:
 def _compact(text: bytes) -> bytes:
     """JSON without the white space between its tokens; numbers and strings stay as they are written."""
     return msgspec.json.format(text, indent=-1)
+
+
+def refuse_stale(if_match: str | None, version: int | None, path: str) -> None:
+    """Raise 412 unless the resource is in the version that `If-Match` names, where it names one."""
+    if if_match is not None and if_match != f'W/"{version}"':
+        raise errors.precondition_failed(
+            "The resource is not in the version that If-Match names; read it again.", f"{path}.meta.versionId"
+        )
 
 
 def new_id() -> str:
