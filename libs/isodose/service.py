@@ -20,6 +20,7 @@ from isodose import openapi
 from isodose.cds_hooks import described as cds_described
 from isodose.cds_hooks.ehr import EhrServers
 from isodose.cds_hooks.models import Feedback
+from isodose.cds_hooks.replay import memory_of
 from isodose.cds_hooks.router import cds_router
 from isodose.cds_hooks.trust import CdsTrust, clients_in
 from isodose.events import contract
@@ -78,8 +79,9 @@ def build_app(service: Service, settings: Settings, telemetry: Telemetry | None 
     signals = own.of(service.name, *systems(settings))
     try:
         refuse_open_door(settings.auth, settings.host)
-        gate, trust = Gate(settings), cds_trust(settings)
+        gate = Gate(settings)
         running = Running(service, settings, signals) if service.keeps_state else None
+        trust = cds_trust(settings, running.database if running is not None else None)
     except (OpenDoorError, GateError) as error:
         raise RefusalError(f"{service.name} does not start: {error}") from error
 
@@ -173,15 +175,18 @@ def _fhir(service: Service, running: Running) -> APIRouter:
     )
 
 
-def cds_trust(settings: Settings) -> CdsTrust | None:
-    """Whose CDS calls are taken; None where calls need not be signed. Raises `GateError`."""
+def cds_trust(settings: Settings, database: Database | None = None) -> CdsTrust | None:
+    """Whose CDS calls are taken; None where calls need not be signed. Replicas that share the database know
+    together which tokens were used. Raises `GateError`.
+    """
     if settings.cds_clients_file is None:
         return None
     try:
         clients = clients_in(settings.cds_clients_file)
     except ValueError as error:
         raise GateError(str(error)) from error
-    return CdsTrust(clients, settings.cds_url, Gate(settings).services)
+    services, memory = Gate(settings).services, memory_of(database)
+    return CdsTrust(clients, settings.cds_url, services, memory=memory)
 
 
 def _cds(service: Service, running: Running, trust: CdsTrust | None) -> APIRouter:

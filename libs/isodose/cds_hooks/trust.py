@@ -1,13 +1,10 @@
 """Which CDS clients are trusted, and whether a call comes from one of them: the signed token of the call.
 
-A token that was used is remembered in this process alone: a call is answered from what it brings, so a second
-use on another replica learns nothing that the sender did not send (decision 14).
 https://cds-hooks.hl7.org/2.0/#trusting-cds-clients
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +16,7 @@ import yaml
 from joserfc import jws
 from joserfc.errors import JoseError
 
+from isodose.cds_hooks.replay import Memory, OwnMemory
 from isodose.fhir.access import Access
 from isodose.fhir.errors import FhirError, Issue
 from isodose.security.callers import Caller, ServiceKey
@@ -26,7 +24,6 @@ from isodose.security.keys import FetchedKeys, Keys, keys_in
 from isodose.security.tokens import BadTokenError, believed, header_of
 
 LONGEST_S = 3600
-MOST_REMEMBERED = 200_000
 _REQUIRED = ("exp", "iat", "jti")
 _MEMBERS = frozenset({"iss", "jku", "jwks_file", "tenants"})
 
@@ -44,7 +41,9 @@ class CdsClient:
 
 
 class CdsTrust:
-    """The clients that may call the CDS services at `base`, the address before /cds-services."""
+    """The clients that may call the CDS services at `base`, the address before /cds-services. `memory` knows
+    which tokens were used.
+    """
 
     def __init__(
         self,
@@ -52,13 +51,13 @@ class CdsTrust:
         base: str,
         services: ServiceKey | None = None,
         clock: Callable[[], float] = time.time,
+        memory: Memory | None = None,
     ) -> None:
         self._clients = {client.iss: client for client in clients}
         self._base = base.rstrip("/")
         self._services = services
         self._clock = clock
-        self._used: dict[tuple[str, str], float] = {}
-        self._lock = threading.Lock()
+        self._memory = memory or OwnMemory(clock)
 
     def check(self, authorization: str | None, path: str) -> Caller:
         """Who calls `path`, such as /cds-services/x. Raises `FhirError`: 401, or 403 for a tenant not
@@ -94,17 +93,10 @@ class CdsTrust:
             raise FhirError(403, [Issue("forbidden", "This tenant is not one that may call.")])
         if claims["exp"] > self._clock() + LONGEST_S:
             raise BadTokenError("it holds longer than an hour")
-        self._use_once(client.iss, str(claims["jti"]), float(claims["exp"]))
+        believed_until = float(claims["exp"]) + LONGEST_S
+        if not self._memory.use(client.iss, str(claims["jti"]), believed_until):
+            raise BadTokenError("it was used before")
         return claims
-
-    def _use_once(self, issuer: str, jti: str, until: float) -> None:
-        now = self._clock()
-        with self._lock:
-            if self._used.get((issuer, jti), 0) > now - LONGEST_S:
-                raise BadTokenError("it was used before")
-            self._used[(issuer, jti)] = until
-            if len(self._used) > MOST_REMEMBERED:
-                self._used = {key: end for key, end in self._used.items() if end > now - LONGEST_S}
 
 
 def bearer(authorization: str | None) -> str:

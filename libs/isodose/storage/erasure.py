@@ -34,6 +34,7 @@ from isodose.storage.tables import (
     search_index,
     subscriber,
     subscriber_event,
+    used_token,
     worklist_change,
     worklist_need,
     worklist_row,
@@ -53,7 +54,7 @@ _OF_MERGES = (merged_patient,)
 _AUDIT = (audit_event, audit_patient)
 _OF_NOBODY = (
     knowledge_version, consumed_position, ehr_subscription, bulk_export, bulk_file, subscriber,
-    worklist_change,
+    worklist_change, used_token,
 )  # fmt: skip
 KNOWN = (*_OF_RESOURCES, *_OF_PATIENTS, *_OF_MESSAGES, *_BY_TEXT, *_OF_MERGES, *_AUDIT, *_OF_NOBODY)
 """Every table there is: one that is not here is not thought of when a patient is erased."""

@@ -253,6 +253,15 @@ worklist_session = Table(
 )
 """Who has signed in, or is about to, under the digest of what the browser holds; seconds since 1970."""
 
+used_token = Table(
+    "used_token",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("until", Double, nullable=False),
+    Index(None, "until"),
+)
+"""Tokens of CDS calls that were used, as the digest of issuer and jti, until nobody would believe them."""
+
 dead_letter = Table(
     "dead_letter",
     metadata,
