@@ -41,6 +41,7 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
 
     def own_routes(running: Running) -> APIRouter:
         made = pages(running, connections, csrf)
+        made.include_router(intake(running, connections, csrf))
         made.include_router(changing(running))
         if client is not None:
             made.include_router(signing_in(client, sessions_of(running), cookies, csrf))
@@ -62,7 +63,6 @@ def service(settings: Settings, transport: httpx.AsyncBaseTransport | None = Non
         routers=(
             assets(),
             answering(connections, csrf),
-            intake(settings, connections, csrf),
             discovery,
         ),
     )

@@ -29,7 +29,7 @@ def place_patients(work: Work, events: Sequence[Event]) -> None:
     work.records.put(*(one for one in records if one.replaced_by or one.patient_id in stood))
     shelf = Shelf(work.conn)
     shelf.place(one.patient_id for one in records if not one.replaced_by)
-    shelf.remove(one.patient_id for one in records if one.replaced_by)
+    shelf.clear(one.patient_id for one in records if one.replaced_by)
 
 
 def keep_conclusions(work: Work, events: Sequence[Event]) -> None:

@@ -15,6 +15,7 @@ from worklist import clinic, described
 from worklist.chart import Chart, chart
 from worklist.connections import Connections
 from worklist.csrf import Csrf
+from worklist.merged import Merged
 from worklist.needs import BY_CODE, EVERYONE, NEEDS
 from worklist.paper import pdf
 from worklist.replies import html, message, unread
@@ -30,7 +31,7 @@ _NOBODY = "There is no patient of this id."
 
 
 def pages(running: Running, connections: Connections, csrf: Csrf) -> APIRouter:
-    router, settings = APIRouter(), running.settings
+    router, settings, merged = APIRouter(), running.settings, Merged(running)
     fixed = settings.demonstration_day
 
     @router.get("/worklist", openapi_extra=described.CLINIC)
@@ -82,6 +83,7 @@ def pages(running: Running, connections: Connections, csrf: Csrf) -> APIRouter:
             "reasons": OVERRIDE_REASONS,
             "kept": request.query_params.get("kept", ""),
             "answered": request.query_params.get("answered", ""),
+            "merged": await merged.into(request, patient_id),
         }
         page = html("patient.html", values)
         csrf.give(page, token)
@@ -90,16 +92,16 @@ def pages(running: Running, connections: Connections, csrf: Csrf) -> APIRouter:
     @router.get("/worklist/Patient/{patient_id}/board", openapi_extra=described.BOARD)
     async def board(request: Request, patient_id: str) -> Response:
         since = await run_in_threadpool(_last, running)
-        one = await _chart(request, patient_id)
+        one = await _chart(request, patient_id, "board")
         if isinstance(one, Response):
             return one
         drawn = picture(one.record, one.concluded, one.day)
         values = {"chart": one, "summary": summary(one), "picture": drawn, "since": since, "fixed_day": fixed}
-        return html("board.html", values)
+        return html("board.html", values | {"merged": await merged.into(request, patient_id)})
 
     @router.get("/worklist/Patient/{patient_id}/board.pdf", openapi_extra=described.PAPER)
     async def paper(request: Request, patient_id: str) -> Response:
-        one = await _chart(request, patient_id)
+        one = await _chart(request, patient_id, "board.pdf")
         if isinstance(one, Response):
             return one
         drawn, now = picture(one.record, one.concluded, one.day), dt.datetime.now(dt.UTC)
@@ -107,10 +109,13 @@ def pages(running: Running, connections: Connections, csrf: Csrf) -> APIRouter:
         named = {"content-disposition": 'inline; filename="tumour-board.pdf"'}
         return Response(content, headers=HEADERS | KEPT_BY_NOBODY | named, media_type="application/pdf")
 
-    async def _chart(request: Request, patient_id: str) -> Chart | Response:
+    async def _chart(request: Request, patient_id: str, page: str = "") -> Chart | Response:
         """The patient, their view noted for the audit; or what is said where they cannot be shown."""
         if not is_id(patient_id):
             return message("Not found", _NOBODY, 404)
+        onward = await merged.onward(request, patient_id, page)
+        if onward is not None:
+            return onward
         try:
             one = await chart(connections.of(request), patient_id, settings.today())
         except AwayError as error:

@@ -65,9 +65,15 @@ class Shelf:
         insert_rows(self._conn, worklist_row, ("patient_id", "changed"), [(i, number) for i in ids], _CHANGED)
         self._settle(ids, {}, ())
 
-    def remove(self, patient_ids: Iterable[str]) -> None:
+    def clear(self, patient_ids: Iterable[str]) -> None:
+        """Leave nothing of these patients but the note that something changed, for pages open on them."""
         ids = sorted(set(patient_ids))
-        self._conn.execute(delete(worklist_row).where(_row.patient_id.in_(ids)))
+        if not ids:
+            return
+        columns, emptied = ("patient_id", "changed"), ", ".join(f"{part} = NULL" for part in _PARTS)
+        number = self._next()
+        rows = [(i, number) for i in ids]
+        insert_rows(self._conn, worklist_row, columns, rows, f"{_CHANGED}, {emptied}")
         self._conn.execute(delete(worklist_need).where(_at.patient_id.in_(ids)))
 
     def put(self, told: Sequence[Told]) -> None:

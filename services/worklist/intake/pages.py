@@ -15,6 +15,7 @@ from fastapi import APIRouter, Request, Response
 
 from isodose.fhir.resources import is_id
 from isodose.security.callers import CALLER
+from isodose.service import Running
 from isodose.settings import Settings
 from worklist import described, wording
 from worklist.answering import FORGED
@@ -22,6 +23,7 @@ from worklist.connections import Connections
 from worklist.csrf import FIELD, Csrf, ForgedError
 from worklist.intake.form import QUESTIONNAIRE, Form, form_of
 from worklist.intake.sending import response_of, says_something, typed_into, with_faults
+from worklist.merged import Merged
 from worklist.replies import form_of as typed_of
 from worklist.replies import html, message, see, unread
 from worklist.said import read
@@ -34,6 +36,7 @@ _UNKEPT = "Nothing was kept, because the record cannot be written now. Try again
 _CHANGED = (
     "What was given has been changed since the page was shown, and nothing was kept. Read it again first."
 )
+_MERGED = "This record was merged into another one since the page was shown, and nothing was kept."
 _NOTHING = "Nothing was said that the record does not have already."
 _WAITS_S = (0.05, 0.1, 0.2, 0.3, 0.4)
 _SHOWN_BEFORE = "10"
@@ -41,9 +44,15 @@ _LONGEST_NAME = 120
 _PERSON = re.compile(r"(^|/)(Practitioner|PractitionerRole|RelatedPerson)/[A-Za-z0-9.-]{1,64}$")
 
 
+class _OvertakenError(Exception):
+    """Something changed since the page was shown; the message says what."""
+
+
 @dataclass(frozen=True)
 class Sheet:
-    """The form of one patient. `amended` is the response that is being amended, empty for a new one."""
+    """The form of one patient. `amended` is the response that is being amended, empty for a new one; `merged`
+    the id under which the patient was asked for, where that was another one.
+    """
 
     patient_id: str
     name: str
@@ -52,37 +61,44 @@ class Sheet:
     before: list[Json]
     version: int
     amended: Json
+    merged: str = ""
 
 
-def intake(settings: Settings, connections: Connections, csrf: Csrf) -> APIRouter:
+def intake(running: Running, connections: Connections, csrf: Csrf) -> APIRouter:
     """`/worklist/Patient/{id}/intake`, with `?response=` to amend one."""
-    router = APIRouter()
+    router, settings, merged = APIRouter(), running.settings, Merged(running)
 
     @router.get("/worklist/Patient/{patient_id}/intake", openapi_extra=described.INTAKE)
     async def show(request: Request, patient_id: str, response: str = "") -> Response:
+        onward = await merged.onward(request, patient_id, "intake")
+        if onward is not None:
+            return onward
         try:
             sheet = await _sheet(connections.of(request), patient_id, response)
         except AwayError as error:
             return unread(_TITLE, error, _AWAY)
-        return _page(request, sheet, [], 200)
+        return _page(request, replace(sheet, merged=await merged.into(request, patient_id)), [], 200)
 
     @router.post("/worklist/Patient/{patient_id}/intake", openapi_extra=described.INTAKE)
     async def keep(request: Request, patient_id: str, response: str = "") -> Response:
         typed, back = await typed_of(request), quote(patient_id, safe="")
         try:
             csrf.check(request, typed.get(FIELD, ""))
-        except ForgedError:
-            return message("Not kept", FORGED, 403, f"../{back}")
-        try:
+            if await merged.survivor(patient_id):
+                raise _OvertakenError(_MERGED)
             upstream = connections.of(request)
             sheet = await _sheet(upstream, patient_id, response)
             if sheet.amended and typed.get("seen") != sheet.amended["meta"]["versionId"]:
-                return message("Not kept", _CHANGED, 409, f"../{back}")
+                raise _OvertakenError(_CHANGED)
             if "withdraw" in typed and sheet.amended:
                 await upstream.put(sheet.amended | {"status": "entered-in-error"})
                 await _decided(upstream, sheet)
                 return see(f"../{back}?kept=withdrawn")
             return await _kept(request, upstream, sheet, typed)
+        except ForgedError:
+            return message("Not kept", FORGED, 403, f"../{back}")
+        except _OvertakenError as error:
+            return message("Not kept", str(error), 409, f"../{back}")
         except AwayError as error:
             return unread("Not kept", error, _UNKEPT)
         except NotTakenError:
