@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from are_surveillance import pauses
+from are_surveillance import passed, pauses
 from are_surveillance.anchors import Anchor, Anchors, Question, anchors
 from are_surveillance.arguments import arguments
 from are_surveillance.arrangements import arranged, misplaced
@@ -34,15 +34,17 @@ Status = Literal["none", "ahead", "undated", "active", "ended"]
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`none`: no radiosurgery was given or planned; `ahead`: planned or under way only; `undated`: given on a
-    day not known; `active`: windows are laid out; `ended`: the patient has died. `beyond` is the first window
-    past the horizon. `pause` says why nothing is asked for at present: the windows stay where they are.
-    `resumed` is the day on which the team recorded that it goes on. `shortened_by` are the entries for which
-    scans come sooner, `arguments` what is present and changes no interval, a sentence each.
+    day not known; `active`: windows are laid out; `ended`: the patient has died. `passed` are the windows
+    that are over without a scan, `beyond` is the first window past the horizon. `pause` says why nothing is
+    asked for at present: the windows stay where they are. `resumed` is the day on which the team recorded
+    that it goes on. `shortened_by` are the entries for which scans come sooner, `arguments` what is present
+    and changes no interval, a sentence each.
     """
 
     status: Status
     anchors: Anchors
     places: tuple[Place, ...] = ()
+    passed: tuple[Slot, ...] = ()
     outside: tuple[Outside, ...] = ()
     misplaced: tuple[Outside, ...] = ()
     questions: tuple[Question, ...] = ()
@@ -113,19 +115,23 @@ def plan(
     others = [scan for scan in record.scans if scan.ref not in after_operation]
     scans = follow_up_scans(others, on, rhythm.default["same_scan_days"], lambda scan: _counts(scan, record))
     lateness = Lateness.of(knowledge, on)
-    closed: list[Slot] = []
-    outside: list[Outside] = []
-    for anchor, following in per_course(courses.given, scans):
-        done, between, first_open = close(anchor, following, rhythm)
-        closed.extend(done)
-        outside.extend(between)
+    closings = [close(anchor, following, rhythm) for anchor, following in per_course(courses.given, scans)]
+    closed = [slot for done, _, _ in closings for slot in done]
+    outside = [one for _, between, _ in closings for one in between]
+    left_open = [slot for _, _, slot in closings]
     bookings = arranged(record.scans, on, modalities)
-    slots = list(_within_horizon(first_open, rhythm, on))
+    slots = list(_within_horizon(left_open[-1], rhythm, on))
     open_places = list(standing(slots, rhythm, bookings, lateness, on))
+    begun = [anchor.day for anchor in courses.given[1:]]
+    behind = [
+        *passed.overtaken(closed, rhythm, lateness),
+        *passed.given_up(left_open, begun, rhythm, lateness),
+    ]
     done_places = [lateness.place(slot, "completed") for slot in closed]
     return replace(
         now,
         places=(*done_places, *open_places),
+        passed=passed.without_scan([*behind, *passed.missed(open_places)], record, on),
         outside=tuple(outside),
         misplaced=tuple(misplaced(bookings, open_places)),
         last_scan=scans[-1] if scans else None,

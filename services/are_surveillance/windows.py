@@ -170,11 +170,13 @@ def _too_early(scan: Scan, slot: Slot) -> str:
     )
 
 
-def ahead(slot: Slot, rhythm: Rhythm) -> Iterator[Slot]:
-    """`slot` and those that follow it, each counted from the target day of the one before. Endless."""
+def ahead(slot: Slot, rhythm: Rhythm, closed_on: dt.date | None = None) -> Iterator[Slot]:
+    """`slot` and those that follow it, each counted from the target day of the one before, as known on
+    the day of the scan that ended the row of them, or today. Endless.
+    """
     while True:
         yield slot
-        slot = rhythm.next_slot(slot.anchor, slot.number + 1, slot.window.target)
+        slot = rhythm.next_slot(slot.anchor, slot.number + 1, slot.window.target, closed_on)
 
 
 def follow_up_scans(

@@ -108,6 +108,7 @@ class Chart:
             orders=plans.of_type("ServiceRequest") if plans else None,
             risks=plans.of_type("RiskAssessment") if plans else None,
             alerts=self.alerts,
+            plans=plans.of_type("CarePlan") if plans else None,
             overdue=frozenset(late),
         )
 

@@ -173,6 +173,7 @@ def plan_differs(row: Mapping[str, Any], knowledge: Knowledge) -> list[str]:
         "status": plan.status,
         "window": place and window and [place.slot.number, place.state, window.earliest, window.latest],
         "missed": plan.missed,
+        "passed": [[slot.window.earliest, slot.window.latest] for slot in plan.passed],
         "completed": len(completed),
         "done": [[w.earliest, w.latest] for w in completed],
         "outside": len(plan.outside),

@@ -9,6 +9,7 @@ from are_surveillance.outputs.orders import sourced
 from are_surveillance.schedule import Plan
 from are_surveillance.wording import kind, plan_in_words
 from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.timeline import Window
 
 
 def care_plan(plan: Plan, parts: Sequence[Resource], known: Identities, knowledge: Knowledge) -> Resource:
@@ -38,7 +39,7 @@ def care_plan(plan: Plan, parts: Sequence[Resource], known: Identities, knowledg
     about = [{"reference": f"RiskAssessment/{risk['id']}"} for risk in risks]
     if supporting := [*references([course.ref for course in courses]), *about]:
         made["supportingInfo"] = supporting
-    if activity := [*_ordered(plan, orders, known), *_open(tasks)]:
+    if activity := [*_ordered(plan, orders, known), *_passed(plan), *_open(tasks)]:
         made["activity"] = activity
     if notes := list(_notes(plan, knowledge)):
         made["note"] = [{"text": note} for note in notes]
@@ -59,6 +60,28 @@ def _ordered(plan: Plan, orders: Sequence[Resource], known: Identities) -> Itera
     for order in orders:
         reference = {"reference": f"ServiceRequest/{order['id']}"}
         yield {"reference": reference, "progress": [{"text": states[order["id"]]}]}
+
+
+def _passed(plan: Plan) -> Iterator[Resource]:
+    """The windows that are over without a scan. They have no order any more, so each is told in the plan."""
+    for slot in plan.passed:
+        why = f"Surveillance after radiosurgery that ended on {slot.anchor.day}"
+        yield _not_done(slot.window, f"Brain MRI wanted in this window. {why}.")
+    for one in plan.postoperative:
+        if one.state == "missed":
+            yield _not_done(one.window, "Brain MRI wanted after the resection.")
+
+
+def _not_done(window: Window, description: str) -> Resource:
+    return {
+        "detail": {
+            "kind": "ServiceRequest",
+            "status": "cancelled",
+            "statusReason": {"text": "The window passed, and no scan in it is on record."},
+            "scheduledPeriod": {"start": window.earliest.isoformat(), "end": window.latest.isoformat()},
+            "description": description,
+        }
+    }
 
 
 def _open(tasks: Sequence[Resource]) -> Iterator[Resource]:

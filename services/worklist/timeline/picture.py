@@ -31,6 +31,7 @@ class Concluded:
     orders: Sequence[Json] | None
     risks: Sequence[Json] | None
     alerts: Sequence[Json] | None
+    plans: Sequence[Json] | None = None
     overdue: frozenset[str] = frozenset()
 
 
@@ -98,7 +99,8 @@ def _lanes(
     steroid = steroid_lane(record, axis, on)
     yield "Drugs, and how long they act", [*drug_lanes(record, axis, on), *([steroid] if steroid else [])]
     scans = [scan_lane(record, axis)] if record.scans else []
-    scans += [window_lane(told.orders, set(told.overdue), axis)] if told.orders else []
+    if told.orders or told.plans:
+        scans.append(window_lane(told.orders or (), told.plans or (), told.overdue, record.scans, axis))
     yield "Imaging", scans
     yield "Alerts", [alert_lane(told.alerts, axis, on)] if told.alerts else []
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from isodose.clinical.record import PatientRecord
+from isodose.clinical.record import PatientRecord, Scan
 from worklist.timeline.axis import Axis
 from worklist.timeline.marks import Event, Lane, Mark
 from worklist.wording import is_answered, words_of
 
 Json = dict[str, Any]
+_SAID = {"late": "scan done"}
 _PLANNED = ("proposed", "ordered", "booked")
 
 
@@ -30,28 +31,52 @@ def scan_lane(record: PatientRecord, axis: Axis) -> Lane:
     return lane
 
 
-def window_lane(orders: Iterable[Json], overdue: set[str], axis: Axis) -> Lane:
-    """The windows of surveillance MRI; `overdue` are references of the orders whose window has passed."""
+def window_lane(
+    orders: Iterable[Json], plans: Iterable[Json], overdue: Collection[str], scans: Iterable[Scan], axis: Axis
+) -> Lane:
+    """The windows of surveillance MRI: those of the orders, where `overdue` refers to the ones whose
+    window has passed, and those that the plans tell to have passed without a scan.
+    """
     lane = Lane(label="MRI windows", height=28)
+    done = {scan.ref: scan.on for scan in scans if scan.on}
     for order in orders:
-        days = _window(order)
+        days = _window(order.get("occurrencePeriod"))
+        sources = tuple(s.get("reference", "") for s in order.get("supportingInfo", []))
         if days is None:
             continue
-        late = f"ServiceRequest/{order.get('id')}" in overdue
-        state = "overdue" if late else {"completed": "done"}.get(order.get("status", ""), "wanted")
-        words = f"MRI window, {state}: {words_of(order.get('reasonCode'))}"
-        sources = tuple(s.get("reference", "") for s in order.get("supportingInfo", []))
-        event = Event("MRI window", words, str(days[0]), str(days[1]), sources)
-        lane.events.append(event)
-        if axis.meets(*days):
-            x = axis.x(days[0])
-            bar = Mark("bar", f"window {state}", x, 8, max(axis.x(days[1]) - x, 4), 12, says=event.says)
-            lane.marks.append(bar)
+        late = max(((done[ref] - days[1]).days for ref in sources if ref in done), default=0)
+        state = _state(order, overdue, late)
+        after = f", {late} days after its end" if state == "late" else ""
+        words = f"MRI window, {_SAID.get(state, state)}{after}: {words_of(order.get('reasonCode'))}"
+        _draw(lane, axis, days, state, Event("MRI window", words, str(days[0]), str(days[1]), sources))
+    for plan in plans:
+        for detail in (one.get("detail", {}) for one in plan.get("activity", [])):
+            days = _window(detail.get("scheduledPeriod"))
+            if days is None or detail.get("status") != "cancelled":
+                continue
+            words = f"MRI window, passed without a scan on record: {detail.get('description', '')}"
+            source = (f"CarePlan/{plan.get('id')}",)
+            _draw(lane, axis, days, "missed", Event("MRI window", words, str(days[0]), str(days[1]), source))
     return lane
 
 
-def _window(order: Json) -> tuple[dt.date, dt.date] | None:
-    period = order.get("occurrencePeriod", {})
+def _state(order: Json, overdue: Collection[str], late: int) -> str:
+    if f"ServiceRequest/{order.get('id')}" in overdue:
+        return "overdue"
+    if order.get("status") != "completed":
+        return "wanted"
+    return "late" if late > 0 else "done"
+
+
+def _draw(lane: Lane, axis: Axis, days: tuple[dt.date, dt.date], state: str, event: Event) -> None:
+    lane.events.append(event)
+    if axis.meets(*days):
+        x = axis.x(days[0])
+        width = max(axis.x(days[1]) - x, 4)
+        lane.marks.append(Mark("bar", f"window {state}", x, 8, width, 12, says=event.says))
+
+
+def _window(period: Any) -> tuple[dt.date, dt.date] | None:
     try:
         first, last = (dt.date.fromisoformat(period[end][:10]) for end in ("start", "end"))
     except (KeyError, ValueError, TypeError):
