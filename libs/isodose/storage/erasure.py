@@ -31,6 +31,7 @@ from isodose.storage.tables import (
     record_version,
     resource,
     resource_version,
+    schema_reach,
     search_index,
     subscriber,
     subscriber_event,
@@ -54,7 +55,7 @@ _OF_MERGES = (merged_patient,)
 _AUDIT = (audit_event, audit_patient)
 _OF_NOBODY = (
     knowledge_version, consumed_position, ehr_subscription, bulk_export, bulk_file, subscriber,
-    worklist_change, used_token,
+    worklist_change, used_token, schema_reach,
 )  # fmt: skip
 KNOWN = (*_OF_RESOURCES, *_OF_PATIENTS, *_OF_MESSAGES, *_BY_TEXT, *_OF_MERGES, *_AUDIT, *_OF_NOBODY)
 """Every table there is: one that is not here is not thought of when a patient is erased."""

@@ -1,65 +1,64 @@
-"""The schema's version: brought up to date by Alembic, checked before a service starts.
+"""The schema's version, checked before a service starts and whenever it is asked whether it is ready.
 
-https://alembic.sqlalchemy.org/en/latest/cookbook.html#sharing-a-connection-across-one-or-more-programmatic-migration-commands
+A newer schema than the one the code was written for will do as long as it serves that code (decision 48).
 """
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 
-if TYPE_CHECKING:
-    from alembic.config import Config
+from isodose.storage.tables import schema_reach
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_MIGRATION_LOCK = 0x150D05E
 
 
 class SchemaMismatch(Exception):  # noqa: N818
-    """The database's schema is not the one this code was written for."""
+    """The database's schema is none that this code can work on."""
 
 
-def upgrade(conn: Connection, revision: str = "head") -> None:
-    """Bring the schema up to `revision` inside the connection's transaction, one process at a time."""
-    from alembic import command  # noqa: PLC0415 (a quarter of a second that only this needs)
-
-    if conn.dialect.name == "postgresql":
-        conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-    config = _config()
-    config.attributes["connection"] = conn
-    command.upgrade(config, revision)
+class WouldBreak(Exception):  # noqa: N818
+    """The schema asked for does not serve the code that may be working on the present one."""
 
 
 def check(conn: Connection) -> None:
-    """Raise `SchemaMismatch` in one clear line unless the schema is at the newest revision."""
-    found, wanted = _revision(conn), newest()
-    if found == wanted:
-        return
-    where = conn.engine.url.render_as_string(hide_password=True)
-    if found is None:
-        raise SchemaMismatch(f"{where} has no Isodose schema; run `isodose migrate` (wanted: {wanted})")
-    raise SchemaMismatch(f"{where} has schema {found}, this version needs {wanted}; run `isodose migrate`")
+    """Raise `SchemaMismatch` in one clear line unless this code can work on the schema: it is the newest that
+    the code knows, or a newer one that still serves this code.
+    """
+    if is_behind(conn, MIGRATIONS):
+        found, wanted = revision(conn), revisions(MIGRATIONS)[-1]
+        what = f"schema {found}" if found else "no Isodose schema"
+        said = f"has {what}, this version needs {wanted}; run `isodose migrate`"
+        raise SchemaMismatch(f"{_where(conn)} {said}")
 
 
-@cache
-def newest() -> str:
-    """The revision that this code was written for: revisions are numbered, and their files named by them."""
-    return max(file.name for file in (MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
+def is_behind(conn: Connection, migrations: Path) -> bool:
+    """Whether the schema is older than the newest of `migrations`. Raises `SchemaMismatch` where it is newer
+    and does not serve code of those.
+    """
+    found, known = revision(conn), revisions(migrations)
+    if found is None or found in known:
+        return found != known[-1]
+    reach = select(schema_reach.c.serves_from).where(schema_reach.c.revision == found)
+    serves_from = conn.execute(reach).scalar()
+    if serves_from is None or serves_from > known[-1]:
+        said = f"has schema {found}, which serves {serves_from or 'another version'} and later"
+        raise SchemaMismatch(f"{_where(conn)} {said}; this version is of {known[-1]}: start a newer one")
+    return False
 
 
-def _revision(conn: Connection) -> str | None:
+def revision(conn: Connection) -> str | None:
+    """That of the schema which is there."""
     if not inspect(conn).has_table("alembic_version"):
         return None
     return conn.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
-def _config() -> Config:
-    from alembic.config import Config  # noqa: PLC0415
+def revisions(migrations: Path) -> tuple[str, ...]:
+    """In their order: revisions are numbered, and their files named by them."""
+    return tuple(sorted(file.name.partition("_")[0] for file in (migrations / "versions").glob("[0-9]*.py")))
 
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
+
+def _where(conn: Connection) -> str:
+    return conn.engine.url.render_as_string(hide_password=True)

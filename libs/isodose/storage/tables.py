@@ -30,6 +30,14 @@ metadata = MetaData(
 Serial = BigInteger().with_variant(Integer(), "sqlite")
 Instant = DateTime(timezone=True)
 
+schema_reach = Table(
+    "schema_reach",
+    metadata,
+    Column("revision", String(32), primary_key=True),
+    Column("serves_from", String(32), nullable=False),
+)
+"""One row: the schema that is there, and the oldest schema whose code still works on it."""
+
 resource = Table(
     "resource",
     metadata,

@@ -35,6 +35,7 @@ from isodose.security.audit_retention import beginning, take_out
 from isodose.security.gate import Gate, GateError
 from isodose.storage.database import Database
 from isodose.storage.retention import prune
+from isodose.storage.schema import SchemaMismatch, WouldBreak
 from isodose.work import work_at
 
 
@@ -54,8 +55,13 @@ def day(on: Day = None) -> None:
     out.print(f"{started}: published")
 
 
-def migrate(service: Which = "all") -> None:
-    """Bring the database of a service, or of all, to the schema of this version."""
+def migrate(
+    service: Which = "all",
+    stopped: Annotated[
+        bool, typer.Option("--stopped", help="no service of an earlier version runs on it")
+    ] = False,
+) -> None:
+    """Bring the database of a service, or of all, to the schema of this version, while services go on."""
     settings = settings_or_fail()
     names = list(SERVICES) if service == "all" else [known(service)]
     urls = {name: settings.for_service(name, 0).database_url for name in names}
@@ -63,7 +69,9 @@ def migrate(service: Which = "all") -> None:
     for url in dict.fromkeys(urls.values()):
         database = Database(url)
         try:
-            database.migrate()
+            database.migrate(stopped=stopped)
+        except (WouldBreak, SchemaMismatch) as error:
+            fail(f"{shown(url)} was not migrated: {error}")
         except SQLAlchemyError as error:
             fail(f"{shown(url)} was not migrated: {type(error).__name__}")
         finally:

@@ -8,6 +8,7 @@ ${imports if imports else ""}
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
+serves_from = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 

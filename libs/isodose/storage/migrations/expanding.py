@@ -1,0 +1,24 @@
+"""What an expansion does beyond Alembic's own operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from alembic import op
+
+
+def create_index_beside(name: str, table: str, columns: Sequence[Any], **how: Any) -> None:
+    """Create an index without holding up who writes; one that broke off before is made anew.
+
+    https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+    """
+    context = op.get_context()
+    if context.dialect.name != "postgresql":
+        op.create_index(name, table, columns, **how)
+        return
+    with context.autocommit_block():
+        op.execute("SET lock_timeout = 0")
+        op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)
+        op.create_index(name, table, columns, postgresql_concurrently=True, **how)
+        op.execute("RESET lock_timeout")
