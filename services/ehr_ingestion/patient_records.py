@@ -12,6 +12,7 @@ from sqlalchemy import select, tuple_
 from ehr_ingestion.identity import settled
 from isodose.clinical.record import PatientRecord
 from isodose.events.contract import record_changed
+from isodose.fhir.access import OF_ASKER
 from isodose.fhir.references import target
 from isodose.fhir.stored import Stored
 from isodose.mcode import build_record
@@ -22,7 +23,7 @@ from isodose.telemetry import current_traceparent
 
 def touched(written: Iterable[Stored]) -> set[str]:
     """The patients whose record may differ after these writes; one that a resource has left is among them."""
-    changed = [stored for stored in written if stored.changed]
+    changed = [stored for stored in written if stored.changed and stored.type not in OF_ASKER]
     return {patient for stored in changed for patient in (stored.patient_id, stored.left) if patient}
 
 

@@ -82,6 +82,7 @@ def settings(
         smart_issuer=ISSUER,
         smart_jwks_file=authority.file,
         smart_token_url=f"{ISSUER}/token",
+        subscriber_origins=("https://hooks.example",),
     )
 
 

@@ -6,7 +6,7 @@ https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from isodose.fhir.errors import FhirError, Issue
@@ -15,6 +15,8 @@ Right = Literal["c", "r", "u", "d", "s"]
 _WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
 # Who asked for what is for auditors: a right on every type does not include it.
 APART = "AuditEvent"
+# What names no patient, and belongs to the one whose token made it, if a patient's did.
+OF_ASKER = frozenset({"Subscription"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,16 @@ class Access:
     def allows(self, right: Right, kind: str) -> bool:
         return any(grant.covers(right, kind) for grant in self.grants)
 
+    def within(self, patient: str) -> Access:
+        """What of this reaches the record of one patient, and nothing else."""
+        reaching = (grant for grant in self.grants if grant.patient in (None, patient))
+        return Access(tuple(replace(grant, patient=patient) for grant in reaching))
+
     def require_patient(self, id: str) -> None:
         """Raise 403 unless the record of this patient may be read."""
         if not any(grant.patient in (None, id) for grant in self.covering("r", "Patient")):
             raise FhirError(403, [Issue("forbidden", "The access token is for another patient.")])
+
+
+EVERYTHING = Access((Grant("*", "cruds"),))
+"""What is allowed where nobody has to ask."""

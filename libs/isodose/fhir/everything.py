@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from isodose.fhir.access import OF_ASKER
 from isodose.fhir.cursor import place_in, spelled
 from isodose.fhir.references import pointers, target
 from isodose.fhir.search import searchset
@@ -22,6 +23,8 @@ from isodose.fhir.store import ResourceStore
 from isodose.fhir.stored import Stored
 
 PARAMETERS = ("start", "end", "_since", "_type", "_count")
+# The patient comes first; what somebody asked for with the patient's token is no part of the record.
+_APART = frozenset({"Patient"}) | OF_ASKER
 Place = tuple[int, str, str]
 _place = msgspec.json.Decoder(Place)
 
@@ -61,7 +64,7 @@ def everything(store: ResourceStore, patient_id: str, wanted: Asked) -> tuple[by
     What has no day of care, such as the patient, is given whatever the days. Raises 404 and 410.
     """
     patient = store.read("Patient", patient_id)
-    inside = [one for one in store.of_patient(patient_id) if one.reference != patient.reference]
+    inside = [one for one in store.of_patient(patient_id) if one.type not in _APART]
     inside = _in_days(store, inside, wanted)
     beside = _referred(store, [patient, *inside])
     placed = [((0, "", ""), patient)]

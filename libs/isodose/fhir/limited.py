@@ -7,12 +7,13 @@ it: not a read, a search, a chain, an include, a history, a condition, nor a ref
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, or_, select
 
 from isodose.fhir import search_sql
-from isodose.fhir.access import Access, Grant, Right
+from isodose.fhir.access import OF_ASKER, Access, Grant, Right
 from isodose.fhir.errors import FhirError, Issue, not_found
 from isodose.fhir.reading import Key, Origin, Reading
 from isodose.fhir.references import pointers, target
@@ -72,9 +73,7 @@ class LimitedStore(ResourceStore):
             return True
         if stored.deleted:
             return False
-        whose = (
-            stored.id if stored.type == "Patient" else patient_of(stored.type, stored.resource(), self.base)
-        )
+        whose = self._whose(stored.type, stored.id, stored.resource())
         return any(
             not grant.query
             and (self._known_as(whose) == grant.patient if whose is not None else stored.type in OF_NOBODY)
@@ -106,6 +105,7 @@ class LimitedStore(ResourceStore):
 
     def write(self, changes: Sequence[Change]) -> list[Stored]:
         """As of any store; raises 403 for what may not be written, 404 for what may not be known of."""
+        changes = [self._owned(change) for change in changes]
         for change in changes:
             self._refuse_foreign(change)
         limited = [change for change in changes if not self._unlimited(change)]
@@ -116,13 +116,22 @@ class LimitedStore(ResourceStore):
         self._refuse_outside(limited, written)
         return written
 
+    def _owned(self, change: Change) -> Change:
+        """A type that names no patient is of the one whose token writes it."""
+        if change.type not in OF_ASKER or change.content is None:
+            return change
+        own = {grant.patient for grant in self.access.covering(_RIGHTS[change.method], change.type)}
+        return change if None in own else replace(change, patient_id=own.pop())
+
     def _refuse_foreign(self, change: Change) -> None:
         """What is to be written must lie in a compartment that may be written to."""
         grants = self.access.covering(_RIGHTS[change.method], change.type)
         if change.content is None or any(grant.patient is None for grant in grants):
             return
         whose = (
-            change.id if change.type == "Patient" else patient_of(change.type, change.content.data, self.base)
+            change.patient_id
+            if change.type in OF_ASKER
+            else self._whose(change.type, change.id, change.content.data)
         )
         own = {grant.patient for grant in grants}
         named = {
@@ -139,6 +148,9 @@ class LimitedStore(ResourceStore):
         return self._survivors[patient]
 
     def _whose(self, kind: str, id: str, data: dict[str, Any]) -> str | None:
+        if kind in OF_ASKER:
+            now = self.unlimited.get(kind, id)
+            return now.patient_id if now is not None else None
         return id if kind == "Patient" else patient_of(kind, data, self.base)
 
     def _target(self, reference: str) -> Key:

@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Row, delete, select, tuple_
 
 from isodose.fhir import errors
-from isodose.fhir.access import Access
+from isodose.fhir.access import OF_ASKER, Access
 from isodose.fhir.belonging import Identifier, arriving_as, names_of, owner
 from isodose.fhir.dates import bounds
 from isodose.fhir.integrity import refuse_dangling
@@ -53,7 +53,7 @@ _ADVANCE = f"{_REPLACE} WHERE resource.last_version < excluded.last_version"
 class Change:
     """One write that is asked for. `content` None deletes; `path` is where it stands in the request.
 
-    `patient_id` is for results of types that name no patient, such as Provenance.
+    `patient_id` is for types that name no patient: results such as Provenance, and what is of who asks.
     """
 
     type: str
@@ -203,7 +203,7 @@ class _Batch:
         body = with_meta(content.raw, change.id, number, self.now)
         stored = Stored(
             change.type, change.id, number, self.now, body, changed=True, created=row is None or row.deleted,
-            method=change.method, patient_id=self._patient(change, content), origin=change.origin,
+            method=change.method, patient_id=self._patient(change, content, row), origin=change.origin,
         )  # fmt: skip
         if row is not None and change.if_match is None and _older(source, row.source_updated):
             self._keep_in_history(stored, content, row)
@@ -214,9 +214,11 @@ class _Batch:
         self._index(stored, content.data)
         return stored
 
-    def _patient(self, change: Change, content: Resource) -> str | None:
+    def _patient(self, change: Change, content: Resource, row: Row[Any] | None) -> str | None:
         if change.type == "Patient":
             return change.id
+        if change.type in OF_ASKER:
+            return change.patient_id or (row.patient_id if row is not None and not row.deleted else None)
         known = patient_of(change.type, content.data, self.store.base) or change.patient_id
         if known is not None or change.origin == "result":
             return known

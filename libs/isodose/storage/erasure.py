@@ -81,6 +81,7 @@ def erase(conn: Connection, patient_id: str, also: Related = Related()) -> int:
     keys = sorted({(row.type, row.id) for row in conn.execute(own)} | set(also.resources))
     rows = sum(erase(conn, one) for one in Identities(conn).merged_into(patient_id))
     rows += conn.execute(delete(merged_patient).where(merged_patient.c.patient_id == patient_id)).rowcount
+    rows += _told_to(conn, [id for kind, id in keys if kind == "Subscription"])
     for start in range(0, len(keys), _AT_ONCE):
         rows += _resources(conn, keys[start : start + _AT_ONCE])
     named = resource_version.c.body.contains(f'Patient/{patient_id}"', autoescape=True)
@@ -90,6 +91,17 @@ def erase(conn: Connection, patient_id: str, also: Related = Related()) -> int:
     for table in _OF_MESSAGES:
         rows += conn.execute(delete(table).where(table.c.key.in_([patient_id, *also.events]))).rowcount
     return rows + _by_text(conn, patient_id)
+
+
+def _told_to(conn: Connection, ids: Sequence[str]) -> int:
+    """Whom a token of the patient asked to be told: their address, their secret, their events."""
+    if not ids:
+        return 0
+    return (
+        conn.execute(delete(subscriber_event).where(subscriber_event.c.subscription_id.in_(ids))).rowcount
+        + conn.execute(delete(subscriber).where(subscriber.c.id.in_(ids))).rowcount
+        + conn.execute(delete(job).where(job.c.kind == "notify", job.c.key.in_(ids))).rowcount
+    )
 
 
 def _by_text(conn: Connection, patient_id: str) -> int:

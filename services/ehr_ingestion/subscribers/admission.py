@@ -7,12 +7,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ehr_ingestion.subscribers import registry
-from ehr_ingestion.subscribers.asking import Asked, Json, name_of, origin_of, read
+from ehr_ingestion.subscribers.asking import Asked, Json, name_of, origin_of, read, refuse_others
 from ehr_ingestion.subscribers.registry import NOTIFY
 from ehr_ingestion.subscribers.topic import topic_url
 from isodose.events.jobs import ask, drop
-from isodose.fhir.access import Access
+from isodose.fhir.access import EVERYTHING, Access
 from isodose.fhir.errors import FhirError, Issue
+from isodose.fhir.reading import Reading
 from isodose.fhir.resources import dump, resource_of
 from isodose.fhir.store import Admission, Change, ResourceStore
 from isodose.settings import Settings
@@ -31,8 +32,11 @@ def admission(settings: Settings) -> Admission:
             drop(conn, NOTIFY, change.id)
             return change
         data = change.content.data
-        before = registry.get(conn, change.id)
+        before, whose = registry.get(conn, change.id), _whose(store, change)
         asked = _with_secrets(read(data, topic, origins), before.asked if before else None)
+        if whose is not None:
+            refuse_others(asked, whose, store.base)
+            access = (access or EVERYTHING).within(whose)
         status = "off" if data["status"] == "off" else "requested"
         registry.put(conn, change.id, asked, access, status)
         if status == "off":
@@ -43,6 +47,12 @@ def admission(settings: Settings) -> Admission:
         return replace(change, content=resource_of(stored, dump(stored)))
 
     return admit
+
+
+def _whose(store: ResourceStore, change: Change) -> str | None:
+    """The patient whose Subscription this is: whose token asks for it, or asked for it first."""
+    held = Reading(store.conn, store.base).get(change.type, change.id)
+    return change.patient_id or (held.patient_id if held is not None and not held.deleted else None)
 
 
 def shown(subscription: Json, status: str, error: str = "") -> Json:

@@ -14,9 +14,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ehr_ingestion.backport import CONTENTS, structure
+from isodose.fhir.criteria import criterion
 from isodose.fhir.dates import bounds
 from isodose.fhir.errors import FhirError, Issue
 from isodose.fhir.negotiation import FHIR_JSON
+from isodose.fhir.references import target
 from isodose.fhir.search_query import parse
 
 Json = dict[str, Any]
@@ -76,6 +78,22 @@ def read(subscription: Json, topic: str, origins: Sequence[str]) -> Asked:
         at_once=min(_number(channel, "max-count") or MOST_AT_ONCE, MOST_AT_ONCE) if topical else 1,
         end=bounds(end)[0] if isinstance(end, str) else None,
     )
+
+
+def refuse_others(asked: Asked, patient: str, base: str) -> None:
+    """Raise 422 for a search of other patients than this one, which would never tell anything."""
+    where = "Subscription.criteria" + (".extension" if asked.topic else "")
+    for text in asked.criteria:
+        kind, _, query = text.partition("?")
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            found = criterion(kind, name, value)
+            by_id = kind == "Patient" and name == "_id"
+            if found is None or not (by_id or (found.parameter.kind == "patient" and found.values)):
+                continue
+            named = {(target(one, base) or ("Patient", one))[1] for one in found.values}
+            if patient not in named:
+                said = "The token is of another patient, of whom alone this could tell."
+                raise FhirError(422, [_issue("business-rule", said, where)])
 
 
 def name_of(header: str) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
+from ehr_ingestion.subscribers import registry
 from isodose.fhir.access import Access, Grant
 from isodose.settings import Settings
 from isodose.storage.database import Database
+from isodose.storage.erasure import erase
 from served import FHIR
 from subscriber import TOPIC, Hook, Json, events, issue, kind_of, plain, subscribed, topical
 
@@ -151,6 +153,37 @@ def test_nothing_is_told_that_the_asker_might_not_read(
     assert {c.rpartition("/")[2] for one in named for c in one["context"]} == context
     brought = {e["resource"]["id"] for bundle in found for e in bundle["entry"][1:]}
     assert brought == focus | context
+
+
+def test_what_a_patients_token_asked_for_stays_with_the_patient_whoever_changes_it(
+    client: Any, hook: Hook, decide: Callable[..., None], serving: Any
+) -> None:
+    client.app.access = Access((Grant("*", "cruds", "p1"),))
+    subscribed(client, topical("full-resource"), serving)
+    client.app.access = Access((Grant("*", "cruds"),))
+    changed = client.get("/fhir/Subscription/s1").json() | {"reason": "another", "status": "requested"}
+    subscribed(client, changed, serving)
+    decide(issue("b1", "p2"), issue("a1", "p1"))
+    serving.eventually(lambda: hook.bundles("event-notification"))
+    told = [one for bundle in hook.bundles("event-notification") for one in events(bundle)]
+    assert [one["focus"].rpartition("/")[2] for one in told] == ["p1"]
+    assert not any(b"b1" in request.content for request in hook.told)
+    everything = client.get("/fhir/Patient/p1/$everything").json()["entry"]
+    assert {one["resource"]["resourceType"] for one in everything} == {"Patient", "DetectedIssue"}
+
+
+def test_erasing_the_patient_erases_what_was_asked_for_with_their_token(
+    client: Any, hook: Hook, decide: Callable[..., None], serving: Any
+) -> None:
+    client.app.access = Access((Grant("*", "cruds", "p1"),))
+    subscribed(client, topical(), serving)
+    decide(issue("a1", "p1"))
+    serving.eventually(lambda: hook.numbers() == [1])
+    with client.running.transaction() as work:
+        work.records.lock("p1")
+        erase(work.conn, "p1")
+        assert registry.get(work.conn, "s1") is None
+        assert registry.events(work.conn, "s1", 1, 9, 9) == []
 
 
 # Operations
