@@ -90,10 +90,130 @@ def test_a_batch_keeps_what_is_good_and_says_what_is_not(client: Any, server: An
     assert server.written == [["Patient/p1", "Observation/o2"]]
 
 
-def test_a_collection_is_not_processed(client: Any, make: Any) -> None:
-    answer = client.post("", make.transaction(make.entry(make.patient()), kind="collection"))
-    assert answer.status_code == 400
-    assert answer.json()["issue"][0]["expression"] == ["Bundle.type"]
+NOT_PROCESSED = {
+    "collection": "give each entry a request",
+    "searchset": "give each entry a request",
+    "history": "a history is not replayed",
+    "message": "messages are not processed",
+    "document": "POST it to /Bundle",
+    "transaction-response": "this is an answer",
+    "batch-response": "this is an answer",
+}
+
+
+def held(kind: str, make: Any) -> dict[str, Any]:
+    """A valid Bundle of this type that holds a patient."""
+    person: dict[str, Any] = {"fullUrl": "http://x.example/Patient/p1", "resource": make.patient()}
+    done: dict[str, Any] = {"response": {"status": "200"}}
+    if kind == "history":
+        done["request"] = {"method": "PUT", "url": "Patient/p1"}
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": kind, "timestamp": "2026-11-23T10:00:00Z"}
+    first: dict[str, Any] = {"resourceType": "MessageHeader", "eventUri": "http://x.example/told"}
+    first["source"] = {"endpoint": "http://x.example"}
+    if kind == "document":
+        bundle["identifier"] = {"system": "urn:ietf:rfc:3986", "value": "urn:uuid:1"}
+        first = {"resourceType": "Composition", "status": "final", "title": "x", "type": {"text": "x"}}
+        first |= {"date": "2026-11-23", "author": [{"display": "x"}]}
+    if kind in ("document", "message"):
+        return bundle | {
+            "entry": [{"fullUrl": f"http://x.example/{first['resourceType']}/1", "resource": first}, person]
+        }
+    return bundle | {"entry": [person | (done if kind.endswith(("history", "response")) else {})]}
+
+
+def test_a_bundle_of_another_type_is_not_processed_and_is_told_what_to_send(
+    local_client: Any, make: Any
+) -> None:
+    for kind, advice in NOT_PROCESSED.items():
+        answer = local_client.post("", held(kind, make))
+        assert answer.status_code == 400, f"{kind}: {answer.text}"
+        (issue,) = answer.json()["issue"]
+        assert issue["expression"] == ["Bundle.type"]
+        assert advice in issue["diagnostics"]
+        assert local_client.get("/Patient/p1").status_code == 404
+        kept = local_client.post("/Bundle", held(kind, make))
+        assert kept.status_code == 201, f"{kind}: {kept.text}"
+        assert local_client.get("/Patient/p1").status_code == 404
+    for odd in ({"type": "pile"}, {"type": None}, {}):
+        answer = local_client.post("", {"resourceType": "Bundle", **odd})
+        assert answer.status_code == 422, answer.text
+
+
+def test_entries_read_whatever_a_get_reads(local_client: Any, make: Any) -> None:
+    local_client.put("/Patient/p1", make.patient())
+    local_client.put("/Patient/p1", make.patient(gender="female"))
+    local_client.put("/Observation/o1", make.observation())
+    urls = [
+        "Patient/p1",
+        "/Patient/p1",
+        "Patient/p1/_history",
+        "Patient/p1/_history?_count=1",
+        "Patient/p1/_history/1",
+        "Patient/_history",
+        "_history",
+        "_history?_count=2",
+        "Patient?gender=female",
+        "Observation?patient.gender=female&_include=Observation:subject",
+        "Patient?_summary=count",
+        "Patient?_elements=gender",
+        "Patient/p1?_summary=text",
+        "Patient/p1/$everything?_count=1",
+    ]
+    for kind in ("batch", "transaction"):
+        entries = [{"request": {"method": "GET", "url": url}} for url in urls]
+        answer = local_client.post("", make.transaction(*entries, kind=kind))
+        assert answer.status_code == 200, answer.text
+        for url, entry in zip(urls, answer.json()["entry"], strict=True):
+            assert entry["response"]["status"] == "200", url
+            alone = local_client.get(f"/{url.removeprefix('/')}")
+            assert entry["resource"] == alone.json(), url
+            assert entry["response"].get("etag") == alone.headers.get("etag"), url
+
+
+def test_an_entry_that_cannot_be_read_is_named(local_client: Any, make: Any) -> None:
+    local_client.put("/Patient/p1", make.patient())
+    urls = {
+        "Patient/p2": "404",
+        "Patient/p1/_history/7": "404",
+        "Shoe": "404",
+        "Shoe?size=42": "404",
+        "metadata": "404",
+        "Patient/p1/$validate": "400",
+        "Patient/p1/name": "400",
+        "Observation/o1/$everything": "400",
+        "Patient?birthdate=yesterday": "400",
+        "Patient/p1?_summary=long": "400",
+        "Patient/_history?_since=x": "400",
+        "AuditEvent/_history": "404",
+    }
+    entries = [{"request": {"method": "GET", "url": url}} for url in urls]
+    answer = local_client.post("", make.transaction(*entries, kind="batch")).json()["entry"]
+    for index, (url, entry) in enumerate(zip(urls, answer, strict=True)):
+        assert entry["response"]["status"] == urls[url], url
+        (issue,) = entry["response"]["outcome"]["issue"]
+        assert issue["expression"] == [f"Bundle.entry[{index}].request.url"], url
+    good = make.entry(make.observation("o9"))
+    refused = local_client.post("", make.transaction(good, entries[0]))
+    assert refused.status_code == 404
+    assert refused.json()["issue"][0]["expression"] == ["Bundle.entry[1].request.url"]
+    assert local_client.get("/Observation/o9").status_code == 404
+
+
+def test_what_is_known_is_not_read_again_by_an_entry(local_client: Any, make: Any) -> None:
+    local_client.put("/Patient/p1", make.patient())
+    get = {"method": "GET", "url": "Patient/p1"}
+    conditions = [
+        ({"ifNoneMatch": 'W/"1"'}, "304"),
+        ({"ifNoneMatch": 'W/"2"'}, "200"),
+        ({"ifModifiedSince": "2099-01-01T00:00:00Z"}, "304"),
+        ({"ifModifiedSince": "2001-01-01T00:00:00Z"}, "200"),
+    ]
+    entries = [{"request": get | condition} for condition, _ in conditions]
+    entries.append({"request": get | {"method": "HEAD"}})
+    found = local_client.post("", make.transaction(*entries, kind="batch")).json()["entry"]
+    assert [one["response"]["status"] for one in found] == [*(status for _, status in conditions), "200"]
+    assert ["resource" in one for one in found] == [False, True, False, True, False]
+    assert found[0]["response"]["etag"] == 'W/"1"'
 
 
 def test_the_answer_holds_the_resources_when_they_are_wanted(client: Any, make: Any) -> None:

@@ -5,14 +5,13 @@ https://hl7.org/fhir/R4/http.html#transaction
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from isodose.fhir import errors, interactions
 from isodose.fhir.bundle_entries import READS, Entry, Step, entries_of, step_of
+from isodose.fhir.bundle_reads import read_entry
 from isodose.fhir.errors import FhirError
 from isodose.fhir.identity import criteria_of, lock_identities, the_match
 from isodose.fhir.interactions import Answer
@@ -39,14 +38,29 @@ def process(store: ResourceStore, bundle: Resource, representation: bool = False
         _validate_shell(bundle)
         answers = [_alone(store, i, entry, bundle.data) for i, entry in enumerate(entries_of(bundle))]
     else:
-        raise errors.bad_request(
-            "Only Bundles of type transaction or batch are processed; give each entry a request.",
-            "Bundle.type",
-            code="not-supported",
-        )
+        raise _not_processed(bundle)
     written = tuple(stored for answer in answers for stored in answer.written)
     seen = tuple(one for answer in answers for one in (*answer.seen, *filter(None, [answer.stored])))
-    return Answer(200, _response(f"{kind}-response", answers, representation), written=written, seen=seen)
+    patients = tuple(dict.fromkeys(one for answer in answers for one in answer.patients))
+    body = _response(f"{kind}-response", answers, representation)
+    return Answer(200, body, written=written, seen=seen, patients=patients)
+
+
+def _not_processed(bundle: Resource) -> FhirError:
+    """Why a Bundle of this type asks for nothing, and what to send instead. Raises 422 where it is none."""
+    _validate_shell(bundle)
+    kept = "to keep it as it is, POST it to /Bundle"
+    instead = {
+        "history": "a history is not replayed: send what is to be current as a transaction of PUT and DELETE",
+        "message": f"messages are not processed: send what it brings as a transaction; {kept}",
+        "document": f"{kept}; to take in what it holds, send that as a transaction",
+        "transaction-response": "this is an answer",
+        "batch-response": "this is an answer",
+    }
+    kind = str(bundle.data["type"])
+    advice = instead.get(kind, f"give each entry a request, and the type transaction or batch; {kept}")
+    said = f"Only Bundles of type transaction or batch are processed, and this is a {kind}; {advice}."
+    return errors.bad_request(said, "Bundle.type", code="not-supported")
 
 
 def transact(store: ResourceStore, steps: list[Step]) -> list[Answer]:
@@ -157,20 +171,7 @@ def _rest(store: ResourceStore, step: Step) -> Answer:
     if step.request.method == "POST":
         stored = store.read(step.type, str(step.existing))
         return Answer(200, stored.body, stored, interactions.location(store.base, stored))
-    pairs = parse_qsl(step.query, keep_blank_values=True)
-    if step.id is None:
-        return interactions.search_type(store, step.type, pairs, strict=False)
-    id, _, rest = step.id.partition("/")
-    if rest.startswith("_history/"):
-        return interactions.vread(store, step.type, id, rest.removeprefix("_history/"))
-    reads: dict[str, Callable[[], Answer]] = {
-        "": lambda: interactions.read(store, step.type, id),
-        "_history": lambda: interactions.history(store, pairs, step.type, id),
-        "$everything": lambda: interactions.everything_of(store, id, dict(pairs)),
-    }
-    if rest not in reads or (rest == "$everything" and step.type != "Patient"):
-        raise errors.bad_request("This url cannot be read in a Bundle.", f"{step.path}.request.url")
-    return reads[rest]()
+    return read_entry(store, step)
 
 
 def _response(kind: str, answers: list[Answer], representation: bool) -> bytes:

@@ -22,6 +22,8 @@ class Request(msgspec.Struct, rename="camel"):
     method: str
     url: str
     if_none_exist: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: str | None = None
     if_match: str | None = None
 
 

@@ -167,7 +167,7 @@ def test_what_a_patients_token_asked_for_stays_with_the_patient_whoever_changes_
     serving.eventually(lambda: hook.bundles("event-notification"))
     told = [one for bundle in hook.bundles("event-notification") for one in events(bundle)]
     assert [one["focus"].rpartition("/")[2] for one in told] == ["p1"]
-    assert not any(b"b1" in request.content for request in hook.told)
+    assert not any(b"DetectedIssue/b1" in request.content for request in hook.told)
     everything = client.get("/fhir/Patient/p1/$everything").json()["entry"]
     assert {one["resource"]["resourceType"] for one in everything} == {"Patient", "DetectedIssue"}
 
