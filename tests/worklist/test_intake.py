@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import pytest
 from starlette.requests import Request
 
@@ -14,38 +13,12 @@ from isodose.security.callers import CALLER, Caller
 from served import FHIR
 from worklist.intake.form import form_of
 from worklist.intake.pages import author_of
-from worklist_page import Element, read, what_runs
+from worklist_form import PAGE, send, shown, standing, values
+from worklist_page import read, what_runs
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}"
-PAGE = "/worklist/Patient/demo-11/intake"
 LESION = "lesion-1."
 Json = dict[str, Any]
-
-
-def shown(client: Any, path: str = PAGE) -> tuple[Element, str]:
-    """The page and the cookie that came with it."""
-    answer = client.get(path)
-    assert answer.status_code == 200, answer.text
-    return read(answer.text), answer.headers["set-cookie"].partition(";")[0]
-
-
-def values(page: Element) -> dict[str, str]:
-    """What a browser would send of the form as it is."""
-    form = page.one("form", class_="intake")
-    sent: dict[str, str] = {}
-    for field in form.all("input"):
-        kind = field.attributes.get("type", "text")
-        if kind not in ("radio", "checkbox") or "checked" in field.attributes:
-            sent[field.attributes["name"]] = field.attributes.get("value", "on")
-    for field in form.all("select"):
-        chosen = [o for o in field.all("option") if "selected" in o.attributes] or field.all("option")
-        sent[field.attributes["name"]] = chosen[0].attributes["value"]
-    return sent
-
-
-def send(client: Any, page: Element, cookie: str, typed: Json, path: str = PAGE) -> httpx.Response:
-    sent: httpx.Response = client.post(path, data=values(page) | typed, headers={"cookie": cookie})
-    return sent
 
 
 def fact(client: Any, name: str, day: str = "2026-11-23") -> list[Json]:
@@ -53,13 +26,6 @@ def fact(client: Any, name: str, day: str = "2026-11-23") -> list[Json]:
         f"/fhir/Observation?subject=Patient/demo-11&code={name}&date={day}&status=final,amended"
     ).json()
     return [entry["resource"] for entry in found.get("entry", [])]
-
-
-def standing(client: Any, title: str) -> str:
-    """How an option stands on the patient's page."""
-    page = read(client.get("/worklist/Patient/demo-11").text)
-    card = next(a for a in page.one("div", class_="options").all("article") if title in a.one("h3").text)
-    return card.one("span", class_="standing").text
 
 
 def test_what_the_record_has_is_filled_in_with_its_day_and_source(one_patient: Any) -> None:
