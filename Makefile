@@ -55,4 +55,4 @@ lock: setup ## resolve the dependencies anew into the two lock files (needs uv)
 		--no-annotate --upgrade --group pyproject.toml:dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache deploy/kafka/target tests/hapi/target tests/hapi/ehr/target tests/npm/target
+	rm -rf $(VENV) var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache deploy/kafka/target tests/hapi/target tests/hapi/ehr/target tests/npm/target tests/deploy/target

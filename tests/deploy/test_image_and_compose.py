@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 import zipfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import yaml
+from jsonschema_rs import validator_for
 from sqlalchemy import create_engine, make_url, text
 from typer.testing import CliRunner
 
@@ -44,6 +47,26 @@ def test_the_image_runs_as_an_ordinary_user_and_installs_locked_versions_only() 
     installs = re.findall(r"pip install ([^\n&]*)", DOCKERFILE)
     assert installs
     assert all("--require-hashes" in line or "--no-index" in line for line in installs)
+
+
+def test_hadolint_has_nothing_against_the_steps_of_the_image(tmp_path: Path) -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    if not hadolint.exists():
+        pytest.skip("hadolint is not here: its wheel is for Linux on x86-64")
+    worse = tmp_path / "Dockerfile"
+    worse.write_text(DOCKERFILE.replace("USER 10001:10001", "RUN cd /tmp && apt-get install curl"))
+    for file, failing in ((ROOT / "deploy" / "Dockerfile", 0), (worse, 1)):
+        told = subprocess.run([hadolint, "--no-color", file], capture_output=True, text=True, check=False)
+        assert told.returncode == failing, told.stdout
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "deploy/ehr/compose.yaml"])
+def test_compose_files_are_what_the_compose_specification_says(file: str) -> None:
+    schema = files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
+    validator = validator_for(orjson.loads(schema.read_bytes()))
+    whole = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))
+    assert [error.message for error in validator.iter_errors(whole)] == []
+    assert not validator.is_valid(whole | {"services": {"worklist": {"imag": "isodose:local"}}})
 
 
 def test_what_builds_the_image_is_locked_like_everything_else() -> None:
