@@ -39,7 +39,7 @@ test: setup ## all tests, on WORKERS cores; Kafka and PostgreSQL are started by 
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 chaos: setup ## kill, pause, cut off and fill the disks of services, Kafka and PostgreSQL under load, and compare the end with a run without (ARGS="--faults 200 --seed 1")
-	$(BIN)/pytest tests/chaos/test_chaos.py -s $(or $(ARGS),--faults 200)
+	$(BIN)/pytest tests/chaos -s $(or $(ARGS),--faults 200)
 
 bench: setup ## measure against named references in the same run, and print ratios
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+
 import pytest
+
+from chaos.network import Network
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,3 +22,20 @@ def faults(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--seed", 75))
+
+
+@pytest.fixture
+def new_network(not_here: Callable[[object], None]) -> Iterator[Callable[[Sequence[str]], Network]]:
+    """Makes a network of the hosts that are named."""
+    made: list[Network] = []
+
+    def make(names: Sequence[str]) -> Network:
+        try:
+            made.append(Network(names))
+        except OSError as reason:
+            not_here(f"no network of its own can be made: {reason}")
+        return made[-1]
+
+    yield make
+    for network in made:
+        network.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import time
 from collections.abc import Mapping, Sequence
@@ -9,10 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import orjson
 from sqlalchemy import func, select
 
 from all_in_one.app import AllInOne
 from concluded import concluded, decided_on
+from isodose.events.log import open_log
 from isodose.security.audit import chain, verified
 from isodose.settings import Settings
 from isodose.storage.database import Database
@@ -27,6 +30,7 @@ from isodose.storage.tables import (
 )
 
 DECIDING = ("eligibility_scoring", "are_surveillance", "ici_steroid_alerts")
+RECORDS = "isodose.patient-record.v1"
 Databases = Mapping[str, Database]
 
 
@@ -94,6 +98,23 @@ def broken_chains(databases: Databases, key: bytes) -> dict[str, int]:
         if verdict.broken_at is not None:
             found[name] = verdict.broken_at
     return found
+
+
+def stale_at_the_end(log_url: str, records: Database) -> dict[str, int]:
+    """Patients whose last event in the log is not of the record that stands, and of which it is: compaction
+    keeps the last.
+    """
+    last: dict[str, int] = {}
+    with contextlib.closing(open_log(log_url)) as log:
+        reading = log.subscribe("the end", [RECORDS], lambda _topic, _partition: None)
+        until = time.monotonic() + 120
+        while not reading.at_end():
+            assert time.monotonic() < until, "the log does not come to its end"
+            for one in reading.poll(1.0):
+                last[str(one.key)] = orjson.loads(one.value or b"{}")["data"]["version"]
+        reading.close()
+    standing = {patient: v[0] for patient, v in decided_on(records).items() if " " not in patient}
+    return {patient: version for patient, version in last.items() if standing[patient] != version}
 
 
 def versions(database: Database) -> dict[str, int]:

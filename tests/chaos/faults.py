@@ -14,6 +14,8 @@ from functools import partial
 
 from chaos.site import Site
 
+FEW = 50
+"""A run of fewer faults is a short one, for CI."""
 Way = tuple[str, str]
 
 

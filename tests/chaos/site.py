@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from chaos.hosted import HostedServices
@@ -54,6 +55,8 @@ class Site:
             thread = threading.Thread(target=self._guarded, args=(fault,), name=fault.kind)
             self._going.append((fault, thread))
             self.made[fault.kind] += 1
+            where = ", ".join(sorted(fault.places))
+            print(f"{self.made.total():4}  {fault.kind}: {where} ({fault.lasts_s:.1f} s)", flush=True)
             thread.start()
             time.sleep(pause_s)
             self._until_few_are_away()
@@ -133,7 +136,10 @@ class Site:
             raise self._failed[0]
 
     def _away(self) -> list[str]:
-        return [name for name in self.names if not self.services.is_ready(name)]
+        """Asked all at once: one that is cut off answers nothing for a while."""
+        with ThreadPoolExecutor(len(self.names)) as asking:
+            ready = asking.map(self.services.is_ready, self.names)
+        return [name for name, is_ready in zip(self.names, ready, strict=True) if not is_ready]
 
     def _until_few_are_away(self) -> None:
         """Faults that meet nothing alive find nothing."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from chaos import ends
-from chaos.faults import planned
+from chaos.faults import FEW, planned
 from chaos.hosted import HostedServices, Keys, environments, replicas
 from chaos.load import Ehr
 from chaos.network import Network
@@ -26,7 +26,6 @@ from chaos.site import Site
 from isodose.storage.database import Database
 from processes import NAMES
 
-FEW = 50
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.processes, pytest.mark.timeout(7200)]
 
 
@@ -37,16 +36,11 @@ def names(faults: int) -> list[str]:
 
 
 @pytest.fixture
-def network(names: list[str], not_here: Callable[[object], None]) -> Iterator[Network]:
+def network(names: list[str], new_network: Callable[[Sequence[str]], Network]) -> Iterator[Network]:
     """Within, the test stands on the host of the EHR."""
-    try:
-        made = Network(["ehr", "kafka", "postgresql", *names])
-    except OSError as reason:
-        not_here(f"no network of its own can be made: {reason}")
-        return
+    made = new_network(["ehr", "kafka", "postgresql", *names])
     with made.at("ehr"):
         yield made
-    made.close()
 
 
 @pytest.fixture
@@ -125,6 +119,8 @@ def test_the_state_after_faults_is_that_of_a_run_without(
     assert ends.errors_set_aside(databases) == []
     assert ends.left(databases) == {}
     assert ends.broken_chains(databases, keys.audit) == {}
+    log_url = services.environments["ehr_ingestion"]["ISODOSE_EVENT_LOG_URL"]
+    assert ends.stale_at_the_end(log_url, databases["ehr_ingestion"]) == {}
     found = ends.state(databases)
     expected = ends.without_faults(bodies, list(databases), tmp_path / "undisturbed", serving)
     for name in databases:

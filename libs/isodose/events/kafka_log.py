@@ -6,6 +6,8 @@ https://kafka.apache.org/documentation/#design
 from __future__ import annotations
 
 import contextlib
+import socket
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +25,14 @@ from isodose.events.log import Applied, Delivered, LogUnavailable, PositionBeyon
 REQUEST_MS = 10_000
 DELIVERY_MS = 20_000
 CHECK_EVERY_S = 5.0
+UNACKNOWLEDGED_MS = 10_000
+SOCKETS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    *([(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)] if sys.platform == "linux" else []),
+]
+"""What cannot be sent, the network being cut, is dropped by the system well before `DELIVERY_MS`. Sent later,
+after the relay published it and what is newer by another connection, it would be what compaction keeps.
+"""
 
 
 class KafkaLog:
@@ -97,6 +107,7 @@ class KafkaLog:
                 request_timeout_ms=REQUEST_MS,
                 delivery_timeout_ms=DELIVERY_MS,
                 max_block_ms=REQUEST_MS,
+                socket_options=SOCKETS,
                 **self.access.options(),
             )
         sent = [
