@@ -49,7 +49,7 @@ class SmallDisk:
         return _mount("-o", f"remount,size={size_kb}k", str(self._directory)).returncode == 0
 
 
-class Forbidden:
+class WriteLimit:
     """A limit of nothing on the files that the processes of a server may write."""
 
     said = "a limit on what its processes write"
@@ -72,7 +72,7 @@ class Forbidden:
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 
 
-Disk = SmallDisk | Forbidden
+Disk = SmallDisk | WriteLimit
 
 
 def disk_for(directory: Path, pids: Callable[[], Sequence[int]]) -> Disk:
@@ -80,7 +80,7 @@ def disk_for(directory: Path, pids: Callable[[], Sequence[int]]) -> Disk:
     try:
         return SmallDisk(directory)
     except (PermissionError, FileNotFoundError):
-        return Forbidden(pids)
+        return WriteLimit(pids)
 
 
 def _mount(*arguments: str) -> subprocess.CompletedProcess[str]:

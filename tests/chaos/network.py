@@ -20,7 +20,7 @@ _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Namespaces:
+class Network:
     """A router and a host for each name; addresses are of the range kept for tests of networks (RFC 2544)."""
 
     said = "network namespaces behind a router that drops"
@@ -84,9 +84,6 @@ class Namespaces:
     def _rule(self, does: str, source: str, target: str) -> None:
         with _entered(self._router):
             _ip(f"rule {does} from {self.address(source)} to {self.address(target)} blackhole")
-
-
-Network = Namespaces
 
 
 def _new_namespace() -> int:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, text
 
 from isodose.clinical.record import PatientRecord
 from isodose.events import dead_letters
-from isodose.events.consumer import Consumer
+from isodose.events.consumer import Consumer, position
 from isodose.events.contract import Event, encode, record_changed
 from isodose.events.log import Delivered, EventLog, LogUnavailable, Record
 from isodose.events.outbox import Outbox, Relay, waiting
@@ -122,6 +122,20 @@ def test_a_redelivery_does_nothing(noting):
     for _ in range(3):
         consumer.run_once()
     assert effects(noting) == ["a", "b"]
+
+
+def test_a_member_that_stood_still_does_not_take_the_group_back(noting):
+    """It wakes with messages in hand which the member that took its partition has long passed."""
+    messages = [delivered(f"p{offset}", offset) for offset in range(4)]
+    awake, late = (
+        Consumer("g", noting, Repeating(some), {TOPIC: note}, lambda conn: conn)  # type: ignore[arg-type]
+        for some in (messages, messages[:2])
+    )
+    for consumer in (awake, late, awake):
+        consumer.run_once()
+    assert effects(noting) == ["p0", "p1", "p2", "p3"]
+    with noting.read() as conn:
+        assert position(conn, "g", TOPIC, 0) == 4
 
 
 def test_groups_take_effect_independently(noting):
