@@ -98,7 +98,9 @@ def rows(resource_type: str, data: dict[str, Any], base: str) -> set[Row]:
 
 def folded(text: str) -> str:
     """Text as string search compares it: without case and accents."""
-    plain = text if text.isascii() else unicodedata.normalize("NFKD", text)
+    if text.isascii():
+        return text[:LONGEST].lower()
+    plain = unicodedata.normalize("NFKD", text)
     return "".join(c for c in plain if not unicodedata.combining(c)).casefold()[:LONGEST]
 
 

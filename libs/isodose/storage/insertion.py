@@ -8,10 +8,12 @@ https://www.postgresql.org/docs/current/functions-json.html
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql
 
 
 def insert_rows(
@@ -24,7 +26,14 @@ def insert_rows(
     if conn.dialect.name == "sqlite":
         marks = ", ".join("?" for _ in columns)
         return conn.exec_driver_sql(f"{head} VALUES ({marks}) {suffix}", [*map(tuple, rows)]).rowcount
-    types = ", ".join(f"{name} {table.c[name].type.compile(conn.dialect)}" for name in columns)
+    types = _types(table, tuple(columns))
     content = orjson.dumps([dict(zip(columns, row, strict=True)) for row in rows]).decode()
     source = f"SELECT {', '.join(columns)} FROM json_to_recordset(%s::json) AS given({types})"  # noqa: S608
     return conn.exec_driver_sql(f"{head} {source} {suffix}", (content,)).rowcount
+
+
+@cache
+def _types(table: Table, columns: tuple[str, ...]) -> str:
+    """The columns with their types, as PostgreSQL wants them told of JSON."""
+    dialect = postgresql.dialect()
+    return ", ".join(f"{name} {table.c[name].type.compile(dialect)}" for name in columns)
