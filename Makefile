@@ -41,7 +41,7 @@ test: setup ## all tests, on WORKERS cores; Kafka and PostgreSQL are started by 
 chaos: setup ## kill, pause, cut off and fill the disks of services, Kafka and PostgreSQL under load, and compare the end with a run without (ARGS="--faults 200 --seed 1")
 	$(BIN)/pytest tests/chaos -s $(or $(ARGS),--faults 200)
 
-bench: setup ## measure against named references in the same run, and print ratios
+bench: setup ## measure beside named references in the same run (ARGS="cards relay", ARGS=--growth, ARGS=--keep: docs/performance.md)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 format: setup ## rewrite to the house style
@@ -55,4 +55,4 @@ lock: setup ## resolve the dependencies anew into the two lock files (needs uv)
 		--no-annotate --upgrade --group pyproject.toml:dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what was made
-	rm -rf $(VENV) var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache deploy/kafka/target tests/hapi/target tests/hapi/ehr/target tests/npm/target tests/deploy/target
+	rm -rf $(VENV) var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache deploy/kafka/target tests/hapi/target tests/hapi/ehr/target tests/npm/target tests/deploy/target benchmarks/target

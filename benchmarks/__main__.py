@@ -1,17 +1,24 @@
-"""`python -m benchmarks [NAME...]`: run all measurements or the named ones, and print one table."""
+"""`python -m benchmarks [NAME...] [--growth] [--keep]`: run all measurements or the named ones; one table."""
 
 from __future__ import annotations
 
+import argparse
 import sys
+import time
 
 from benchmarks import (
+    at_rest,
     cards,
     clinic_day,
     decision,
     events,
+    fhir_server,
+    growth,
     guidance,
-    ingestion,
     order_cards,
+    relay,
+    replicas,
+    results,
     validation,
     worklist_pages,
 )
@@ -19,27 +26,42 @@ from benchmarks.report import print_lines
 
 MEASUREMENTS = {
     "validation": validation.measure,
-    "cards": cards.measure,
     "decision": decision.measure,
+    "cards": cards.measure,
     "order-cards": order_cards.measure,
-    "ingestion": ingestion.measure,
+    "fhir-server": fhir_server.measure,
     "events": events.measure,
-    "clinic-day": clinic_day.measure,
+    "relay": relay.measure,
     "guidance": guidance.measure,
+    "at-rest": at_rest.measure,
+    "replicas": replicas.measure,
+    "clinic-day": clinic_day.measure,
     "worklist": worklist_pages.measure,
 }
+LONG = {"growth": growth.measure}
+"""Minutes each: run when named, or by `--growth`."""
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """0 when every target was met, 1 when one was missed, 2 for a name there is no measurement of."""
-    unheard = set(names) - MEASUREMENTS.keys()
-    if unheard:
-        print(f"no measurement {', '.join(sorted(unheard))}; there are {', '.join(MEASUREMENTS)}")
-        return 2
-    lines = []
-    for name in names or MEASUREMENTS:
-        print(f"measuring {name} ...", flush=True)
-        lines += MEASUREMENTS[name]()
+    known = MEASUREMENTS | LONG
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure beside references.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; all but growth")
+    parser.add_argument("--growth", action="store_true", help="cost per event up to 100,000 patients alone")
+    parser.add_argument("--keep", action="store_true", help="write the results to benchmarks/results")
+    given = parser.parse_args(arguments)
+    if unheard := set(given.names) - known.keys():
+        parser.error(f"no measurement {', '.join(sorted(unheard))}; there are {', '.join(known)}")
+    names = [*given.names, *(["growth"] if given.growth else [])] or [*MEASUREMENTS]
+    measured = {}
+    for name in names:
+        begin = time.monotonic()
+        print(f"measuring {name} ...", end="", flush=True)
+        measured[name] = known[name]()
+        print(f" {time.monotonic() - begin:.0f} s", flush=True)
+        if given.keep:
+            results.keep({name: measured[name]})
+    lines = [line for of_one in measured.values() for line in of_one]
     print_lines(lines)
     return int(any(line.met is False for line in lines))
 

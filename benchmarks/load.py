@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 HEADERS = {"Content-Type": "application/json"}
@@ -29,7 +29,7 @@ def at_rate(port: int, path: str, body: bytes, *, per_second: float, seconds: fl
     lock = threading.Lock()
 
     def worker() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         while True:
             with lock:
                 moment = next(due, None)
@@ -60,6 +60,25 @@ def throughput(port: int, path: str, body: bytes, *, seconds: float, connections
 
     _run(worker, connections)
     return sum(counts) / seconds
+
+
+def drain(port: int, path: str, bodies: Sequence[bytes], connections: int) -> float:
+    """Send each body once, by clients that never wait; bodies answered per second."""
+    rest = iter(bodies)
+    lock = threading.Lock()
+
+    def worker() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while True:
+            with lock:
+                body = next(rest, None)
+            if body is None:
+                return
+            post(connection, path, body)
+
+    begin = time.perf_counter()
+    _run(worker, connections)
+    return len(bodies) / (time.perf_counter() - begin)
 
 
 def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> bytes:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+MARKS = {None: "", True: "met", False: "MISSED"}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -26,7 +28,6 @@ def print_lines(lines: list[Line]) -> None:
     for column in ("what", "ours", "reference", "ratio", "target", ""):
         table.add_column(column, overflow="fold")
     for line in lines:
-        mark = {None: "", True: "met", False: "MISSED"}[line.met]
         ratio = "" if line.ratio is None else f"{line.ratio:.2f}"
-        table.add_row(line.what, line.ours, line.reference, ratio, line.target, mark)
+        table.add_row(line.what, line.ours, line.reference, ratio, line.target, MARKS[line.met])
     Console(width=150).print(table)

@@ -13,12 +13,19 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from sqlalchemy import create_engine, make_url, text
 
+from benchmarks import usage
+
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class PeerAbsent(Exception):  # noqa: N818
+    """A peer cannot run on this machine; the message says which and why."""
 
 
 def free_port() -> int:
@@ -42,9 +49,9 @@ def directory() -> Iterator[Path]:
 @contextmanager
 def postgresql(*names: str) -> Iterator[dict[str, str]]:
     """A private PostgreSQL with an empty database for each name; yields their URLs by name."""
-    script = _script("postgres")
+    running = script("postgres")
     with directory() as place:
-        maintenance = make_url(script.start(place))
+        maintenance = make_url(running.start(place))
         try:
             engine = create_engine(maintenance, isolation_level="AUTOCOMMIT")
             with engine.connect() as conn:
@@ -53,25 +60,42 @@ def postgresql(*names: str) -> Iterator[dict[str, str]]:
             engine.dispose()
             yield {name: maintenance.set(database=name).render_as_string(False) for name in names}
         finally:
-            script.stop(place)
+            running.stop(place)
 
 
 @contextmanager
 def kafka() -> Iterator[str]:
     """A private single-node Apache Kafka with the topics of the contract; yields `kafka://host:port`."""
-    script = _script("kafka")
+    running = script("kafka")
     with directory() as place:
         try:
-            url = f"kafka://127.0.0.1:{script.start(place)}"
+            url = f"kafka://127.0.0.1:{running.start(place)}"
             _isodose(["topics", "apply"], {"ISODOSE_EVENT_LOG_URL": url})
             yield url
         finally:
-            script.stop(place)
+            running.stop(place)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A server that is ready: its port, its process, and how long it took until then."""
+
+    port: int
+    pid: int
+    wall_s: float
+    cpu_s: float
 
 
 @contextmanager
 def isodose(service: str, **settings: str) -> Iterator[int]:
     """`isodose serve SERVICE` on a migrated database; yields the port once it is ready."""
+    with started(service, **settings) as one:
+        yield one.port
+
+
+@contextmanager
+def started(service: str, *, migrated: bool = False, **settings: str) -> Iterator[Started]:
+    """As `isodose`, with what its start took; `migrated` says that the database has its schema already."""
     port = free_port()
     with directory() as place:
         environment = {
@@ -80,9 +104,15 @@ def isodose(service: str, **settings: str) -> Iterator[int]:
             "ISODOSE_LOG_LEVEL": "WARNING",
             **{f"ISODOSE_{name.upper()}": value for name, value in settings.items()},
         }
-        _isodose(["migrate", service], environment)
-        with _process([sys.executable, "-m", "all_in_one", "serve", service], environment, port):
-            yield port
+        if not migrated:
+            migrate(service, environment)
+        command = [sys.executable, "-m", "all_in_one", "serve", service]
+        with _process(command, environment, port) as one:
+            yield one
+
+
+def migrate(service: str, environment: Mapping[str, str]) -> None:
+    _isodose(["migrate", service], environment)
 
 
 def _isodose(arguments: list[str], environment: Mapping[str, str]) -> None:
@@ -93,20 +123,42 @@ def _isodose(arguments: list[str], environment: Mapping[str, str]) -> None:
 @contextmanager
 def echo() -> Iterator[int]:
     """A bare FastAPI that answers with the body it was sent; yields the port."""
+    with started_echo() as one:
+        yield one.port
+
+
+@contextmanager
+def started_echo() -> Iterator[Started]:
+    """As `echo`, with what its start took."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "benchmarks.echo:app", "--port", str(port)]
-    with _process([*command, "--log-level", "warning", "--no-access-log"], {}, port, ready="/"):
-        yield port
+    with _process([*command, "--log-level", "warning", "--no-access-log"], {}, port, ready="/") as one:
+        yield one
+
+
+@contextmanager
+def application(python: Path, name: str, cwd: Path, ready: str) -> Iterator[Started]:
+    """An ASGI application `module:name` under another interpreter's uvicorn."""
+    port = free_port()
+    command = [str(python), "-m", "uvicorn", name, "--port", str(port), "--log-level", "error"]
+    with _process([*command, "--no-access-log"], {}, port, ready, cwd) as one:
+        yield one
 
 
 @contextmanager
 def _process(
-    command: list[str], environment: Mapping[str, str], port: int, ready: str = "/readyz"
-) -> Iterator[None]:
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment})
+    command: list[str], environment: Mapping[str, str], port: int, ready: str = "/readyz", cwd: Path = ROOT
+) -> Iterator[Started]:
+    begin = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stderr=subprocess.DEVNULL if cwd != ROOT else None,
+    )
     try:
         _wait(process, port, ready)
-        yield
+        yield Started(port, process.pid, time.monotonic() - begin, usage.cpu_s(process.pid))
     finally:
         process.terminate()
         try:
@@ -117,7 +169,7 @@ def _process(
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, path: str) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 90
     while time.monotonic() < until and process.poll() is None:
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
@@ -126,11 +178,11 @@ def _wait(process: subprocess.Popen[bytes], port: int, path: str) -> None:
                 return
         except OSError:
             pass
-        time.sleep(0.1)
+        time.sleep(0.02)
     raise RuntimeError(f"{process.args!r} did not become ready")
 
 
-def _script(name: str) -> ModuleType:
+def script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"deploy_{name}", ROOT / "deploy" / name / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

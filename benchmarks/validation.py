@@ -18,7 +18,7 @@ TARGET = 4.0
 
 
 def measure() -> list[Line]:
-    """Per input: the median over rounds of (parse and validate) / parse."""
+    """Per input: the median over rounds of (parse and validate) / parse, in CPU time."""
     resources = patient_resources(1)
     kinds = {resource["resourceType"]: orjson.dumps(resource) for resource in resources}
     inputs = {
@@ -61,7 +61,7 @@ def _validate(bodies: list[bytes]) -> None:
 
 
 def _timed(work: Callable[[list[bytes]], None], bodies: list[bytes], repeats: int = 20) -> float:
-    begin = time.perf_counter()
+    begin = time.thread_time()
     for _ in range(repeats):
         work(bodies)
-    return (time.perf_counter() - begin) / repeats
+    return (time.thread_time() - begin) / repeats

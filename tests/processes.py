@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -57,10 +57,11 @@ class Services:
                 command, env=os.environ | self.environments[name], stdout=log, stderr=log
             )
 
-    def start_all(self) -> None:
-        for name in self.environments:
+    def start_all(self, but: Sequence[str] = ()) -> None:
+        started = [name for name in self.environments if name not in but]
+        for name in started:
             self.start(name)
-        for name in self.environments:
+        for name in started:
             self.wait_until_ready(name)
 
     def kill(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Two replicas of a service share its work; one may be stopped at any time without an error to a client."""
+"""Replicas of a service share its work; more may join, and any be stopped, without an error to a client."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from processes import Services, environments
 HEADERS = {"content-type": "application/fhir+json"}
 RECORD = "isodose.patient-record.v1"
 SHARED = ("ehr_ingestion", "are_surveillance")
+THIRD = "are_surveillance#3"
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.processes, pytest.mark.timeout(480)]
 
 
@@ -58,12 +59,12 @@ def replicas(
     new_postgresql: Callable[[], str], kafka_url: str, topic_prefix: str, tmp_path: Path
 ) -> Iterator[Services]:
     log = f"{kafka_url}?prefix={topic_prefix}"
-    made = environments(log, new_postgresql, dict.fromkeys(SHARED, 2))
+    made = environments(log, new_postgresql, {"ehr_ingestion": 2, "are_surveillance": 3})
     running = Services(
         {name: one for name, one in made.items() if name.partition("#")[0] in SHARED}, tmp_path
     )
     try:
-        running.start_all()
+        running.start_all(but=[THIRD])
         yield running
     finally:
         running.stop()
@@ -90,7 +91,7 @@ def decided(services: Services, name: str) -> int:
     return int(answer.json()["total"])
 
 
-def test_two_share_the_work_and_one_may_go(
+def test_replicas_share_the_work_one_may_join_and_one_may_go(
     replicas: Services, patients: list[Path], serving: ModuleType
 ) -> None:
     treated = [file for file in patients if file.name.startswith(("11-", "12-", "13-"))]
@@ -98,6 +99,14 @@ def test_two_share_the_work_and_one_may_go(
     client.start()
     pair = ("are_surveillance", "are_surveillance#2")
     serving.eventually(lambda: all(handled(replicas, name) > 2 for name in pair), 90)
+
+    replicas.start(THIRD)
+    replicas.wait_until_ready(THIRD)
+    serving.eventually(lambda: handled(replicas, THIRD) > 2, 90)
+    stand = [handled(replicas, name) for name in pair]
+    serving.eventually(
+        lambda: all(handled(replicas, name) > was for name, was in zip(pair, stand, strict=True)), 90
+    )
 
     for name in ("ehr_ingestion", "are_surveillance"):
         replicas.terminate(name)

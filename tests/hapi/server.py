@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from maven import CannotRun, Libraries, java
@@ -18,11 +19,11 @@ LIBRARIES = Libraries(HERE, "HAPI's FHIR server")
 JVM = ("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
-def start(log: Path, wait_s: float = 240.0) -> tuple[subprocess.Popen[bytes], str]:
+def start(log: Path, wait_s: float = 240.0, jvm: Sequence[str] = JVM) -> tuple[subprocess.Popen[bytes], str]:
     """The process, which its caller ends, and the FHIR base, which takes requests. Raises `CannotRun`."""
     LIBRARIES.fetch()
     classes = _compiled()
-    command = [java(), *JVM, "-cp", f"{classes}:{LIBRARIES.classpath}", "Ehr", str(free_port())]
+    command = [java(), *jvm, "-cp", f"{classes}:{LIBRARIES.classpath}", "Ehr", str(free_port())]
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     until = time.monotonic() + wait_s

@@ -131,19 +131,15 @@ class GuidanceStore:
         A decision on an older record, or for an earlier day on the same record, than the stored one does not
         count. Whoever writes holds the lock of these patients.
         """
-        stored = [
-            found
-            for service in sorted({one.service for one in decided})
-            for found in self.get_many(service, [one.patient_id for one in decided]).values()
-        ]
-        stand = {(one.service, one.patient_id): (one.record_version, one.on) for one in stored}
-        new = [
-            one
-            for one in decided
-            if (one.record_version, one.on) >= stand.get((one.service, one.patient_id), (-1, dt.date.min))
-        ]
-        insert_rows(self.conn, guidance, _GUIDANCE, [_as_row(one) for one in new], _NEWER_GUIDANCE)
-        return new
+        rows = [_as_row(one) for one in decided]
+        if insert_rows(self.conn, guidance, _GUIDANCE, rows, _NEWER_GUIDANCE) == len(rows):
+            return list(decided)
+        stand = {
+            (service, patient_id): found
+            for service in {one.service for one in decided}
+            for patient_id, found in self.get_many(service, [one.patient_id for one in decided]).items()
+        }
+        return [one for one in decided if stand[one.service, one.patient_id] == one]
 
     def to_renew(
         self, service: str, on: dt.date, knowledge_version: str, *, after: str, limit: int

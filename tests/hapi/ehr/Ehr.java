@@ -13,6 +13,7 @@ import ca.uhn.fhir.jpa.config.util.HapiEntityManagerFactoryUtil;
 import ca.uhn.fhir.jpa.model.config.PartitionSettings;
 import ca.uhn.fhir.jpa.model.config.SubscriptionSettings;
 import ca.uhn.fhir.jpa.model.dialect.HapiFhirH2Dialect;
+import ca.uhn.fhir.jpa.model.dialect.HapiFhirPostgresDialect;
 import ca.uhn.fhir.jpa.model.entity.StorageSettings.IndexEnabledEnum;
 import ca.uhn.fhir.jpa.provider.IJpaSystemProvider;
 import ca.uhn.fhir.jpa.search.DatabaseBackedPagingProvider;
@@ -44,9 +45,12 @@ import org.springframework.transaction.annotation.EnableTransactionManagement;
 /**
  * HAPI's JPA server as the EHR of the tests: R4 in memory (H2), with search, history, transactions, Bulk Data export
  * and R4 Subscriptions (rest-hook), under /fhir on the port of loopback that the argument names. Prints a line with
- * its address once it listens.
+ * its address once it listens. With -Ddatabase=jdbc:postgresql:... it is the peer of the benchmarks: on that database,
+ * and without what only an export needs.
  */
 public class Ehr {
+  static final String DATABASE = System.getProperty("database", "");
+
   @Configuration
   @EnableTransactionManagement
   @Import({
@@ -62,7 +66,9 @@ public class Ehr {
       settings.setResourceClientIdStrategy(JpaStorageSettings.ClientIdStrategyEnum.ANY);
       settings.setResourceServerIdStrategy(JpaStorageSettings.IdStrategyEnum.UUID);
       settings.setAllowExternalReferences(true);
-      settings.setIndexMissingFields(IndexEnabledEnum.ENABLED); // the export of patients needs it
+      if (DATABASE.isEmpty()) {
+        settings.setIndexMissingFields(IndexEnabledEnum.ENABLED); // the export of patients needs it
+      }
       return settings;
     }
 
@@ -92,8 +98,13 @@ public class Ehr {
     @Bean
     public DataSource dataSource() {
       BasicDataSource source = new BasicDataSource();
-      source.setDriver(new org.h2.Driver());
-      source.setUrl("jdbc:h2:mem:ehr;DB_CLOSE_DELAY=-1");
+      if (DATABASE.isEmpty()) {
+        source.setDriver(new org.h2.Driver());
+        source.setUrl("jdbc:h2:mem:ehr;DB_CLOSE_DELAY=-1");
+      } else {
+        source.setDriver(new org.postgresql.Driver());
+        source.setUrl(DATABASE);
+      }
       source.setMaxTotal(20);
       return source;
     }
@@ -107,7 +118,9 @@ public class Ehr {
       made.setPersistenceUnitName("ehr");
       made.setDataSource(source);
       Properties properties = new Properties();
-      properties.put("hibernate.dialect", HapiFhirH2Dialect.class.getName());
+      Class<?> dialect = DATABASE.isEmpty() ? HapiFhirH2Dialect.class : HapiFhirPostgresDialect.class;
+      properties.put("hibernate.dialect", dialect.getName());
+      properties.put("hibernate.jdbc.batch_size", "20");
       properties.put("hibernate.hbm2ddl.auto", "create");
       properties.put("hibernate.search.enabled", "false");
       made.setJpaProperties(properties);
@@ -140,6 +153,9 @@ public class Ehr {
     System.out.println("http://127.0.0.1:" + arguments[0] + "/fhir");
     // An export goes on at each round of maintenance, which otherwise comes once a minute.
     IJobMaintenanceService exports = parts.getBean(IJobMaintenanceService.class);
+    if (!DATABASE.isEmpty()) {
+      server.join();
+    }
     while (server.isRunning()) {
       Thread.sleep(200);
       exports.forceMaintenancePass();
