@@ -27,16 +27,23 @@ class Eraser:
     canonical: str = BASE
 
     def erase(self, work: Work, patient_id: str, who: str, topics: Sequence[str]) -> int:
-        """Delete what is kept here, leave tombstones in `topics`, and audit it; how many rows.
+        """Delete what is kept here, leave tombstones in `topics` under every id of the patient, and audit it;
+        how many rows.
 
-        All in the transaction of `work`. A second time finds nothing, and does no harm.
+        Who was merged into the patient is the same person: others may hold something under that id. All in
+        the transaction of `work`. A second time finds nothing, and does no harm.
         """
-        work.records.lock(patient_id)
-        also = self.also(work, patient_id) if self.also else Related()
+        known_as = [patient_id, *work.identities.merged_into(patient_id)]
+        work.records.lock(*known_as)
+        found = [self.also(work, one) for one in known_as] if self.also else []
+        also = Related(
+            [key for one in found for key in one.resources], [key for one in found for key in one.events]
+        )
         rows = erasure.erase(work.conn, patient_id, also)
         for topic in topics:
-            work.outbox.bury(topic, patient_id)
-        deed = Deed("erase", "Patient", patient_id, "", 200, (patient_id,))
+            for one in known_as:
+                work.outbox.bury(topic, one)
+        deed = Deed("erase", "Patient", patient_id, "", 200, tuple(known_as))
         write(work.conn, [by_operator(deed, who)], self.site, self.audit_key, self.canonical)
         return rows
 

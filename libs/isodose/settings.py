@@ -193,6 +193,10 @@ class Settings(BaseSettings):
         description="types of results that are written to that EHR, of CarePlan, ServiceRequest, Task, "
         "RiskAssessment, DetectedIssue, RequestGroup, GuidanceResponse; empty: none",
     )
+    write_back_erasure: bool = Field(
+        default=False,
+        description="erasing a patient deletes at that EHR what was written there; else it is named",
+    )
     notification_secret_file: Path | None = Field(
         default=None,
         description="a file with the secrets by which the EHR's notifications are known, one a line: the "

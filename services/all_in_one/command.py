@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "explain": "over_time:explain_result",
     "reindex": "upkeep:reindex_service",
     "prune": "upkeep:prune_results",
-    "erase": "upkeep:erase_patient",
+    "erase": "erasing:erase_patient",
     "audit": "upkeep:verify_audit",
     "retire-audit": "upkeep:retire_audit",
 }

@@ -22,6 +22,7 @@ from ehr_ingestion.subscribers.admission import admission
 from ehr_ingestion.subscribers.delivering import Delivering
 from ehr_ingestion.subscribers.topic import topic_url
 from ehr_ingestion.write_back import ledger
+from ehr_ingestion.write_back.erasing import Deleting
 from ehr_ingestion.write_back.writing import ORDER, WriteBack
 from isodose.assessment.published import words_of_all
 from isodose.events.jobs import Handler
@@ -86,6 +87,7 @@ def _at_the_ehr(running: Running, transport: httpx.BaseTransport | None) -> Mapp
         **Fetching(running, client).handlers(),
         **watching(running, registrar),
         **WriteBack(running, client, running.settings.write_back_types).handlers(),
+        **Deleting(client).handlers(),
     }
 
 

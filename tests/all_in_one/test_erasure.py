@@ -128,6 +128,29 @@ def test_nothing_of_an_erased_patient_is_left_and_all_of_the_others(
     assert set(found(whole, MARK)) == {"isodose.card-feedback.v1"}
 
 
+def test_a_patient_who_was_merged_is_erased_under_every_id(
+    whole: Any, patients: list[Path], serving: ModuleType, tmp_path: Path
+) -> None:
+    bundle = marked(patients, 10)
+    assert whole.post("/fhir", json=bundle).status_code == 200
+    serving.eventually(lambda: "are_surveillance patient_record" in found(whole, "demo-11"), 60)
+    [patient] = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "Patient"]
+    survivor = {"resourceType": "Patient", "id": "demo-77", "birthDate": patient["birthDate"]}
+    replaced = patient | {"link": [{"other": {"reference": "Patient/demo-77"}, "type": "replaced-by"}]}
+    assert whole.put("/fhir/Patient/demo-77", json=survivor).status_code == 201
+    assert whole.put("/fhir/Patient/demo-11", json=replaced).status_code == 200
+    serving.eventually(lambda: "are_surveillance patient_record" in found(whole, "demo-77"), 60)
+
+    place = {"ISODOSE_DATA_DIR": str(tmp_path)}
+    refused = CliRunner().invoke(app, ["erase", "demo-11", "--yes"], env=place)
+    assert (refused.exit_code, "erase demo-77" in refused.output) == (1, True)
+    done = CliRunner().invoke(app, ["erase", "demo-77", "--yes"], env=place)
+    assert "demo-77, with demo-11: " in done.output
+    for id in ("demo-77", "demo-11"):
+        serving.eventually(lambda id=id: not [p for p in found(whole, id) if "outbox" not in p], 30)
+    assert found(whole, MARK) == []
+
+
 def test_an_erasure_that_was_not_meant_is_not_done(tmp_path: Path) -> None:
     place = {"ISODOSE_DATA_DIR": str(tmp_path)}
     assert CliRunner().invoke(app, ["migrate"], env=place).exit_code == 0

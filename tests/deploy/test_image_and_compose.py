@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import orjson
 import pytest
 import yaml
 from jsonschema_rs import validator_for
+from packaging.requirements import Requirement
 from sqlalchemy import create_engine, make_url, text
 from typer.testing import CliRunner
 
@@ -73,6 +75,19 @@ def test_what_builds_the_image_is_locked_like_everything_else() -> None:
     everything = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
     for entry in re.split(r"\n(?=\w)", (ROOT / "deploy" / "build-requirements.lock").read_text().strip()):
         assert entry in everything, entry.split()[0]
+
+
+def test_nothing_that_builds_the_image_is_left_out_of_the_lock() -> None:
+    """pip takes nothing that is not in it, so one missing name and there is no image."""
+    lock = (ROOT / "deploy" / "build-requirements.lock").read_text()
+    locked = set(re.findall(r"^([\w-]+)==", lock, re.MULTILINE))
+    wanted, needed = ["hatchling"], set[str]()
+    while wanted:
+        name = wanted.pop()
+        needed.add(name)
+        asked = map(Requirement, metadata.requires(name) or ())
+        wanted += [one.name for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
+    assert locked == needed
 
 
 def test_what_the_image_copies_is_let_through_by_the_ignore_file() -> None:

@@ -227,7 +227,7 @@ def test_a_site_s_settings_name_all_that_has_to_do_with_its_ehr() -> None:
     assert wanted - not_asked <= settings.keys()
     types = settings["ISODOSE_WRITE_BACK_TYPES"].split(",")
     assert set(types) <= set(WRITTEN)
-    assert all(f"system/{kind}.cru" in settings["ISODOSE_EHR_SCOPE"].split() for kind in types)
+    assert all(f"system/{kind}.crud" in settings["ISODOSE_EHR_SCOPE"].split() for kind in types)
 
 
 def test_a_site_s_cds_clients_are_a_list_that_is_read(tmp_path: Path) -> None:

@@ -12,16 +12,19 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import delete
+from typer.testing import CliRunner
 
+from all_in_one.command import app
 from databases import both
 from ehr_ingestion.app import service
 from ehr_ingestion.ehr_client import EhrClient
 from ehr_ingestion.handlers import fold_guidance
 from ehr_ingestion.write_back import ledger
+from ehr_ingestion.write_back.erasing import DELETE_COPY
 from ehr_ingestion.write_back.patients import patient_at
-from ehr_ingestion.write_back.writing import overwriting
-from isodose.events import contract, jobs
-from isodose.events.jobs import GiveUpError
+from ehr_ingestion.write_back.writing import WriteBack, overwriting
+from isodose.events import contract, jobs, set_aside
+from isodose.events.jobs import GiveUpError, Job
 from isodose.service import build_app
 from isodose.settings import Settings
 from isodose.storage.database import Database
@@ -44,10 +47,16 @@ class Ehr(Network):
         self.answers: list[httpx.Response] = []
         self.sent: list[str] = []
         self.refuses, self.refusal = "", 422
+        self.deletions: list[httpx.Response] = []
+        self.before_answering: Callable[[], object] = lambda: None
 
     def instead(self, request: httpx.Request) -> httpx.Response | None:
+        if request.method == "DELETE":
+            return self.deletions.pop(0) if self.deletions else None
         if request.method not in ("POST", "PUT"):
             return None
+        then, self.before_answering = self.before_answering, lambda: None
+        then()
         kind = request.url.path.removeprefix("/fhir/").partition("/")[0]
         self.sent.append(f"{request.method} {kind}")
         if self.refuses and self.sent[-1].endswith(self.refuses):
@@ -357,3 +366,84 @@ def test_nothing_is_written_about_somebody_who_is_not_surely_the_same(
     else:
         with pytest.raises(GiveUpError):
             patient_at(client, {"id": "p1", **ours})
+
+
+@pytest.fixture
+def erase(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, database: Database, serving: Any
+) -> Callable[[bool], str]:
+    """Erase p1 by the command, with or without what stands at the EHR; what the command said."""
+
+    def erased(copies_too: bool) -> str:
+        monkeypatch.setenv("ISODOSE_DATABASE_URL", settings.database_url)
+        monkeypatch.setenv("ISODOSE_WRITE_BACK_ERASURE", str(copies_too))
+        done = CliRunner().invoke(app, ["erase", "p1", "--yes"])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return erased
+
+
+def deletions(database: Database) -> jobs.Standing:
+    with database.read() as conn:
+        return jobs.standing(conn, [DELETE_COPY])[DELETE_COPY]
+
+
+def all_held(ehr: Ehr) -> list[Json]:
+    return [one for kind in TYPES for one in ehr.holds(kind)]
+
+
+@both
+def test_an_erased_patients_results_go_at_the_ehr_as_well(
+    tell: Callable[..., None], ehr: Ehr, erase: Callable[[bool], str], database: Database, serving: Any
+) -> None:
+    tell(1, results())
+    assert len(all_held(ehr)) == len(TYPES)
+    assert "5 results are to be deleted at the EHR" in erase(True)
+    serving.eventually(lambda: not all_held(ehr))
+    serving.eventually(lambda: deletions(database).waiting == 0)
+    assert deletions(database).failed == 0
+    with database.read() as conn:
+        assert ledger.of_patient(conn, "p1") == {}
+    assert ehr.holds("Patient"), "the patient of the EHR is the EHR's"
+
+
+def test_what_the_site_does_not_delete_or_somebody_changed_is_named(
+    tell: Callable[..., None], ehr: Ehr, erase: Callable[[bool], str]
+) -> None:
+    tell(1, results())
+    [plan], [issue] = ehr.holds("CarePlan"), ehr.holds("DetectedIssue")
+    ehr.put(issue | {"detail": "as the pharmacist sees it"})
+    tell(2, results(detail="newer"))
+    told = erase(False)
+    assert f"stays at the EHR: CarePlan/{plan['id']}\n" in told
+    assert f"stays at the EHR, where somebody changed it: DetectedIssue/{issue['id']}\n" in told
+    assert len(all_held(ehr)) == len(TYPES)
+
+
+def test_a_deletion_that_the_ehr_refuses_is_set_aside_and_one_while_it_is_away_waits(
+    tell: Callable[..., None], ehr: Ehr, erase: Callable[[bool], str], database: Database, serving: Any
+) -> None:
+    tell(1, [results()[-1]])
+    ehr.deletions = [httpx.Response(503), httpx.Response(405)]
+    erase(True)
+    serving.eventually(lambda: deletions(database).failed == 1, 20)
+    assert ehr.deletions == []
+    with database.read() as conn:
+        [left] = set_aside.listed(conn)
+    assert left.error == "the EHR answered 405 to the deletion of a DetectedIssue"
+
+
+def test_what_is_written_while_the_patient_is_erased_goes_again(
+    client: Any, ehr: Ehr, database: Database, erase: Callable[[bool], str], serving: Any
+) -> None:
+    running = client.app.state.running
+    written = WriteBack(running, EhrClient(EHR, dict, ehr), TYPES)
+    with running.transaction() as work:
+        fold_guidance(work, [decided(1, [results()[-1]])], write_back=False)
+    ehr.before_answering = lambda: erase(True)
+    object.__setattr__(running.settings, "write_back_erasure", True)
+    written.write(Job("write-back", "p1", 1, 0))
+    serving.eventually(lambda: not ehr.holds("DetectedIssue"))
+    with database.read() as conn:
+        assert ledger.of_patient(conn, "p1") == {}

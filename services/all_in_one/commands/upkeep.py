@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import getpass
 from typing import Annotated
 
 import typer
@@ -24,7 +23,7 @@ from all_in_one.commands.speaking import (
 )
 from all_in_one.composition import DECIDING, SERVICES
 from all_in_one.rebuilding import NotEmptyError, rebuild
-from isodose.erasure import GUIDANCE, RECORDS, Eraser
+from isodose.erasure import Eraser
 from isodose.events import contract
 from isodose.events import dead_letters as events_set_aside
 from isodose.events.log import LogUnavailable, Record, log_of
@@ -150,26 +149,6 @@ def replay_dead_letters(
                 say(f"{name} {letter.id}: handled")
     if failed:
         raise typer.Exit(1)
-
-
-def erase_patient(
-    patient: Annotated[str, typer.Argument(help="the id of the patient")],
-    sure: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-) -> None:
-    """Erase one patient from ehr_ingestion; the other services and the topics follow by a tombstone."""
-    settings = settings_or_fail()
-    if not sure:
-        typer.confirm(f"Erase {patient} for good, with all versions and results?", abort=True)
-    for name, database in databases("ehr_ingestion"):
-        own = settings.for_service(name, 0)
-        try:
-            eraser = Eraser(name, audit_key(settings), canonical=settings.canonical_base)
-            with database.begin() as conn:
-                work = work_at(f"{own.public_url}/fhir")(conn)
-                rows = eraser.erase(work, patient, getpass.getuser(), [RECORDS, GUIDANCE])
-        except GateError as error:
-            fail(str(error))
-        say(f"{patient}: {rows} rows erased; tombstones wait for the relay of {name}")
 
 
 def reindex_service(service: Which = "all") -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from ehr_ingestion.ehr_client import EhrAwayError, EhrClient
 from ehr_ingestion.write_back import ledger
+from ehr_ingestion.write_back.erasing import Copies, ask_to_delete
 from ehr_ingestion.write_back.ledger import Entry
 from ehr_ingestion.write_back.patients import patient_at
 from ehr_ingestion.write_back.rewriting import Key, Rewriter, digest
@@ -84,14 +85,27 @@ class WriteBack:
             except LaterError as error:
                 later = error
                 continue
-            with self._running.transaction() as work:
-                ledger.put(work.conn, now)
+            if not self._kept(now):
+                return 0
             if now.remote:
                 at_ehr[key] = now.remote
             sent += 1
         if later is not None:
             raise later
         return sent
+
+    def _kept(self, entry: Entry) -> bool:
+        """Whether it was taken down. Not so where the patient was erased meanwhile: what was just written
+        goes as well, where that is asked for.
+        """
+        with self._running.transaction() as work:
+            work.records.lock(entry.patient_id)
+            if work.records.get(entry.patient_id) is not None:
+                ledger.put(work.conn, entry)
+                return True
+            if self._running.settings.write_back_erasure and entry.remote:
+                ask_to_delete(work.conn, Copies([entry.remote], []))
+        return False
 
     def _in_order(self, results: Iterable[Key]) -> list[Key]:
         wanted = [key for key in results if key[0] in self._types]
