@@ -188,6 +188,11 @@ class Settings(BaseSettings):
         default=(),
         description="origins (`https://host:port`) that Subscriptions may name as endpoint; empty: none",
     )
+    subscriber_key_file: Path | None = Field(
+        default=None,
+        description="a file with secrets, one a line, that seal the headers of Subscriptions in the "
+        "database: the first seals, all open; empty: the headers stand there in clear",
+    )
     write_back_types: Names = Field(
         default=(),
         description="types of results that are written to that EHR, of CarePlan, ServiceRequest, Task, "

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "replay": "over_time:replay_knowledge",
     "explain": "over_time:explain_result",
     "reindex": "upkeep:reindex_service",
+    "reseal": "sealing:reseal_headers",
     "prune": "upkeep:prune_results",
     "erase": "erasing:erase_patient",
     "audit": "upkeep:verify_audit",

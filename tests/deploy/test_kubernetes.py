@@ -176,6 +176,7 @@ OF_ONE_SERVICE = {
     "ISODOSE_SMART_CLIENT_SECRET_FILE": "worklist",
     "ISODOSE_EHR_KEY_FILE": "ehr-ingestion",
     "ISODOSE_NOTIFICATION_SECRET_FILE": "ehr-ingestion",
+    "ISODOSE_SUBSCRIBER_KEY_FILE": "ehr-ingestion",
 }
 """Secrets that no other service may hold."""
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from ehr_ingestion.subscribers import registry
 from ehr_ingestion.subscribers.asking import Asked, Json, name_of, origin_of, read, refuse_others
 from ehr_ingestion.subscribers.registry import NOTIFY
+from ehr_ingestion.subscribers.sealing import SealedError, Sealing, sealing_of
 from ehr_ingestion.subscribers.topic import topic_url
 from isodose.events.jobs import ask, drop
 from isodose.fhir.access import EVERYTHING, Access
@@ -24,6 +25,7 @@ HIDDEN = "********"
 def admission(settings: Settings) -> Admission:
     """What is done with every write of a Subscription, before it is stored."""
     topic, origins = topic_url(settings.canonical_base), settings.subscriber_origins
+    sealing = sealing_of(settings)
 
     def admit(store: ResourceStore, change: Change, access: Access | None) -> Change:
         conn = store.conn
@@ -33,12 +35,14 @@ def admission(settings: Settings) -> Admission:
             return change
         data = change.content.data
         before, whose = registry.get(conn, change.id), _whose(store, change)
-        asked = _with_secrets(read(data, topic, origins), before.asked if before else None)
+        asked = read(data, topic, origins)
+        known = _known(sealing, before.asked, asked) if before is not None else {}
+        asked = replace(asked, headers=_whole(asked, known))
         if whose is not None:
             refuse_others(asked, whose, store.base)
             access = (access or EVERYTHING).within(whose)
         status = "off" if data["status"] == "off" else "requested"
-        registry.put(conn, change.id, asked, access, status)
+        registry.put(conn, change.id, sealing.sealed(asked), access, status)
         if status == "off":
             drop(conn, NOTIFY, change.id)
         else:
@@ -64,12 +68,18 @@ def shown(subscription: Json, status: str, error: str = "") -> Json:
     return kept | {"status": status, "channel": channel} | ({"error": error} if error else {})
 
 
-def _with_secrets(asked: Asked, before: Asked | None) -> Asked:
-    """A header that came back as it was shown keeps the value that it had, for the origin it was given
-    for.
-    """
-    same = before is not None and origin_of(before.endpoint) == origin_of(asked.endpoint)
-    known = {name_of(header): header for header in before.headers} if before and same else {}
+def _known(sealing: Sealing, before: Asked, asked: Asked) -> dict[str, str]:
+    """The headers that were given before for the same origin, by name."""
+    if origin_of(before.endpoint) != origin_of(asked.endpoint):
+        return {}
+    try:
+        return {name_of(header): header for header in sealing.opened(before)}
+    except SealedError:
+        return {}
+
+
+def _whole(asked: Asked, known: dict[str, str]) -> tuple[str, ...]:
+    """The headers of what is asked; one that came back as it was shown keeps the value that it had."""
     headers = []
     for header in asked.headers:
         name = name_of(header)
@@ -80,4 +90,4 @@ def _with_secrets(asked: Asked, before: Asked | None) -> Asked:
         else:
             said = "The value of this header is hidden here; send the header whole."
             raise FhirError(422, [Issue("value", said, ("Subscription.channel.header",))])
-    return replace(asked, headers=tuple(headers))
+    return tuple(headers)

@@ -40,14 +40,15 @@ _OURS = frozenset(
 class Asked:
     """`topic` is empty for a Subscription of R4, which has one search in `criteria`; of a topic,
     `criteria` are its
-    filters. `content` is empty, id-only or full-resource; `headers` are as they are to be sent.
+    filters. `content` is empty, id-only or full-resource; `headers` are as they are to be sent, or one text
+    where they are sealed.
     """
 
     topic: str
     criteria: tuple[str, ...]
     endpoint: str
     content: str
-    headers: tuple[str, ...] = ()
+    headers: tuple[str, ...] | str = ()
     heartbeat_s: int = 0
     timeout_s: int = 10
     at_once: int = 1

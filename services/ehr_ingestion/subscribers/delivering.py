@@ -17,6 +17,7 @@ from ehr_ingestion.subscribers.admission import shown
 from ehr_ingestion.subscribers.asking import may_be_told, name_of, value_of
 from ehr_ingestion.subscribers.notification import NOTHING, Shown, notification
 from ehr_ingestion.subscribers.registry import NOTIFY, Event, Key, Subscriber
+from ehr_ingestion.subscribers.sealing import SealedError, sealing_of
 from isodose.events.jobs import Handler, Job, LaterError
 from isodose.fhir.access import Access
 from isodose.fhir.exchange import Deed
@@ -48,6 +49,7 @@ class Delivering:
     def __init__(self, running: Running, transport: httpx.BaseTransport | None = None) -> None:
         self._running = running
         self._base = f"{running.settings.public_url}/fhir"
+        self._sealing = sealing_of(running.settings)
         self._http = httpx.Client(transport=transport, follow_redirects=False, trust_env=False)
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -138,7 +140,11 @@ class Delivering:
     def _send(self, one: Subscriber, method: str, url: str, body: bytes, patients: set[str]) -> None:
         if not may_be_told(url, self._running.settings.subscriber_origins):
             raise NotTakenError("notifications may not go to this address any more")
-        headers = [(name_of(header), value_of(header)) for header in one.asked.headers]
+        try:
+            opened = self._sealing.opened(one.asked)
+        except SealedError as error:
+            raise NotTakenError(str(error)) from None
+        headers = [(name_of(header), value_of(header)) for header in opened]
         if body:
             headers.append(("content-type", FHIR_JSON))
         status = 500

@@ -1,12 +1,13 @@
 """Who is told of what, with whose rights and how far; and the events that each is to be told of, numbered.
 
-Headers are secrets: they are kept here, never in the Subscription that can be read.
+Headers are secrets: they are kept here, sealed where there is a key, never in the Subscription that can be
+read.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +76,20 @@ def put(conn: Connection, id: str, asked: Asked, access: Access | None, status: 
     statement = insert(conn, subscriber).values(row)
     told = {name: statement.excluded[name] for name in ("asked", "access", "status")}
     conn.execute(statement.on_conflict_do_update(index_elements=["id"], set_=told))
+
+
+def reseal(conn: Connection, seal: Callable[[Asked], Asked]) -> int:
+    """Keep what each asked for as `seal` gives it back; how many differ."""
+    changed = 0
+    rows = conn.execute(select(subscriber).order_by(subscriber.c.id).with_for_update())
+    for row in rows.all():
+        asked = _read(row).asked
+        sealed = seal(asked)
+        if sealed != asked:
+            values = {"asked": _packed(sealed)}
+            conn.execute(update(subscriber).where(subscriber.c.id == row.id).values(values))
+            changed += 1
+    return changed
 
 
 def remove(conn: Connection, id: str) -> None:
@@ -147,8 +162,8 @@ def _grants(access: Access | None) -> str:
 
 def _read(row: Row[Any]) -> Subscriber:
     asked = orjson.loads(row.asked)
-    for name in ("criteria", "headers"):
-        asked[name] = tuple(asked[name])
+    asked["criteria"] = tuple(asked["criteria"])
+    asked["headers"] = asked["headers"] if isinstance(asked["headers"], str) else tuple(asked["headers"])
     asked["end"] = dt.datetime.fromisoformat(asked["end"]) if asked["end"] else None
     return Subscriber(
         id=row.id, asked=Asked(**asked), access=_access(orjson.loads(row.access)), status=row.status,
