@@ -134,7 +134,8 @@ def test_a_bundle_of_another_type_is_not_processed_and_is_told_what_to_send(
         kept = local_client.post("/Bundle", held(kind, make))
         assert kept.status_code == 201, f"{kind}: {kept.text}"
         assert local_client.get("/Patient/p1").status_code == 404
-    for odd in ({"type": "pile"}, {"type": None}, {}):
+    odd_entries = [{"type": kind, "entry": odd} for kind in ("history", "batch") for odd in (None, {}, "x")]
+    for odd in ({"type": "pile"}, {"type": None}, {}, *odd_entries):
         answer = local_client.post("", {"resourceType": "Bundle", **odd})
         assert answer.status_code == 422, answer.text
 

@@ -77,6 +77,9 @@ def transact(store: ResourceStore, steps: list[Step]) -> list[Answer]:
 def _validate_shell(bundle: Resource) -> None:
     """A batch is judged entry by entry; what is left is the Bundle itself."""
     entries = bundle.data.get("entry", [])
+    if not isinstance(entries, list):
+        validate(bundle.data)
+        return
     bare = [{k: v for k, v in e.items() if k != "resource"} if isinstance(e, dict) else e for e in entries]
     validate(
         {**bundle.data, "entry": [e or {"fullUrl": "urn:empty"} for e in bare]} if entries else bundle.data
