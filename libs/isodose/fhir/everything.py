@@ -23,8 +23,6 @@ from isodose.fhir.store import ResourceStore
 from isodose.fhir.stored import Stored
 
 PARAMETERS = ("start", "end", "_since", "_type", "_count")
-# The patient comes first; what somebody asked for with the patient's token is no part of the record.
-_APART = frozenset({"Patient"}) | OF_ASKER
 Place = tuple[int, str, str]
 _place = msgspec.json.Decoder(Place)
 
@@ -64,7 +62,7 @@ def everything(store: ResourceStore, patient_id: str, wanted: Asked) -> tuple[by
     What has no day of care, such as the patient, is given whatever the days. Raises 404 and 410.
     """
     patient = store.read("Patient", patient_id)
-    inside = [one for one in store.of_patient(patient_id) if one.type not in _APART]
+    inside = [one for one in store.of_patient(patient_id) if not _is_apart(one, patient)]
     inside = _in_days(store, inside, wanted)
     beside = _referred(store, [patient, *inside])
     placed = [((0, "", ""), patient)]
@@ -79,6 +77,11 @@ def everything(store: ResourceStore, patient_id: str, wanted: Asked) -> tuple[by
     total = sum(place[0] < 2 for place, _ in fitting)
     links = _links(f"{store.base}/{patient.reference}/$everything", wanted, following)
     return searchset(store.base, matches, rest, total, links), [*matches, *rest]
+
+
+def _is_apart(one: Stored, patient: Stored) -> bool:
+    """The patient, who comes first, and what their token asked for, which is no part of the record."""
+    return one.reference == patient.reference or one.type in OF_ASKER
 
 
 def _fits(stored: Stored, wanted: Asked) -> bool:
