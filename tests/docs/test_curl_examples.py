@@ -5,18 +5,25 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
+from typer.testing import CliRunner
+
+import served
+from all_in_one.command import app as command_line
+from ehr_ingestion.app import service
+from isodose.service import build_app
+from isodose.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-WRITTEN_FOR = "http://127.0.0.1:8000"
+WRITTEN_FOR, EHR_WRITTEN_FOR, HOOK_WRITTEN_FOR = "http://127.0.0.1:8000", "http://127.0.0.1:8080", "8090"
 SAMPLE = ROOT / "samples/patients/11-local-change-after-srs.json"
 BLOCK = re.compile(r"^```bash curl\n(.*?)\n# (\S{3}): ?([^\n]*)\n```$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"^```bash curl$", re.MULTILINE)
@@ -35,19 +42,59 @@ PROGRAMS = [
 ]
 
 
+class Where(NamedTuple):
+    """Where the platform, its EHR and a subscriber listen in this run."""
+
+    platform: str
+    ehr: str
+    hook: str
+
+    def said(self, example: str) -> str:
+        """The example with these addresses."""
+        pairs = zip((WRITTEN_FOR, EHR_WRITTEN_FOR, HOOK_WRITTEN_FOR), self, strict=True)
+        for written, here in pairs:
+            example = example.replace(written, here)
+        return example
+
+
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def ehr(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[str]:
+    """A FHIR server that plays the EHR: one of our own, which holds the sample patient."""
+    data = tmp_path_factory.mktemp("ehr")
+    shutil.copyfile(sqlite_template, data / "ehr.db")
+    port = served.free_port()
+    settings = Settings(
+        database_url=f"sqlite:///{data / 'ehr.db'}",
+        event_log_url=f"sqlite:///{data / 'events.db'}",
+        public_url=f"http://127.0.0.1:{port}",
+    )
+    with served.listening(build_app(service(settings), settings), port) as url:
+        _load(url)
+        yield url
+
+
+def _load(url: str) -> None:
+    sent = httpx.post(f"{url}/fhir", content=SAMPLE.read_bytes(), headers=served.FHIR, timeout=60)
+    assert sent.status_code == 200, sent.text
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory, ehr: str) -> Iterator[Where]:
     """Everything in one process of its own, with the sample patient that the examples speak of."""
     if shutil.which("curl") is None:
         if os.environ.get("CI") == "true":
             pytest.fail("curl is not there", pytrace=False)
         pytest.skip("curl is not there")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port, hook = served.free_port(), served.free_port()
     data = tmp_path_factory.mktemp("platform")
     own = {name: value for name, value in os.environ.items() if not name.startswith("ISODOSE_")}
-    own |= {"ISODOSE_DATA_DIR": str(data), "ISODOSE_DEMONSTRATION_DAY": "2026-11-23"}
+    own |= {
+        "ISODOSE_DATA_DIR": str(data),
+        "ISODOSE_DEMONSTRATION_DAY": "2026-11-23",
+        "ISODOSE_EHR_FHIR_URL": f"{ehr}/fhir",
+        "ISODOSE_WRITE_BACK_TYPES": "DetectedIssue",
+        "ISODOSE_SUBSCRIBER_ORIGINS": f"http://127.0.0.1:{hook}",
+    }
     with (data / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "all_in_one", "up", "--port", str(port)], env=own, stdout=log, stderr=log
@@ -55,14 +102,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_until_ready(process, url, data / "log")
-        posted = httpx.post(
-            f"{url}/fhir",
-            content=SAMPLE.read_bytes(),
-            headers={"content-type": "application/fhir+json"},
-            timeout=30,
-        )
-        assert posted.status_code == 200, posted.text
-        yield url
+        _load(url)
+        for name, told in (("feed", ["--criteria", "Observation?"]), ("chart", ["--topic", f"{ehr}/chart"])):
+            given = ["subscriptions", "create", name, *told, "--content", "full-resource", "--by-hand"]
+            ran = CliRunner().invoke(command_line, given, env=own)
+            assert ran.exit_code == 0, ran.output
+        yield Where(url, ehr, str(hook))
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -81,8 +126,10 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
 
 
 @pytest.mark.parametrize(("command", "status", "phrase"), EXAMPLES)
-def test_the_example_answers_what_the_page_says(command: str, status: str, phrase: str, address: str) -> None:
-    shown = command.replace("curl ", "curl -sS -w '\\n%{http_code}' ", 1).replace(WRITTEN_FOR, address)
+def test_the_example_answers_what_the_page_says(
+    command: str, status: str, phrase: str, address: Where
+) -> None:
+    shown = address.said(command.replace("curl ", "curl -sS -w '\\n%{http_code}' ", 1))
     until = time.monotonic() + 15
     while True:
         done = subprocess.run(["bash", "-euc", shown], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -96,9 +143,9 @@ def test_the_example_answers_what_the_page_says(command: str, status: str, phras
 
 @pytest.mark.parametrize(("program", "phrase"), PROGRAMS)
 def test_the_program_prints_what_the_page_says(
-    program: str, phrase: str, address: str, tmp_path: Path
+    program: str, phrase: str, address: Where, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", program.replace(WRITTEN_FOR, address)]
+    command = [sys.executable, "-c", address.said(program)]
     until = time.monotonic() + 15
     while True:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

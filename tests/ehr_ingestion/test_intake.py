@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ehr_ingestion.intake.extraction import extracted
-from ehr_ingestion.intake.form import layout, questionnaire
+from ehr_ingestion.intake.form import layout, place_of, questionnaire
 from intake_form import (
     BASE,
     FRONTAL,
@@ -25,6 +25,7 @@ from intake_form import (
 )
 from isodose.clinical.facts import current, vocabulary
 from isodose.clinical.record import PatientRecord
+from isodose.fhir.fhirpath_places import element_of
 from isodose.fhir.validation import issues
 from isodose.storage.database import Database
 from isodose.storage.records import Records
@@ -152,6 +153,46 @@ def test_a_new_lesion_is_made_once_and_follows_its_amendments(clinic: Any, datab
         e["resource"]["status"] for e in clinic.get("/fhir/Observation?subject=Patient/p1").json()["entry"]
     ]
     assert set(states) == {"entered-in-error"}
+
+
+def by_definition(answered: Json) -> list[Json]:
+    """What SDC says that definitions make of a response, read from the Questionnaire alone."""
+    made = []
+    for group in answered["item"]:
+        asked = next(one for one in questionnaire(BASE)["item"] if one["linkId"] == group["linkId"])
+        context = [
+            e["valueCode"] for e in asked.get("extension", []) if e["url"].endswith("-itemExtractionContext")
+        ]
+        questions = {one["linkId"]: one for one in asked.get("item", [])}
+        members: Json = {}
+        for given in group.get("item", []) if context else []:
+            kind, _, element = questions[given["linkId"]].get("definition", "").partition("#")
+            if kind.endswith(f"/{context[0]}") and given.get("answer"):
+                repeats = element_of(context[0], element.partition(".")[2]).repeats
+                coded = {"coding": [given["answer"][0]["valueCoding"]]}
+                members[element.partition(".")[2]] = [coded] if repeats else coded
+        made += [{"resourceType": context[0], **members}] if members else []
+    return made
+
+
+def test_what_is_defined_is_extracted_as_sdc_says_and_nothing_else() -> None:
+    known = lesion("BodyStructure/l1", item("lesion_diameter_cm", valueDecimal=1.2))
+    answered = response(known, new_lesion(item("lesion_volume_ml", valueDecimal=0.8)), id="r1")
+    answered |= {"meta": {"lastUpdated": "2026-11-21T00:00:00Z"}}
+    found = [one for (kind, _), one in extracted([answered]).items() if kind == "BodyStructure"]
+    (wanted,) = by_definition(answered)
+    assert set(wanted) == {"resourceType", "location", "locationQualifier"}
+    added = ("id", "identifier", "active", "patient")
+    assert [{k: v for k, v in one.items() if k not in added} for one in found] == [shown_as(wanted)]
+
+
+def shown_as(structure: Json) -> Json:
+    """With the words that the form has for each code."""
+    side = structure["locationQualifier"][0]["coding"][0]
+    return structure | {
+        "location": {"coding": [place_of(structure["location"]["coding"][0])]},
+        "locationQualifier": [{"coding": [place_of(side)]}],
+    }
 
 
 def test_a_withdrawn_answer_gives_way_to_the_one_before(clinic: Any, database: Database) -> None:

@@ -29,6 +29,18 @@ KINDS = (
     "ServiceRequest", "StructureDefinition", "Task", "ValueSet",
 )  # fmt: skip
 Json = dict[str, Any]
+LAUNCH_CONTEXT: Json = {
+    "resourceType": "CodeSystem",
+    "url": "http://hl7.org/fhir/uv/sdc/CodeSystem/launchContext",
+    "version": "3.0.0",
+    "status": "active",
+    "content": "complete",
+    "concept": [{"code": code} for code in ("patient", "encounter", "location", "user", "study")],
+}
+"""SDC's names of what a form is opened with, which are not among the validator's own definitions.
+
+https://hl7.org/fhir/uv/sdc/STU3/CodeSystem-launchContext.html
+"""
 
 pytestmark = [pytest.mark.hapi, pytest.mark.timeout(600)]
 
@@ -48,7 +60,8 @@ def said(
     sent: list[tuple[str, Json]], tmp_path_factory: pytest.TempPathFactory, not_here: Callable[[object], None]
 ) -> list[Remark]:
     """What the validator remarks of them."""
-    definitions = [resource for _, resource in sent if resource["resourceType"] in PUBLISHED]
+    published = [resource for _, resource in sent if resource["resourceType"] in PUBLISHED]
+    definitions = [LAUNCH_CONTEXT, *published]
     try:
         return remarks(sent, definitions, tmp_path_factory.mktemp("definitions"))
     except CannotRun as reason:
