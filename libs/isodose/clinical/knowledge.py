@@ -20,6 +20,9 @@ import yaml
 from isodose.clinical.finding import Citation, Severity, Strength
 from isodose.clinical.written import parsed
 
+_DAYS_KEPT = 50
+"""Of so many decision days the values in force are kept ready."""
+
 
 class KnowledgeError(Exception):
     """A knowledge file does not validate; a service refuses to start with it."""
@@ -72,33 +75,25 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entries: dict[str, Entry]
 
 
-class Values(Mapping[str, Any]):
+class Values(dict[str, Any]):
     """The values of one entry in force on one day: `k["kps_below"]`.
 
-    A day before the first value is judged by the first value: looking back, nothing older is known.
+    A day before the first value is judged by the first value: looking back, nothing older is known. All
+    decisions of a day share them: they are never changed.
     """
 
     def __init__(self, code: str, entry: Entry, on: dt.date) -> None:
+        super().__init__()
         self._code = code
-        self._in_force: dict[str, Any] = {}
         for name, dated in entry.values.items():
             first = min(dated, key=lambda v: v.valid_from)
             day = max(on, first.valid_from)
             for value in dated:
                 if value.valid_from <= day and (value.until is None or day < value.until):
-                    self._in_force[name] = value.value
+                    self[name] = value.value
 
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return self._in_force[name]
-        except KeyError:
-            raise KnowledgeError(f"{self._code} has no value '{name}' in force on the decision day") from None
-
-    def __iter__(self) -> Any:
-        return iter(self._in_force)
-
-    def __len__(self) -> int:
-        return len(self._in_force)
+    def __missing__(self, name: str) -> Any:
+        raise KnowledgeError(f"{self._code} has no value '{name}' in force on the decision day")
 
 
 class Knowledge:
@@ -115,7 +110,8 @@ class Knowledge:
             raise KnowledgeError(f"cannot enable unknown entries: {', '.join(sorted(unheard))}")
         content = msgspec.json.encode([self.entries, sorted(self._enabled), also], order="deterministic")
         self.version = hashlib.sha256(content).hexdigest()[:16]
-        self._values: dict[tuple[str, dt.date], Values] = {}
+        self._is_enabled = {code: e.enabled or code in self._enabled for code, e in self.entries.items()}
+        self._values: dict[dt.date, dict[str, Values]] = {}
         beside: dict[str, list[str]] = {}
         for code, entry in self.entries.items():
             for shown_with in entry.shown_with if self.is_enabled(code) else ():
@@ -138,19 +134,22 @@ class Knowledge:
         return Knowledge(entries, self._enabled if enable is None else enable, self._also)
 
     def is_enabled(self, code: str) -> bool:
-        return self.entries[code].enabled or code in self._enabled
+        return self._is_enabled[code]
 
     def evidence_for(self, code: str) -> tuple[str, ...]:
         """The enabled entries that stand as evidence beside the finding or option `code`, by id."""
         return self._evidence.get(code, ())
 
     def values(self, code: str, on: dt.date) -> Values:
-        key = (code, on)
-        if key not in self._values:
-            if len(self._values) > 10_000:
+        of_day = self._values.get(on)
+        if of_day is None:
+            if len(self._values) > _DAYS_KEPT:
                 self._values.clear()
-            self._values[key] = Values(code, self.entries[code], on)
-        return self._values[key]
+            of_day = self._values[on] = {}
+        found = of_day.get(code)
+        if found is None:
+            found = of_day[code] = Values(code, self.entries[code], on)
+        return found
 
     def entry(self, code: str) -> Entry:
         try:

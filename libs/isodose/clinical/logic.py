@@ -11,7 +11,10 @@ import datetime as dt
 import math
 import operator
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, NoReturn, TypeVar
+
+import msgspec
 
 from isodose.clinical.record import Fact, FactScalar
 
@@ -21,20 +24,12 @@ UNKNOWN_VALUE = "unknown"
 _NUMBERS = (int, float)
 
 
-class Term:
+class Term(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A value or unknown (`value is None`), the facts used, and the names of the facts missing."""
 
-    __slots__ = ("missing", "used", "value")
-
-    def __init__(
-        self,
-        value: FactScalar | None,
-        used: frozenset[Fact] = frozenset(),
-        missing: frozenset[str] = frozenset(),
-    ) -> None:
-        self.value = value
-        self.used = used
-        self.missing = missing
+    value: FactScalar | None
+    used: frozenset[Fact] = frozenset()
+    missing: frozenset[str] = frozenset()
 
     @property
     def known(self) -> bool:
@@ -93,10 +88,10 @@ class Term:
         return Term(None if self.value is None else abs(_number(self.value)), self.used, self.missing)
 
     def __and__(self, other: Any) -> Term:
-        return _kleene(self, other if type(other) is Term else term(other), decisive=False)
+        return _kleene(self, other if type(other) is Term else term(other), False)
 
     def __or__(self, other: Any) -> Term:
-        return _kleene(self, other if type(other) is Term else term(other), decisive=True)
+        return _kleene(self, other if type(other) is Term else term(other), True)
 
     __rand__ = __and__
     __ror__ = __or__
@@ -131,14 +126,15 @@ def term(value: Any) -> Term:
     return value if isinstance(value, Term) else Term(value)
 
 
+@cache
 def missing(name: str) -> Term:
     """The unknown value of the fact `name`."""
-    return Term(None, missing=frozenset({name}))
+    return Term(None, missing=frozenset((name,)))
 
 
 def known(fact: Fact) -> Term:
     """The value of a known fact."""
-    return Term(fact.value, frozenset({fact}))
+    return Term(fact.value, frozenset((fact,)))
 
 
 def is_none(value: Term) -> Term:
@@ -218,15 +214,15 @@ def _equal(left: Term, right: Term) -> Term:
     return Term(False, used)
 
 
-def _kleene(left: Term, right: Term, *, decisive: bool) -> Term:
-    left_decides = left.value is not None and bool(left.value) is decisive
-    right_decides = right.value is not None and bool(right.value) is decisive
-    if left_decides:
+def _kleene(left: Term, right: Term, decisive: bool) -> Term:
+    one, other = left.value, right.value
+    right_decides = other is not None and bool(other) is decisive
+    if one is not None and bool(one) is decisive:
         return Term(decisive, _both(left.used, right.used) if right_decides else left.used)
     if right_decides:
         return Term(decisive, right.used)
     used = _both(left.used, right.used)
-    if left.value is not None and right.value is not None:
+    if one is not None and other is not None:
         return Term(not decisive, used)
     return Term(None, used, _both(left.missing, right.missing))
 

@@ -27,8 +27,9 @@ class Rule:
     scope: Scope = "patient"
 
 
-class View:
-    """The facts as seen from the patient or from one subject: `f["kps"]` is a Term.
+class View(dict[str, Term]):
+    """The facts as seen from the patient or from one subject: `f["kps"]` is a Term, found when it is
+    first asked for.
 
     A fact of another scope is taken from the linked subjects, or else from those that name no subject of this
     scope; where several disagree it is unknown, never guessed. What names another lesion says nothing of this
@@ -38,43 +39,54 @@ class View:
     def __init__(
         self, record: PatientRecord, on: dt.date, subject: Subject | None = None, patient: View | None = None
     ) -> None:
+        super().__init__()
         self.record = record
         self.on = on
         self.subject = subject
         self.applies_to = subject.ref if subject else ""
         self._patient = patient
-        self._cache: dict[str, Term] = {}
         self._near: dict[Scope, tuple[Subject, ...]] = {}
-        self._shown: dict[int, tuple[Fact, FactUsed]] = patient._shown if patient else {}
-        self._held: dict[int, tuple[object, dict[str, Fact | None]]] = patient._held if patient else {}
+        self._shown: dict[frozenset[Fact], tuple[FactUsed, ...]] = {} if patient is None else patient._shown
+        self._held: dict[int, tuple[object, dict[str, list[Fact]]]] = {} if patient is None else patient._held
 
-    def __getitem__(self, name: str) -> Term:
-        found = self._cache.get(name)
-        if found is None:
-            found = self._cache[name] = self._find(name)
+    def __missing__(self, name: str) -> Term:
+        found = self[name] = self._find(name)
         return found
 
     def _find(self, name: str) -> Term:
         scope = facts.definition(name).scope
-        if scope in ("patient", "site", "trial", "drug"):
-            if scope == "patient" and self._patient is not None:
-                return self._patient[name]
-            own = self._current(self.record, name)
-            if own is not None or scope == "patient":
-                return _single(name, [own])
+        if scope == "patient":
+            return self._told(name, self.record) if self._patient is None else self._patient[name]
+        if scope in ("site", "trial", "drug"):
+            own = self._told(name, self.record)
+            if own.known:
+                return own
         if self.subject is not None and self.subject.scope == scope:
-            return _single(name, [self._current(self.subject, name)])
-        return _single(name, [self._current(s, name) for s in self._related(scope)])
+            return self._told(name, self.subject)
+        return self._agreed(name, self._related(scope))
+
+    def _told(self, name: str, holder: PatientRecord | Subject) -> Term:
+        fact = self._current(holder, name)
+        return logic.missing(name) if fact is None else logic.known(fact)
+
+    def _agreed(self, name: str, holders: Sequence[Subject]) -> Term:
+        """What every one of the holders says."""
+        found = [self._current(holder, name) for holder in holders]
+        first = found[0] if found else None
+        if first is None or any(fact is None or fact.value != first.value for fact in found):
+            return logic.missing(name)
+        return logic.known(first)
 
     def _current(self, holder: PatientRecord | Subject, name: str) -> Fact | None:
-        """The value of `name` that counts on the day; those of each holder are found once."""
-        if id(holder) not in self._held:
-            listed: dict[str, list[Fact]] = {}
+        """The value of `name` that counts on the day; the facts of each holder are listed by name once."""
+        held = self._held.get(id(holder))
+        if held is None:
+            by_name: dict[str, list[Fact]] = {}
             for fact in holder.facts:
-                listed.setdefault(fact.name, []).append(fact)
-            counted = {name: current(given, name, self.on) for name, given in listed.items()}
-            self._held[id(holder)] = (holder, counted)
-        return self._held[id(holder)][1].get(name)
+                by_name.setdefault(fact.name, []).append(fact)
+            held = self._held[id(holder)] = (holder, by_name)
+        given = held[1].get(name)
+        return None if given is None else current(given, name, self.on)
 
     def _related(self, scope: Scope) -> tuple[Subject, ...]:
         if scope not in self._near:
@@ -95,15 +107,18 @@ class View:
     def supposing(self, name: str, value: FactScalar) -> View:
         """The same view with one fact more, to see what would follow from it."""
         other = View(self.record, self.on, self.subject, self._patient)
-        other._cache = {**self._cache, name: Term(value)}
+        other.update(self)
+        other[name] = Term(value)
         other._near, other._shown, other._held = self._near, self._shown, self._held
         return other
 
-    def as_used(self, fact: Fact) -> FactUsed:
-        """The fact as shown on a finding of this day; each is made once."""
-        if id(fact) not in self._shown:
-            self._shown[id(fact)] = (fact, as_used(fact, self.on))
-        return self._shown[id(fact)][1]
+    def shown(self, used: frozenset[Fact]) -> tuple[FactUsed, ...]:
+        """Facts as they stand on a finding of this day, by name and source; the same ones are made once."""
+        found = self._shown.get(used)
+        if found is None:
+            each = sorted(used, key=lambda fact: (fact.name, fact.source))
+            found = self._shown[used] = tuple(as_used(fact, self.on) for fact in each)
+        return found
 
 
 class Views:
@@ -141,15 +156,6 @@ def views(record: PatientRecord, on: dt.date) -> Views:
     if found is None or found.patient.record is not record or found.patient.on != on:
         _last.views = found = Views(record, on)
     return found
-
-
-def _single(name: str, found: Sequence[Fact | None]) -> Term:
-    if len(found) == 1 and found[0] is not None:
-        return logic.known(found[0])
-    present = [fact for fact in found if fact is not None]
-    if not present or len(present) < len(found) or len({fact.value for fact in present}) > 1:
-        return logic.missing(name)
-    return logic.known(present[0])
 
 
 def judge(
@@ -201,19 +207,20 @@ def _judged(
 def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Finding:
     """The finding that states `result` for the entry `code`."""
     entry = knowledge.entry(code)
-    verdict: Verdict = "unknown" if result.value is None else "not-met" if result.value is False else "met"
-    absent = tuple(sorted(result.missing)) if verdict == "unknown" else ()
+    value = result.value
+    verdict: Verdict = "unknown" if value is None else "not-met" if value is False else "met"
+    absent, not_judged, change = _open(result.missing) if value is None else _DECIDED
     return Finding(  # in the order of the fields: naming 22 of them takes seven times as long (measured)
         code,
         verdict,
-        _summary(entry, verdict, absent, result.value),
+        not_judged or _summary(entry, verdict, value),
         entry.strength,
         view.applies_to,
-        None if isinstance(result.value, bool) else result.value,
+        None if isinstance(value, bool) else value,
         entry.unit if verdict == "met" else "",
         entry.severity,
         absent,
-        _facts(result, view),
+        view.shown(result.used) if result.used else (),
         entry.evidence,
         knowledge.evidence_for(code),
         (),
@@ -222,20 +229,11 @@ def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Findin
         entry.caution,
         entry.conflicts,
         entry.suspect,
-        f"Decided once known: {', '.join(absent)}" if absent else "",
+        change,
         view.record.version,
         knowledge.version,
         view.on,
     )
-
-
-def _facts(result: Term, view: View) -> tuple[FactUsed, ...]:
-    if not result.used:
-        return ()
-    used = [view.as_used(fact) for fact in result.used]
-    if len(used) > 1:
-        used.sort(key=lambda fact: (fact.name, fact.source))
-    return tuple(used)
 
 
 def as_used(fact: Fact, on: dt.date) -> FactUsed:
@@ -253,9 +251,7 @@ def as_used(fact: Fact, on: dt.date) -> FactUsed:
     )
 
 
-def _summary(entry: Entry, verdict: Verdict, absent: tuple[str, ...], value: FactScalar | None) -> str:
-    if verdict == "unknown":
-        return _not_judged(absent)
+def _summary(entry: Entry, verdict: Verdict, value: FactScalar | None) -> str:
     if verdict == "met":
         said = entry.met_as.get(str(value), entry.met) or entry.statement
         return said.replace("{value}", _shown(value)) if "{value}" in said else said
@@ -266,10 +262,17 @@ def _shown(value: FactScalar | None) -> str:
     return f"{round(value, 2):g}" if isinstance(value, int | float) else str(value)
 
 
+_DECIDED: tuple[tuple[str, ...], str, str] = ((), "", "")
+
+
 @lru_cache(maxsize=4096)
-def _not_judged(absent: tuple[str, ...]) -> str:
+def _open(missing: frozenset[str]) -> tuple[tuple[str, ...], str, str]:
+    """The names of what is missing in their order; what is said while it is; what would change the answer."""
+    absent = tuple(sorted(missing))
+    if not absent:
+        return absent, "Cannot be judged yet.", ""
     wanted = "; ".join(_wanted(name) for name in absent)
-    return f"Cannot be judged yet. Not known: {wanted}." if wanted else "Cannot be judged yet."
+    return absent, f"Cannot be judged yet. Not known: {wanted}.", f"Decided once known: {', '.join(absent)}"
 
 
 def _wanted(name: str) -> str:

@@ -11,7 +11,7 @@ from isodose.clinical.derive.courses import lesions_of
 from isodose.clinical.finding import FactUsed, Finding
 from isodose.clinical.knowledge import Knowledge, Values
 from isodose.clinical.logic import Term
-from isodose.clinical.record import Course, PatientRecord, Scope, Subject
+from isodose.clinical.record import Course, Fact, PatientRecord, Scope, Subject
 from isodose.clinical.rules import View, Views, views
 
 RADIOSURGERY = ("single_srs", "fsrs")
@@ -72,8 +72,7 @@ class Order:
 
     def facts(self, *terms: Term) -> tuple[FactUsed, ...]:
         """The facts behind terms, as they are shown, each once."""
-        used = {fact for term in terms for fact in term.used}
-        return tuple(sorted(map(self.plan.as_used, used), key=lambda f: (f.name, f.source)))
+        return self.plan.shown(frozenset[Fact]().union(*(term.used for term in terms)))
 
 
 def orders(
