@@ -9,7 +9,7 @@ from typing import Any
 
 from eligibility_scoring import pathway
 from eligibility_scoring.arguments import ARGUMENTS, Argument
-from eligibility_scoring.citations import artifact
+from eligibility_scoring.citations import artifact, artifacts
 from isodose.clinical.finding import Citation
 from isodose.clinical.knowledge import Knowledge
 from isodose.fhir.conformance import extension
@@ -124,9 +124,7 @@ def _activities(knowledge: Knowledge, base: str) -> list[Resource]:
 def _cited(argument: Argument, knowledge: Knowledge) -> list[Resource]:
     """The sources of what speaks for and against the option, and of the evidence beside it."""
     spoken = (code.removeprefix("~") for code in (*argument.speaks_for, *argument.speaks_against))
-    codes = (*spoken, *knowledge.evidence_for(argument.code))
-    sources = dict.fromkeys(source for code in codes for source in knowledge.entry(code).evidence)
-    return [artifact(source) for source in sources]
+    return artifacts((*spoken, *knowledge.evidence_for(argument.code)), knowledge)
 
 
 def _definition(kind: str, name: str, title: str, knowledge: Knowledge, base: str) -> Resource:

@@ -44,7 +44,7 @@ def conclude(
     doses = Doses(record, appraisal.options, knowledge, on)
     listed = [
         with_doses(with_trials(action, proposed, base), doses)
-        for action in actions(appraisal.options, findings, knowledge, base)
+        for action in actions(appraisal.options, knowledge, base)
     ]
     made = [
         _guidance(record, appraisal, asked, on, base),

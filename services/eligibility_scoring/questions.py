@@ -6,7 +6,7 @@ always do. The question itself, in words, is the entry (knowledge/open_questions
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import msgspec
 
@@ -90,28 +90,40 @@ SIDES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
 """By question, each position with the entries that argue for it, in the order in which they are shown."""
 
 
+_ARGUING = frozenset(
+    code.removeprefix("~") for sides in SIDES.values() for _, codes in sides for code in codes
+)
+
+
 def with_sides(findings: Sequence[Finding], knowledge: Knowledge) -> list[Finding]:
     """The findings, with the arguments on each side on every question that is open for this patient."""
-    judged = {finding.code for finding in findings}
+    judged: set[str] = set()
     by_subject: dict[str, set[str]] = {}
     for finding in findings:
-        if finding.verdict != "unknown":
-            said = finding.code if finding.verdict == "met" else f"~{finding.code}"
-            by_subject.setdefault(finding.applies_to, set()).add(said)
-    return [_with_sides(f, by_subject, judged, knowledge) if _asked(f) else f for f in findings]
+        if finding.code in _ARGUING:
+            judged.add(finding.code)
+            if finding.verdict != "unknown":
+                said = finding.code if finding.verdict == "met" else f"~{finding.code}"
+                by_subject.setdefault(finding.applies_to, set()).add(said)
+    told = list(findings)
+    for at, question in _asked(findings):
+        told[at] = _with_sides(question, by_subject, judged, knowledge)
+    return told
 
 
 def questions(findings: Sequence[Finding]) -> list[Finding]:
     """The questions open for this patient, each once, its first lesion or plan standing for the others."""
     first: dict[str, Finding] = {}
-    for finding in findings:
-        if _asked(finding):
-            first.setdefault(finding.code, finding)
+    for _, finding in _asked(findings):
+        first.setdefault(finding.code, finding)
     return list(first.values())
 
 
-def _asked(finding: Finding) -> bool:
-    return finding.verdict == "met" and finding.code in SIDES
+def _asked(findings: Sequence[Finding]) -> Iterator[tuple[int, Finding]]:
+    """The open questions, each with its place among the findings."""
+    for at, finding in enumerate(findings):
+        if finding.code in SIDES and finding.verdict == "met":
+            yield at, finding
 
 
 def _with_sides(

@@ -5,13 +5,13 @@ https://hl7.org/fhir/R4/requestgroup.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from eligibility_scoring.citations import artifact
+from eligibility_scoring.citations import artifacts
 from eligibility_scoring.options import leading
 from eligibility_scoring.standing import ORDER, UNKNOWN
-from isodose.clinical.finding import Citation, Finding, Option
+from isodose.clinical.finding import Finding, Option
 from isodose.clinical.knowledge import Knowledge
 
 Resource = dict[str, Any]
@@ -20,14 +20,9 @@ LEADING = "leading"
 """The prefix of the one action that leads; no action has it while that is unknown."""
 
 
-def actions(
-    judged: Sequence[Option], findings: Sequence[Finding], knowledge: Knowledge, base: str
-) -> list[Resource]:
+def actions(judged: Sequence[Option], knowledge: Knowledge, base: str) -> list[Resource]:
     """One action per option, in the order in which people read them."""
-    by_code: dict[str, list[Finding]] = {}
-    for finding in findings:
-        by_code.setdefault(finding.code, []).append(finding)
-    return [_action(option, by_code, knowledge, base) for option in in_order(judged)]
+    return [_action(option, knowledge, base) for option in in_order(judged)]
 
 
 def in_order(judged: Sequence[Option]) -> list[Option]:
@@ -69,17 +64,9 @@ def question_in_words(question: Finding) -> str:
     return f"Question for the board ({question.code}): {question.summary} {sides}."
 
 
-def artifacts(sources: Iterable[Citation]) -> list[Resource]:
-    """Each source once."""
-    return [artifact(source) for source in dict.fromkeys(sources)]
-
-
-def _action(
-    option: Option, by_code: Mapping[str, Sequence[Finding]], knowledge: Knowledge, base: str
-) -> Resource:
+def _action(option: Option, knowledge: Knowledge, base: str) -> Resource:
     """R4 asks of every action a resource or sub-actions (rqg-1): here the definition of the option."""
-    cited = [s for code in (*option.for_, *option.against) for s in by_code[code][0].sources]
-    cited += [s for code in knowledge.evidence_for(option.code) for s in knowledge.entry(code).evidence]
+    cited = artifacts((*option.for_, *option.against, *knowledge.evidence_for(option.code)), knowledge)
     action: Resource = {"prefix": LEADING} if option.leads else {}
     action |= {
         "extension": _score(option, base),
@@ -95,7 +82,7 @@ def _action(
         "resource": {"reference": f"{base}/ActivityDefinition/{option.code}", "display": option.title},
     }
     if cited:
-        action["documentation"] = artifacts(cited)
+        action["documentation"] = cited
     return action
 
 

@@ -71,6 +71,15 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: dict[str, tuple[DatedValue, ...]] = {}
 
 
+class Stated(msgspec.Struct, frozen=True):
+    """An entry as findings state it: in words for met and not met, with the ids of the evidence beside it."""
+
+    entry: Entry
+    met: str
+    not_met: str
+    beside: tuple[str, ...]
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entries: dict[str, Entry]
 
@@ -117,6 +126,7 @@ class Knowledge:
             for shown_with in entry.shown_with if self.is_enabled(code) else ():
                 beside.setdefault(shown_with, []).append(code)
         self._evidence = {code: tuple(sorted(shown)) for code, shown in beside.items()}
+        self._stated = {code: self._worded(code, entry) for code, entry in self.entries.items()}
 
     def text(self) -> bytes:
         """The entries, in their order, and what is enabled, as JSON: what `restored` takes."""
@@ -140,6 +150,12 @@ class Knowledge:
         """The enabled entries that stand as evidence beside the finding or option `code`, by id."""
         return self._evidence.get(code, ())
 
+    def stated(self, code: str) -> Stated:
+        try:
+            return self._stated[code]
+        except KeyError:
+            raise KnowledgeError(f"no knowledge entry {code}") from None
+
     def values(self, code: str, on: dt.date) -> Values:
         of_day = self._values.get(on)
         if of_day is None:
@@ -156,6 +172,14 @@ class Knowledge:
             return self.entries[code]
         except KeyError:
             raise KnowledgeError(f"no knowledge entry {code}") from None
+
+    def _worded(self, code: str, entry: Entry) -> Stated:
+        return Stated(
+            entry=entry,
+            met=entry.met or entry.statement,
+            not_met=entry.not_met or f"Does not apply: {entry.statement}",
+            beside=self.evidence_for(code),
+        )
 
 
 def load(package: str, enable: Iterable[str] = (), also: str = "") -> Knowledge:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from isodose.clinical import facts, logic
 from isodose.clinical.facts import current as current  # noqa: PLC0414
 from isodose.clinical.finding import FactUsed, Finding, Verdict
-from isodose.clinical.knowledge import Entry, Knowledge, Values
+from isodose.clinical.knowledge import Knowledge, Stated, Values
 from isodose.clinical.logic import Term
 from isodose.clinical.record import Fact, FactScalar, PatientRecord, Scope, Subject
 
@@ -46,7 +46,10 @@ class View(dict[str, Term]):
         self.applies_to = subject.ref if subject else ""
         self._patient = patient
         self._near: dict[Scope, tuple[Subject, ...]] = {}
-        self._shown: dict[frozenset[Fact], tuple[FactUsed, ...]] = {} if patient is None else patient._shown
+        self._shown: dict[int, tuple[Fact, FactUsed]] = {} if patient is None else patient._shown
+        self._together: dict[frozenset[Fact], tuple[FactUsed, ...]] = (
+            {} if patient is None else patient._together
+        )
         self._held: dict[int, tuple[object, dict[str, list[Fact]]]] = {} if patient is None else patient._held
 
     def __missing__(self, name: str) -> Term:
@@ -109,16 +112,23 @@ class View(dict[str, Term]):
         other = View(self.record, self.on, self.subject, self._patient)
         other.update(self)
         other[name] = Term(value)
-        other._near, other._shown, other._held = self._near, self._shown, self._held
+        other._near = self._near
         return other
 
     def shown(self, used: frozenset[Fact]) -> tuple[FactUsed, ...]:
         """Facts as they stand on a finding of this day, by name and source; the same ones are made once."""
-        found = self._shown.get(used)
+        found = self._together.get(used)
         if found is None:
-            each = sorted(used, key=lambda fact: (fact.name, fact.source))
-            found = self._shown[used] = tuple(as_used(fact, self.on) for fact in each)
+            each = [self._as_used(fact) for fact in used]
+            if len(each) > 1:
+                each.sort(key=lambda fact: (fact.name, fact.source))
+            found = self._together[used] = tuple(each)
         return found
+
+    def _as_used(self, fact: Fact) -> FactUsed:
+        if id(fact) not in self._shown:
+            self._shown[id(fact)] = (fact, as_used(fact, self.on))
+        return self._shown[id(fact)][1]
 
 
 class Views:
@@ -206,25 +216,32 @@ def _judged(
 
 def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Finding:
     """The finding that states `result` for the entry `code`."""
-    entry = knowledge.entry(code)
-    value = result.value
-    verdict: Verdict = "unknown" if value is None else "not-met" if value is False else "met"
-    absent, not_judged, change = _open(result.missing) if value is None else _DECIDED
+    stated = knowledge.stated(code)
+    entry, value = stated.entry, result.value
+    verdict: Verdict
+    absent, change, unit, action = _NOTHING, "", "", entry.action
+    if value is None:
+        verdict = "unknown"
+        absent, summary, change = _open(result.missing)
+    elif value is False:
+        verdict, summary, action = "not-met", stated.not_met, ""
+    else:
+        verdict, summary, unit = "met", _met(stated, value), entry.unit
     return Finding(  # in the order of the fields: naming 22 of them takes seven times as long (measured)
         code,
         verdict,
-        not_judged or _summary(entry, verdict, value),
+        summary,
         entry.strength,
         view.applies_to,
-        None if isinstance(value, bool) else value,
-        entry.unit if verdict == "met" else "",
+        None if value is True or value is False else value,
+        unit,
         entry.severity,
         absent,
         view.shown(result.used) if result.used else (),
         entry.evidence,
-        knowledge.evidence_for(code),
+        stated.beside,
         (),
-        entry.action if verdict != "not-met" else "",
+        action,
         entry.boundary,
         entry.caution,
         entry.conflicts,
@@ -251,18 +268,16 @@ def as_used(fact: Fact, on: dt.date) -> FactUsed:
     )
 
 
-def _summary(entry: Entry, verdict: Verdict, value: FactScalar | None) -> str:
-    if verdict == "met":
-        said = entry.met_as.get(str(value), entry.met) or entry.statement
-        return said.replace("{value}", _shown(value)) if "{value}" in said else said
-    return entry.not_met or f"Does not apply: {entry.statement}"
+def _met(stated: Stated, value: FactScalar) -> str:
+    said = stated.entry.met_as.get(str(value)) or stated.met if stated.entry.met_as else stated.met
+    return said.replace("{value}", _shown(value)) if "{value}" in said else said
 
 
 def _shown(value: FactScalar | None) -> str:
     return f"{round(value, 2):g}" if isinstance(value, int | float) else str(value)
 
 
-_DECIDED: tuple[tuple[str, ...], str, str] = ((), "", "")
+_NOTHING: tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=4096)

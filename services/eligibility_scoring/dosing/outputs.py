@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from eligibility_scoring.citations import artifact
+from eligibility_scoring.citations import artifacts
 from eligibility_scoring.dosing import wording
 from eligibility_scoring.dosing.advice import (
     CAVITY,
@@ -24,7 +24,7 @@ from eligibility_scoring.dosing.advice import (
 from eligibility_scoring.dosing.schemes import Scheme
 from isodose.cds_hooks.cards import escaped, source_line
 from isodose.clinical import derive
-from isodose.clinical.finding import Citation, Option
+from isodose.clinical.finding import Option
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 from isodose.clinical.rules import View, views
@@ -101,7 +101,7 @@ class Doses:
             {
                 "title": f"Usual dose for {dose.lesion}",
                 "description": dose.text,
-                "documentation": [artifact(source) for source in self._sources(dose)],
+                "documentation": artifacts(dose.codes, self._knowledge),
                 "resource": resource,
             }
             for dose in self.told(option)
@@ -139,9 +139,6 @@ class Doses:
         codes = (*(scheme.code for scheme in (*schemes, *beside)), *(wording.CAVITY_TIMING if after else ()))
         text = f"{wording.target(advice)}: {said}{assumed}.{when}"
         return Dose(lesion.name, text, tuple(dict.fromkeys(codes)))
-
-    def _sources(self, dose: Dose) -> Iterable[Citation]:
-        return dict.fromkeys(s for code in dose.codes for s in self._knowledge.entry(code).evidence)
 
 
 def with_doses(action: Resource, doses: Doses) -> Resource:
