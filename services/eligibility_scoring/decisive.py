@@ -6,6 +6,7 @@ on top, then of all.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from eligibility_scoring.judged import Judged
 from eligibility_scoring.score import Weights
 from eligibility_scoring.supposed_scores import SupposedScores
 from eligibility_scoring.suppositions import suppositions
-from isodose.clinical.finding import Finding
+from isodose.clinical.finding import ByCode
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 
@@ -48,10 +49,11 @@ class _Narrowed:
 def missing_facts(
     judged: Judged,
     appraised: Mapping[str, Appraised],
-    findings: Sequence[Finding],
+    found: ByCode,
     *,
     record: PatientRecord,
     knowledge: Knowledge,
+    on: dt.date,
     by: Weights,
 ) -> list[MissingFact]:
     """The missing facts on which a standing or a score hangs, the most decisive first.
@@ -60,7 +62,7 @@ def missing_facts(
     """
     undecided = [code for code, one in appraised.items() if one.width or len(one.whole.possible) > 1]
     entries = frozenset[str]().union(*(hangs_on(by)[code] for code in undecided))
-    supposed = suppositions(judged, findings, entries=entries, record=record, knowledge=knowledge)
+    supposed = suppositions(judged, found, entries=entries, record=record, knowledge=knowledge, on=on)
     scores = SupposedScores(judged, supposed, by)
     narrowed = [_Narrowed(supposition.fact) for supposition in supposed]
     on_top = _on_top(judged, appraised)
@@ -75,8 +77,8 @@ def missing_facts(
     by_fact: dict[str, list[_Narrowed]] = {}
     for one in narrowed:
         by_fact.setdefault(one.fact, []).append(one)
-    found = [_missing(name, values) for name, values in by_fact.items()]
-    mattering = [fact for fact in found if fact.could > 0 or fact.decides]
+    missing = [_missing(name, values) for name, values in by_fact.items()]
+    mattering = [fact for fact in missing if fact.could > 0 or fact.decides]
     return sorted(mattering, key=lambda f: (-f.on_top, -f.could, -f.usually, f.name))
 
 

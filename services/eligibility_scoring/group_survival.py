@@ -7,11 +7,10 @@ later course, and never a forecast for one person.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from isodose.clinical.facts import current
-from isodose.clinical.finding import Finding
+from isodose.clinical.finding import ByCode, Finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
 
@@ -32,12 +31,10 @@ class GroupSurvival:
     finding: Finding
 
 
-def of(
-    record: PatientRecord, findings: Sequence[Finding], knowledge: Knowledge, on: dt.date
-) -> GroupSurvival | None:
+def of(record: PatientRecord, found: ByCode, knowledge: Knowledge, on: dt.date) -> GroupSurvival | None:
     """The group the patient belongs to; None where no index fits, is on, or can be told."""
     code = index_for(record, on)
-    judged = next((f for f in findings if f.code == code and f.verdict == "met"), None)
+    judged = next((f for f in found.get(code, ()) if f.verdict == "met"), None)
     if judged is None or treated_before(record, on):
         return None
     score = float(judged.value or 0)

@@ -11,7 +11,7 @@ from eligibility_scoring.questions import questions
 from eligibility_scoring.request_group import in_order, score_in_words
 from eligibility_scoring.standing import NOT_ADVISED, UNKNOWN
 from isodose.cds_hooks.cards import citation_line, escaped, fact_line, fact_words
-from isodose.clinical.finding import Finding, Option
+from isodose.clinical.finding import ByCode, Finding, Option
 from isodose.clinical.knowledge import Knowledge
 
 _SHOWN = 4
@@ -41,7 +41,7 @@ def leading(lead: Option, appraisal: Appraisal, findings: Sequence[Finding], kno
         _score(lead, knowledge),
         _table(appraisal.options),
         _could_still_change(appraisal.missing),
-        _questions(findings, knowledge),
+        _questions(appraisal.by_code, knowledge),
         _sources(shown),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -49,7 +49,7 @@ def leading(lead: Option, appraisal: Appraisal, findings: Sequence[Finding], kno
 
 def undecided(appraisal: Appraisal, findings: Sequence[Finding], knowledge: Knowledge) -> str:
     """The detail of the card while no option leads: what would settle it, and what is still possible."""
-    parts = [_missing(appraisal.missing), _table(appraisal.options), _questions(findings, knowledge)]
+    parts = [_missing(appraisal.missing), _table(appraisal.options), _questions(appraisal.by_code, knowledge)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -183,10 +183,10 @@ def _wanted(fact: MissingFact) -> str:
     return f"- {escaped(fact_words(fact.name))}" + (f" (may settle {what})" if settles else "")
 
 
-def _questions(findings: Sequence[Finding], knowledge: Knowledge) -> str:
-    said = {finding.code: finding.summary for finding in findings if finding.verdict == "met"}
+def _questions(found: ByCode, knowledge: Knowledge) -> str:
+    said = {code: f.summary for code, alike in found.items() for f in alike if f.verdict == "met"}
     lines = []
-    for question in questions(findings)[:_QUESTIONS]:
+    for question in questions(found)[:_QUESTIONS]:
         lines.append(f"- {escaped(question.summary)} _{question.code}_")
         for side in question.sides:
             arguments = " ".join(escaped(_argument(code, said, knowledge)) for code in side.arguments)

@@ -17,7 +17,7 @@ from eligibility_scoring.score import Weights, criteria, weights
 from eligibility_scoring.standing import INVESTIGATIONAL, NOT_ADVISED, ORDER, UNKNOWN
 from isodose.clinical import derive
 from isodose.clinical.derive.courses import RADIOSURGERY, lesions_of
-from isodose.clinical.finding import Criterion, Finding, Option
+from isodose.clinical.finding import ByCode, Criterion, Finding, Option, by_code
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.logic import Term
 from isodose.clinical.record import PatientRecord
@@ -51,7 +51,7 @@ class Appraisal:
 
     `missing` are the facts on which a standing or a score hangs, the most decisive first; `nothing_waits`
     tells that every lesion described had radiosurgery and none is known to have changed since; `names` are
-    those of lesions and plans by reference.
+    those of lesions and plans by reference; `by_code` are the findings.
     """
 
     def __init__(self, findings: Sequence[Finding], knowledge: Knowledge, record: PatientRecord) -> None:
@@ -59,14 +59,18 @@ class Appraisal:
         assert on is not None
         seen = derive.as_of(record, on)
         by = weights(knowledge, on)
-        answers = _answers(findings, relevant(by), knowledge, seen)
-        judged = Judged(answers, [f.applies_to for f in findings if f.code == "F1-fraction"], standing)
+        self.by_code = by_code(findings)
+        answers = _answers(self.by_code, relevant(by), knowledge, seen)
+        judged = Judged(answers, [f.applies_to for f in self.by_code.get("F1-fraction", ())], standing)
         self.names = {s.ref: s.label for s in record.subjects if s.label}
         self.missing: list[MissingFact] = []
         appraised = appraise(judged, by)
         if any(len(one.whole.possible) > 1 or one.width for one in appraised.values()):
-            self.missing = missing_facts(judged, appraised, findings, record=seen, knowledge=knowledge, by=by)
-        made = _Maker(judged, by, _said(findings), [fact.name for fact in self.missing]).options(appraised)
+            self.missing = missing_facts(
+                judged, appraised, self.by_code, record=seen, knowledge=knowledge, on=on, by=by
+            )
+        decisive = [fact.name for fact in self.missing]
+        made = _Maker(judged, by, _said(self.by_code), decisive).options(appraised)
         self.nothing_waits = all(judged(QUIET, lesion).value for lesion in judged.lesions)
         lead = None if self.nothing_waits and not _settled_by_treatment(made) else _leader(made)
         self.options = [
@@ -171,10 +175,21 @@ class _Maker:
         return tuple(sorted(names, key=lambda name: (self._rank.get(name, len(self._rank)), name)))
 
 
-def _said(findings: Sequence[Finding]) -> set[str]:
-    """The codes met, and with a tilde those judged and not met for any subject."""
-    met = {f.code for f in findings if f.verdict == "met"}
-    return met | {f"~{f.code}" for f in findings if f.verdict == "not-met" and f.code not in met}
+_SPEAKING = frozenset(
+    code.removeprefix("~") for one in ARGUMENTS for code in (*one.speaks_for, *one.speaks_against)
+)
+
+
+def _said(found: ByCode) -> set[str]:
+    """Of the codes that may speak: those met, and with a tilde those judged and not met for any subject."""
+    said = set()
+    for code in _SPEAKING:
+        verdicts = {finding.verdict for finding in found.get(code, ())}
+        if "met" in verdicts:
+            said.add(code)
+        elif "not-met" in verdicts:
+            said.add(f"~{code}")
+    return said
 
 
 def _speaking(wanted: Sequence[str], said: Set[str]) -> tuple[str, ...]:
@@ -182,22 +197,26 @@ def _speaking(wanted: Sequence[str], said: Set[str]) -> tuple[str, ...]:
 
 
 def _answers(
-    findings: Sequence[Finding], wanted: Set[str], knowledge: Knowledge, record: PatientRecord
+    found: ByCode, wanted: Set[str], knowledge: Knowledge, record: PatientRecord
 ) -> dict[Place, Term]:
     """The verdicts wanted, and what the walk asks of each lesion beside them."""
-    answers: dict[Place, Term] = {(f.code, f.applies_to): as_answer(f) for f in findings if f.code in wanted}
-    progresses = any(f.code == "F1-follow" and f.verdict == "met" for f in findings)
+    answers: dict[Place, Term] = {
+        (code, finding.applies_to): as_answer(finding)
+        for code, alike in found.items()
+        if code in wanted
+        for finding in alike
+    }
+    progresses = any(finding.verdict == "met" for finding in found.get("F1-follow", ()))
     subjects = {s.ref: s for s in record.of_scope("lesion")}
-    for finding in findings:
-        if finding.code == "ARE-DX-trigger":
-            lesion, on = finding.applies_to, finding.on
-            assert on is not None
-            view = views(record, on).of(subjects.get(lesion))
-            settled = knowledge.values("ELIG-salvage-srs", on)["are_settled_as"]
-            answers[ARE_EXCLUDED, lesion] = view["are_status"].is_in(settled)
-            irradiated = lesion in subjects and view["months_since_srs"].known
-            answers[QUIET, lesion] = Term(irradiated and finding.verdict != "met" and not progresses)
-            answers[PLANNED, lesion] = Term(_radiosurgery_planned(record, lesion))
+    for finding in found.get("ARE-DX-trigger", ()):
+        lesion, on = finding.applies_to, finding.on
+        assert on is not None
+        view = views(record, on).of(subjects.get(lesion))
+        settled = knowledge.values("ELIG-salvage-srs", on)["are_settled_as"]
+        answers[ARE_EXCLUDED, lesion] = view["are_status"].is_in(settled)
+        irradiated = lesion in subjects and view["months_since_srs"].known
+        answers[QUIET, lesion] = Term(irradiated and finding.verdict != "met" and not progresses)
+        answers[PLANNED, lesion] = Term(_radiosurgery_planned(record, lesion))
     return answers
 
 

@@ -39,7 +39,7 @@ def conclude(
     appraisal = Appraisal(findings, knowledge, record)
     if record.deceased:
         return appraisal.options, []
-    asked = [question_in_words(question) for question in questions(findings)]
+    asked = [question_in_words(question) for question in questions(appraisal.by_code)]
     proposed = proposals(record, appraisal.options, on, nothing_waits=appraisal.nothing_waits)
     doses = Doses(record, appraisal.options, knowledge, on)
     listed = [
@@ -51,7 +51,7 @@ def conclude(
         _request_group(record, listed, asked, on, base) | _nothing_waits(appraisal, base),
         *studies_of(proposed, base),
     ]
-    group = group_survival.of(record, findings, knowledge, on)
+    group = group_survival.of(record, appraisal.by_code, knowledge, on)
     if group is not None:
         made.append(_prognosis(record, group, on, base))
     return appraisal.options, made

@@ -6,11 +6,11 @@ always do. The question itself, in words, is the entry (knowledge/open_questions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
-from isodose.clinical.finding import Finding, Side
+from isodose.clinical.finding import ByCode, Finding, Side, by_code
 from isodose.clinical.knowledge import Knowledge
 
 SIDES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
@@ -94,50 +94,46 @@ _ARGUING = frozenset(
     code.removeprefix("~") for sides in SIDES.values() for _, codes in sides for code in codes
 )
 
+_NONE: Set[str] = frozenset()
+
 
 def with_sides(findings: Sequence[Finding], knowledge: Knowledge) -> list[Finding]:
     """The findings, with the arguments on each side on every question that is open for this patient."""
-    judged: set[str] = set()
+    found = by_code(findings)
+    judged = _ARGUING & found.keys()
     by_subject: dict[str, set[str]] = {}
-    for finding in findings:
-        if finding.code in _ARGUING:
-            judged.add(finding.code)
+    for code in judged:
+        for finding in found[code]:
             if finding.verdict != "unknown":
-                said = finding.code if finding.verdict == "met" else f"~{finding.code}"
+                said = code if finding.verdict == "met" else f"~{code}"
                 by_subject.setdefault(finding.applies_to, set()).add(said)
-    told = list(findings)
-    for at, question in _asked(findings):
-        told[at] = _with_sides(question, by_subject, judged, knowledge)
-    return told
+    return [_with_sides(f, by_subject, judged, knowledge) if f.code in SIDES else f for f in findings]
 
 
-def questions(findings: Sequence[Finding]) -> list[Finding]:
+def questions(found: ByCode) -> list[Finding]:
     """The questions open for this patient, each once, its first lesion or plan standing for the others."""
-    first: dict[str, Finding] = {}
-    for _, finding in _asked(findings):
-        first.setdefault(finding.code, finding)
-    return list(first.values())
-
-
-def _asked(findings: Sequence[Finding]) -> Iterator[tuple[int, Finding]]:
-    """The open questions, each with its place among the findings."""
-    for at, finding in enumerate(findings):
-        if finding.code in SIDES and finding.verdict == "met":
-            yield at, finding
+    asked = ([f for f in alike if f.verdict == "met"] for code, alike in found.items() if code in SIDES)
+    return [met[0] for met in asked if met]
 
 
 def _with_sides(
     question: Finding, by_subject: Mapping[str, Set[str]], judged: Set[str], knowledge: Knowledge
 ) -> Finding:
-    """Arguments about the patient as a whole, about the subject of the question, and evidence."""
-    said = by_subject.get("", set()) | by_subject.get(question.applies_to, set())
+    """Arguments about the patient as a whole, about the subject of the question, and evidence; none while the
+    question is not open.
+    """
+    if question.verdict != "met":
+        return question
+    of_patient, of_subject = by_subject.get("", _NONE), by_subject.get(question.applies_to, _NONE)
     sides = tuple(
         Side(
             position=position,
             arguments=tuple(
                 code.removeprefix("~")
                 for code in codes
-                if code in said or (code in knowledge.entries and code not in judged)
+                if code in of_patient
+                or code in of_subject
+                or (code in knowledge.entries and code not in judged)
             ),
         )
         for position, codes in SIDES[question.code]

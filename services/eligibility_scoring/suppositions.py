@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from eligibility_scoring.decision import RULES
 from eligibility_scoring.judged import ARE_EXCLUDED, Judged, Place
 from isodose.clinical import facts
-from isodose.clinical.finding import Finding
+from isodose.clinical.finding import ByCode, Finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import FactScalar, PatientRecord
 from isodose.clinical.rules import View, views
@@ -32,35 +32,39 @@ class Supposition:
 
 def suppositions(
     judged: Judged,
-    findings: Sequence[Finding],
+    found: ByCode,
     *,
     entries: Set[str],
     record: PatientRecord,
     knowledge: Knowledge,
+    on: dt.date,
 ) -> list[Supposition]:
     """Every value of each fact that is missing where an entry of `entries` is open, by the names of facts.
 
     Of the values of a fact from which the same follows, one is kept.
     """
-    return _Supposing(judged, findings, entries, record, knowledge).all()
+    return _Supposing(judged, found, entries, record, knowledge, on=on).all()
 
 
 class _Supposing:
     def __init__(
         self,
         judged: Judged,
-        findings: Sequence[Finding],
+        found: ByCode,
         entries: Set[str],
         record: PatientRecord,
         knowledge: Knowledge,
+        *,
+        on: dt.date,
     ) -> None:
         self._knowledge = knowledge
-        self._on: dt.date = findings[0].on or dt.date.min
+        self._on = on
         self._open: dict[str, list[Finding]] = {}
-        for finding in findings:
-            if finding.verdict == "unknown" and finding.code in entries:
-                for name in finding.missing:
-                    self._open.setdefault(name, []).append(finding)
+        for code, alike in found.items():
+            if code in entries:
+                for finding in alike:
+                    for name in finding.missing:
+                        self._open.setdefault(name, []).append(finding)
         self._effect_open = [
             lesion for lesion in judged.lesions if judged(ARE_EXCLUDED, lesion).value is None
         ]

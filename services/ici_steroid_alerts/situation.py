@@ -10,7 +10,7 @@ from functools import cached_property
 from isodose.clinical.derive.acting import Acting, planned_from
 from isodose.clinical.derive.drugs import acting, is_ici, still_acting
 from isodose.clinical.derive.steroids import active_steroids
-from isodose.clinical.finding import Finding
+from isodose.clinical.finding import ByCode, Finding, by_code
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import Course, Exposure, PatientRecord
 from isodose.clinical.rules import View, views
@@ -30,15 +30,12 @@ class Situation:
     on: dt.date
 
     @cached_property
-    def _by_code(self) -> dict[str, list[Finding]]:
-        found: dict[str, list[Finding]] = {}
-        for finding in self.findings:
-            found.setdefault(finding.code, []).append(finding)
-        return found
+    def _by_code(self) -> ByCode:
+        return by_code(self.findings)
 
-    def of(self, code: str) -> list[Finding]:
+    def of(self, code: str) -> Sequence[Finding]:
         """The findings of an entry, one per subject."""
-        return self._by_code.get(code, [])
+        return self._by_code.get(code, ())
 
     def met(self, code: str, about: str | None = None) -> Finding | None:
         """The finding of `code` that is met, about one subject where given."""

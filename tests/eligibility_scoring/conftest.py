@@ -23,7 +23,7 @@ from eligibility_scoring.decision import decide
 from eligibility_scoring.options import Appraisal
 from eligibility_scoring.questions import questions
 from isodose.clinical import facts
-from isodose.clinical.finding import Finding
+from isodose.clinical.finding import Finding, by_code
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import Course, Exposure, Fact, Operation, PatientRecord, Scan, Scope, Subject
 
@@ -209,7 +209,7 @@ def _in_findings(row: Row, findings: list[Finding]) -> Iterator[str]:
 def _in_questions(row: Row, findings: list[Finding]) -> Iterator[str]:
     asked = {
         question.code: {side.position: list(side.arguments) for side in question.sides}
-        for question in questions(findings)
+        for question in questions(by_code(findings))
     }
     for code, told in row.get("questions", {}).items():
         if told is None:
@@ -229,7 +229,7 @@ def _in_prognosis(
             yield f"{code}: judged, told to be absent"
     told = row.get("prognosis")
     if told is not None:
-        found = group_survival.of(record, findings, knowledge, row.get("on", ON))
+        found = group_survival.of(record, by_code(findings), knowledge, row.get("on", ON))
         seen = found and {"index": found.index, "score": found.score, "median_months": found.median_months}
         if seen != told:
             yield f"prognosis {seen}, told {told}"

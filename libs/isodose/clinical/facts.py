@@ -55,7 +55,12 @@ def definition(name: str) -> FactDefinition:
 
 def current(given: Iterable[Fact], name: str, on: dt.date) -> Fact | None:
     """The value of `name` that counts on a day: stated before derived, then the newest not after `on`."""
-    eligible = [f for f in given if f.name == name and (f.on is None or f.on <= on)]
+    return counting([fact for fact in given if fact.name == name], on)
+
+
+def counting(values: Iterable[Fact], on: dt.date) -> Fact | None:
+    """As `current`, of the values of one fact."""
+    eligible = [fact for fact in values if fact.on is None or fact.on <= on]
     if len(eligible) < 2:
         return eligible[0] if eligible else None
     return max(eligible, key=_precedence)

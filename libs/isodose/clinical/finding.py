@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -83,6 +84,21 @@ class Finding(Struct, frozen=True):
     def awaits_sign_off(self) -> bool:
         """Some figure shown with this finding was not seen in its source."""
         return any(source.seen == "memory" for source in self.sources)
+
+
+ByCode = Mapping[str, Sequence[Finding]]
+"""The findings by the entry that they state, in their order."""
+
+
+def by_code(findings: Iterable[Finding]) -> ByCode:
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        alike = found.get(finding.code)
+        if alike is None:
+            found[finding.code] = [finding]
+        else:
+            alike.append(finding)
+    return found
 
 
 class Conclusion(Struct, frozen=True):

@@ -88,10 +88,28 @@ class Term(msgspec.Struct, frozen=True, eq=False, gc=False):
         return Term(None if self.value is None else abs(_number(self.value)), self.used, self.missing)
 
     def __and__(self, other: Any) -> Term:
-        return _kleene(self, other if type(other) is Term else term(other), False)
+        right = other if type(other) is Term else term(other)
+        one, two = self.value, right.value
+        if one is not None and not one:
+            return Term(False, _both(self.used, right.used) if two is not None and not two else self.used)
+        if two is not None and not two:
+            return Term(False, right.used)
+        used = _both(self.used, right.used)
+        if one is None or two is None:
+            return Term(None, used, _both(self.missing, right.missing))
+        return Term(True, used)
 
     def __or__(self, other: Any) -> Term:
-        return _kleene(self, other if type(other) is Term else term(other), True)
+        right = other if type(other) is Term else term(other)
+        one, two = self.value, right.value
+        if one:
+            return Term(True, _both(self.used, right.used) if two else self.used)
+        if two:
+            return Term(True, right.used)
+        used = _both(self.used, right.used)
+        if one is None or two is None:
+            return Term(None, used, _both(self.missing, right.missing))
+        return Term(False, used)
 
     __rand__ = __and__
     __ror__ = __or__
@@ -150,22 +168,23 @@ def choose(*branches: tuple[Term, Any], otherwise: Any = None) -> Term:
     open_conditions: frozenset[str] = frozenset()
     possible: list[Term] = []
     for condition, outcome in branches:
-        used |= condition.used
+        used = _both(used, condition.used)
         if condition.value is None:
             open_conditions |= condition.missing
             possible.append(term(outcome))
         elif condition.value:
-            possible.append(term(outcome))
+            last = term(outcome)
             break
     else:
-        possible.append(Term(False) if otherwise is None else term(otherwise))
-    if not open_conditions and len(possible) == 1:
-        return Term(possible[0].value, used | possible[0].used, possible[0].missing)
+        last = Term(False) if otherwise is None else term(otherwise)
+    if not possible:
+        return Term(last.value, _both(used, last.used), last.missing)
+    possible.append(last)
     values = {(type(t.value), t.value) for t in possible}
     for outcome in possible:
         used |= outcome.used
-    if len(values) == 1 and possible[0].known:
-        return Term(possible[0].value, used)
+    if len(values) == 1 and last.known:
+        return Term(last.value, used)
     return Term(None, used, open_conditions.union(*(t.missing for t in possible)))
 
 
@@ -187,9 +206,12 @@ def some(terms: Iterable[Term]) -> Term:
 
 def _lift(function: Callable[[Any, Any], Any], left: Term, right: Any) -> Term:
     if type(right) is not Term:
-        if left.value is None:
+        value = left.value
+        if value is None:
             return left
-        return Term(function(_comparable(left.value), _comparable(right)), left.used)
+        if type(value) in _NUMBERS and type(right) in _NUMBERS:
+            return Term(function(value, right), left.used)
+        return Term(function(_comparable(value), _comparable(right)), left.used)
     used, absent = _both(left.used, right.used), _both(left.missing, right.missing)
     if left.value is None or right.value is None:
         return Term(None, used, absent)
@@ -212,19 +234,6 @@ def _equal(left: Term, right: Term) -> Term:
     if stated_unknown:
         return Term(None, used, absent | stated_unknown)
     return Term(False, used)
-
-
-def _kleene(left: Term, right: Term, decisive: bool) -> Term:
-    one, other = left.value, right.value
-    right_decides = other is not None and bool(other) is decisive
-    if one is not None and bool(one) is decisive:
-        return Term(decisive, _both(left.used, right.used) if right_decides else left.used)
-    if right_decides:
-        return Term(decisive, right.used)
-    used = _both(left.used, right.used)
-    if one is not None and other is not None:
-        return Term(not decisive, used)
-    return Term(None, used, _both(left.missing, right.missing))
 
 
 def _both(one: frozenset[T], other: frozenset[T]) -> frozenset[T]:

@@ -89,7 +89,7 @@ class View(dict[str, Term]):
                 by_name.setdefault(fact.name, []).append(fact)
             held = self._held[id(holder)] = (holder, by_name)
         given = held[1].get(name)
-        return None if given is None else current(given, name, self.on)
+        return None if given is None else facts.counting(given, self.on)
 
     def _related(self, scope: Scope) -> tuple[Subject, ...]:
         if scope not in self._near:
@@ -181,8 +181,11 @@ def judge(
     `record` must already carry what can be derived for the day (`derive.as_of`). A rule whose scope has no
     subject in the record is judged once, with `applies_to` empty.
     """
-    judged = _judged(rules, record, knowledge, on, about)
-    return [finding(code, result, view, knowledge) for code, result, view in judged]
+    return [
+        finding(rule.code, rule.logic(view, values), view, knowledge)
+        for rule, values, seen in _asked(rules, record, knowledge, on, about)
+        for view in seen
+    ]
 
 
 def met(
@@ -193,25 +196,29 @@ def met(
     about: Collection[str] | None = None,
 ) -> set[str]:
     """The codes that `judge` would find met, for any of the subjects; no finding is made."""
-    judged = _judged(rules, record, knowledge, on, about)
-    return {code for code, result, _ in judged if result.value is not None and result.value is not False}
+    return {
+        rule.code
+        for rule, values, seen in _asked(rules, record, knowledge, on, about)
+        for view in seen
+        if (value := rule.logic(view, values).value) is not None and value is not False
+    }
 
 
-def _judged(
+def _asked(
     rules: Iterable[Rule],
     record: PatientRecord,
     knowledge: Knowledge,
     on: dt.date,
     about: Collection[str] | None,
-) -> Iterator[tuple[str, Term, View]]:
+) -> Iterator[tuple[Rule, Values, Sequence[View]]]:
+    """Each enabled rule, with its values of the day and the views that it is asked of."""
     seen = views(record, on)
     for rule in rules:
-        if not knowledge.is_enabled(rule.code):
-            continue
-        values = knowledge.values(rule.code, on)
-        for view in seen.of_scope(rule.scope):
-            if about is None or view.applies_to in about:
-                yield rule.code, rule.logic(view, values), view
+        if knowledge.is_enabled(rule.code):
+            each: Sequence[View] = seen.of_scope(rule.scope)
+            if about is not None:
+                each = [view for view in each if view.applies_to in about]
+            yield rule, knowledge.values(rule.code, on), each
 
 
 def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Finding:
