@@ -7,8 +7,9 @@ no facts; `first_of`, `at_most` and `best` are those of `standing`, under every 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+import msgspec
 
 from eligibility_scoring.standing import NOT_ADVISED, RANK
 from isodose.clinical.finding import Standing
@@ -22,8 +23,7 @@ ALWAYS = -1
 _RANKS = range(len(RANK) - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Each:
+class Each(msgspec.Struct, frozen=True, gc=False):
     """Under which suppositions the answer is yes, and under which no; under all others it is open."""
 
     yes: int

@@ -165,22 +165,22 @@ def ends_at_radiosurgery(j: Judged, lesion: str) -> Any:
 
 
 def ends_at_one_fraction(j: Judged) -> Any:
-    return j.some(ends_at_radiosurgery(j, x) & ~j("F1-fraction", x) for x in j.lesions)
+    return j.some(ends_at_radiosurgery(j, x) & ~j("F1-fraction", x) for x in j.groups)
 
 
 def ends_at_several_fractions(j: Judged) -> Any:
-    return j.some(ends_at_radiosurgery(j, x) & j("F1-fraction", x) for x in j.lesions)
+    return j.some(ends_at_radiosurgery(j, x) & j("F1-fraction", x) for x in j.groups)
 
 
 def ends_at_resection(j: Judged) -> Any:
     return j.some(
         (j("F1-urgent", x) | _resected_or_to_be(j, x)) & ~j(QUIET, x) & ~_radiosurgery_planned_first(j, x)
-        for x in j.lesions
+        for x in j.groups
     )
 
 
 def ends_at_radiosurgery_before_resection(j: Judged) -> Any:
-    return j.some(_radiosurgery_planned_first(j, x) for x in j.lesions)
+    return j.some(_radiosurgery_planned_first(j, x) for x in j.groups)
 
 
 def _resected_or_to_be(j: Judged, lesion: str) -> Any:
@@ -195,7 +195,7 @@ def _radiosurgery_planned_first(j: Judged, lesion: str) -> Any:
 
 
 def ends_at_systemic_therapy(j: Judged) -> Any:
-    return j.systemic_first & j.some(~j(QUIET, x) for x in j.lesions)
+    return j.systemic_first & j.some(~j(QUIET, x) for x in j.groups)
 
 
 def ends_at_hippocampal_avoidance(j: Judged) -> Any:
@@ -212,7 +212,7 @@ def ends_at_downstaging(j: Judged) -> Any:
 
 def ends_at_treating_fields(j: Judged) -> Any:
     """Radiosurgery has been given to every lesion, and none waits for treatment."""
-    waiting = j.some(~j(QUIET, x) for x in j.lesions)
+    waiting = j.some(~j(QUIET, x) for x in j.groups)
     return j.any("ELIG-ttfields-nsclc") & ~waiting
 
 
@@ -223,7 +223,7 @@ def ends_at_a_trial(j: Judged) -> Any:
 
 def ends_at_radiosurgery_with_systemic(j: Judged) -> Any:
     isolated = j("ELIG-cns-only-progression-srs-continue")
-    return isolated & j.some(ends_at_radiosurgery(j, x) for x in j.lesions)
+    return isolated & j.some(ends_at_radiosurgery(j, x) for x in j.groups)
 
 
 def ends_at_biopsy(j: Judged) -> Any:

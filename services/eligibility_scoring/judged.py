@@ -102,7 +102,7 @@ class Judged:
     def change_unexplained(self) -> Any:
         """Some lesion shows a change after SRS, and radiation effect has not been excluded."""
         return self.some(
-            self("ARE-DX-trigger", lesion) & ~self(ARE_EXCLUDED, lesion) for lesion in self.lesions
+            self("ARE-DX-trigger", lesion) & ~self(ARE_EXCLUDED, lesion) for lesion in self.groups
         )
 
 

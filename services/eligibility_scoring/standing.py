@@ -7,9 +7,10 @@ on something that is not known.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from functools import reduce
 from typing import TypeAlias
+
+import msgspec
 
 from isodose.clinical.finding import Standing
 from isodose.clinical.logic import Term
@@ -25,8 +26,7 @@ ORDER: tuple[Standing, ...] = (STANDARD, CONDITIONAL, EMERGING, INVESTIGATIONAL,
 """From the strongest to the weakest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standings:
+class Standings(msgspec.Struct, frozen=True, gc=False):
     """The standings still possible, and the facts missing to tell which."""
 
     possible: frozenset[Standing]

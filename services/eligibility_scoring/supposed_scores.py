@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from eligibility_scoring import answers
 from eligibility_scoring.answers import Each, Spread, each
@@ -15,8 +16,7 @@ from eligibility_scoring.standing import NOT_ADVISED, RANK
 from eligibility_scoring.suppositions import Supposition
 
 
-@dataclass(frozen=True, slots=True)
-class Supposed:
+class Supposed(msgspec.Struct, frozen=True, gc=False):
     """How wide the bound of an option's score is under one supposition, and whether one standing is left."""
 
     option: str
@@ -90,8 +90,7 @@ class SupposedScores:
         return min(lows), max(highs)
 
 
-@dataclass(frozen=True, slots=True)
-class _Points:
+class _Points(msgspec.Struct, frozen=True, gc=False):
     sure: int
     still: int
     differing: Iterable[tuple[int, int, int]]

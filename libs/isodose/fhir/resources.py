@@ -113,6 +113,7 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
+@lru_cache(maxsize=4096)
 def result_id(key: str) -> str:
     """The id of the result known by this stable key: the same key gives the same id everywhere, always."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{RESULT_SYSTEM}|{key}"))

@@ -7,7 +7,8 @@ resected by published examples: the other schemes stand beside as a second readi
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+
+import msgspec
 
 from eligibility_scoring import neoadjuvant
 from eligibility_scoring.dosing import size
@@ -20,8 +21,7 @@ CAVITY = "resection_cavity"
 TO_BE_RESECTED = "planned_resection"
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(msgspec.Struct, frozen=True, gc=False):
     """`taken` are the usual doses of the scheme the platform goes by, `other` those of the schemes beside it.
 
     `setting` is empty while it is not known: the lesion is then read as an intact metastasis, which has to be

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+
+import msgspec
 
 from eligibility_scoring.citations import artifacts
 from eligibility_scoring.dosing import wording
@@ -37,8 +38,7 @@ IN_BRIEF = 3
 """How many of them a card names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dose:
+class Dose(msgspec.Struct, frozen=True, gc=False):
     """The usual dose of one lesion in words; `codes` are the entries it rests on."""
 
     lesion: str

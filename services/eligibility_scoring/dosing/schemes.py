@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from eligibility_scoring.dosing import size
 from isodose.clinical.knowledge import Knowledge, Values
@@ -20,8 +21,7 @@ NEOADJUVANT = "NEOADJ-no-dose-recommendation"
 NEOADJUVANT_CEILING = "NEOADJ-dose-escalation-mtd"
 
 
-@dataclass(frozen=True, slots=True)
-class Scheme:
+class Scheme(msgspec.Struct, frozen=True, gc=False):
     """A usual total dose in Gy, from `low` to `high`, in `fractions`; an end that is None is left open.
 
     `code` is the entry that gives it.

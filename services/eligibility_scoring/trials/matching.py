@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
+
+import msgspec
 
 from eligibility_scoring.trials.catalogue import Catalogue, Trial, catalogue
 from eligibility_scoring.trials.criteria import Criterion, Level, Nearness, criteria_of
@@ -27,8 +28,7 @@ _NEARNESS: tuple[Nearness, ...] = ("situation", "molecular", "tumour", "other")
 _PHASES = ("III", "II", "I", "early phase", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """One criterion judged as a `whole`; `each` is the answer for every lesion or plan it is asked of."""
 
     criterion: Criterion
@@ -48,8 +48,7 @@ class Outcome:
         return tuple(sorted(self.whole.used, key=lambda f: (f.name, f.source)))
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True, gc=False):
     """One trial judged for one patient. `fits` is the answer of its criteria alone, also where it is blocked;
     `lesions` are those that meet all that is asked of a lesion; `together` is False where some lesion meets
     each such criterion and none meets all, None where that is open. `wbrt_again` tells that an arm of the
