@@ -184,7 +184,8 @@ def test_a_dead_letter_is_replayed_once_the_cause_is_mended(noting, event_log, c
     assert effects(noting) == ["a", "poison"]
 
 
-def test_while_something_is_away_the_message_waits_and_is_not_given_up(noting, event_log, consume):
+@pytest.mark.parametrize("keys", [["a"], ["a", "b"]], ids=["alone", "together"])
+def test_while_something_is_away_the_message_waits_and_is_not_given_up(noting, event_log, consume, keys):
     away = ["once", "twice", "three times"]
 
     def handler(conn: Connection, events: Sequence[Event]) -> None:
@@ -192,13 +193,13 @@ def test_while_something_is_away_the_message_waits_and_is_not_given_up(noting, e
         if away:
             raise LogUnavailable(away.pop())
 
-    publish(event_log, "a", "b")
+    publish(event_log, *keys)
     consumer = consume(handler)
     for _ in range(3):
         with pytest.raises(LogUnavailable):
-            run(consumer, 2)
-    run(consumer, 2)
-    assert effects(noting) == ["a", "b"]
+            run(consumer, len(keys))
+    run(consumer, len(keys))
+    assert effects(noting) == keys
     assert dead_letters.listed(noting) == []
 
 
