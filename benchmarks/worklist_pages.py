@@ -2,7 +2,8 @@
 
 Patients are synthetic, with as many results as the services conclude: one in ten has an open alert of high
 severity, one in twenty an overdue MRI, the others an MRI to book. The history is the sample with a local
-change, repeated for ten years. Requests go through the whole platform in this process, without the network.
+change, repeated for ten years. Requests go through the whole platform in this process, without the network;
+the largest clinic is then drawn by a browser.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from typing import Any
 import httpx
 
 from all_in_one.app import AllInOne
+from benchmarks.drawing import drawn
 from benchmarks.report import Line
 from benchmarks.servers import ROOT
 from isodose.assessment import Due, reassess
@@ -33,7 +36,12 @@ Json = dict[str, Any]
 TODAY = dt.date(2026, 11, 23)
 STORED = (1_000, 20_000)
 TURNS, YEARS, AT_ONCE = 60, 10, 1_000
-WITHIN_MS = 200.0
+WITHIN_MS, DRAWN_WITHIN_MS = 200.0, 1_000.0
+_SHORTEST = "/worklist/Patient/nobody"
+_DRAWN = {
+    f"clinic page, {STORED[-1]:,} patients": "/worklist",
+    "patient page, 10 years": "/worklist/Patient/p00000",
+}
 _BASE = "https://isodose.example/fhir"
 
 
@@ -42,21 +50,37 @@ def measure() -> list[Line]:
     lines: list[Line] = []
     first: dict[str, float] = {}
     for stored in STORED:
-        for what, ms in _pages(stored).items():
-            reference = first.setdefault(what, ms)
-            name = f"{what}, {stored:,} patients: p99 on the server"
-            target = f"< {WITHIN_MS:g} ms"
-            told = f"{reference:.0f} ms at {STORED[0]:,}"
-            lines.append(Line(name, f"{ms:.0f} ms", told, ms / reference, target, ms < WITHIN_MS))
+        with _clinic(stored) as whole:
+            for what, ms in asyncio.run(_timed(whole)).items():
+                reference = first.setdefault(what, ms)
+                name = f"{what}, {stored:,} patients: p99 on the server"
+                target = f"< {WITHIN_MS:g} ms"
+                told = f"{reference:.0f} ms at {STORED[0]:,}"
+                lines.append(Line(name, f"{ms:.0f} ms", told, ms / reference, target, ms < WITHIN_MS))
+            lines += _drawn(whole) if stored == STORED[-1] else []
     return lines
 
 
-def _pages(stored: int) -> dict[str, float]:
+@contextmanager
+def _clinic(stored: int) -> Iterator[AllInOne]:
     with tempfile.TemporaryDirectory() as folder:
         whole = AllInOne(Settings(data_dir=Path(folder), demonstration_day=TODAY))
         whole.migrate()
         _store(whole, stored)
-        return asyncio.run(_timed(whole))
+        yield whole
+
+
+def _drawn(whole: AllInOne) -> Iterator[Line]:
+    """How soon Chromium has drawn the pages; the reference is the shortest page."""
+    found = drawn(whole, (_SHORTEST, *_DRAWN.values()))
+    shortest = found[_SHORTEST]
+    for what, path in _DRAWN.items():
+        one = found[path]
+        ours = f"{one.ms:.0f} ms, {one.cpu_ms:.0f} ms of processor time"
+        told = f"{shortest.ms:.0f} ms, {shortest.cpu_ms:.0f} ms: a page of one sentence"
+        target = f"< {DRAWN_WITHIN_MS:g} ms"
+        met = one.ms < DRAWN_WITHIN_MS
+        yield Line(f"{what}: drawn in Chromium", ours, told, one.ms / shortest.ms, target, met)
 
 
 async def _timed(whole: AllInOne) -> dict[str, float]:
