@@ -12,9 +12,11 @@ from jinja2 import ChainableUndefined, Environment, FunctionLoader
 from markupsafe import Markup, escape
 
 from worklist import wording
+from worklist.said import alike
 from worklist.timeline.picture import Picture
 
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]{1,40})/([A-Za-z0-9.-]{1,64})")
+_MADE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WEB_ADDRESS = re.compile(r"https://[^\s<>\"'`()]+[^\s<>\"'`().,;]")
 
 
@@ -39,6 +41,7 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "words": wording.words_of,
+        "alike": alike,
         "fact": wording.fact_in_words,
         "linked": linked,
         "path": _path,
@@ -63,11 +66,16 @@ def _path(value: str) -> str:
 
 
 def resource_link(reference: str, up: str) -> Markup:
-    """A FHIR reference as a link into the one record; words that are none stay words."""
+    """A FHIR reference as a link into the one record; words that are none stay words. Of an id that
+    a machine made the beginning is shown.
+    """
     told = _REFERENCE.fullmatch(reference)
     if told is None:
         return escape(reference)
-    return Markup(f'<a class="source" href="{escape(up)}fhir/{told[1]}/{told[2]}">{told[0]}</a>')  # noqa: S704
+    address = f"{escape(up)}fhir/{told[1]}/{told[2]}"
+    if _MADE_ID.fullmatch(told[2]):
+        return Markup(f'<a class="source" href="{address}" title="{told[0]}">{told[1]}/{told[2][:8]}…</a>')  # noqa: S704
+    return Markup(f'<a class="source" href="{address}">{told[0]}</a>')  # noqa: S704
 
 
 def web_link(url: Any, text: str) -> Markup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,34 @@ class Finding:
     facts: tuple[Fact, ...] = ()
     citations: tuple[str, ...] = ()
     sides: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Findings that say the same, of several lesions or of one."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def first(self) -> Finding:
+        return self.findings[0]
+
+    @property
+    def citations(self) -> tuple[str, ...]:
+        """The sources of all, each once."""
+        return tuple(dict.fromkeys(cited for one in self.findings for cited in one.citations))
+
+    def about(self, names: Mapping[str, str]) -> list[str]:
+        """The lesions by name."""
+        return [names[one.applies_to] for one in self.findings if one.applies_to in names]
+
+
+def alike(findings: Iterable[Finding]) -> list[Alike]:
+    """The findings in their order, those together that say the same."""
+    found: dict[tuple[str, str, str, str], list[Finding]] = {}
+    for one in findings:
+        found.setdefault((one.code, one.verdict, one.summary, one.strength), []).append(one)
+    return [Alike(tuple(together)) for together in found.values()]
 
 
 @dataclass(frozen=True)

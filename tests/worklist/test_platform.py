@@ -142,6 +142,25 @@ def test_the_axis_can_be_narrowed_and_nonsense_shows_everything(platform: Any) -
         assert _page(platform, f"{path}?{nonsense}").one("svg", class_="picture").one("title").text == whole
 
 
+def test_what_holds_for_several_lesions_is_said_once_with_the_facts_of_each(platform: Any) -> None:
+    options = _page(platform, "/worklist/Patient/demo-13").one("section", data_live="options")
+    for card in options.all("article"):
+        said = [one.one("summary").text for one in card.all("details", class_="statement")]
+        assert len(said) == len(set(said))
+    upfront = next(
+        one
+        for one in options.all("details", class_="statement")
+        if "upfront SRS alone" in one.one("summary").text
+    )
+    lesions = ["Left Cerebellar structure", "Left Frontal lobe structure"]
+    assert ", ".join(lesions) in upfront.one("summary").text
+    each = upfront.all("p", class_="each")
+    assert [one.text.partition(" (")[0] for one in each] == lesions
+    facts = [p for p in upfront.all("p", class_="minor") if p.text == "Facts"]
+    assert len(facts) == 2
+    assert len(upfront.all("ul", class_="cited")) == 1
+
+
 def test_statements_open_their_facts_with_sources_and_citations(platform: Any) -> None:
     page = _page(platform, "/worklist/Patient/demo-11")
     statements = page.all("details", class_="statement")

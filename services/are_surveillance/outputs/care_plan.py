@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from are_surveillance.outputs.identity import Identities, Resource, references
 from are_surveillance.outputs.orders import sourced
+from are_surveillance.places import Place
 from are_surveillance.schedule import Plan
 from are_surveillance.wording import kind, plan_in_words
 from isodose.clinical.knowledge import Knowledge
@@ -55,11 +56,17 @@ def _status(plan: Plan) -> str:
 
 
 def _ordered(plan: Plan, orders: Sequence[Resource], known: Identities) -> Iterator[Resource]:
-    states = {known.of(f"mri/{p.slot.key}")["id"]: p.state for p in plan.places}
+    states = {known.of(f"mri/{p.slot.key}")["id"]: _state(p) for p in plan.places}
     states |= {known.of(f"mri-after/{p.operation.ref}")["id"]: p.state for p in plan.postoperative}
     for order in orders:
         reference = {"reference": f"ServiceRequest/{order['id']}"}
         yield {"reference": reference, "progress": [{"text": states[order["id"]]}]}
+
+
+def _state(place: Place) -> str:
+    """As the plan has it; of a window whose scan came when it was overdue that it did."""
+    done = place.slot.scan.on if place.slot.scan else None
+    return "completed late" if done is not None and done >= place.overdue_from else place.state
 
 
 def _passed(plan: Plan) -> Iterator[Resource]:

@@ -100,7 +100,7 @@ def _lanes(
     yield "Drugs, and how long they act", [*drug_lanes(record, axis, on), *([steroid] if steroid else [])]
     scans = [scan_lane(record, axis)] if record.scans else []
     if told.orders or told.plans:
-        scans.append(window_lane(told.orders or (), told.plans or (), told.overdue, record.scans, axis))
+        scans.append(window_lane(told.orders or (), told.plans or (), told.overdue, axis))
     yield "Imaging", scans
     yield "Alerts", [alert_lane(told.alerts, axis, on)] if told.alerts else []
 

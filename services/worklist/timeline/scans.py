@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from isodose.clinical.record import PatientRecord, Scan
+from isodose.clinical.record import PatientRecord
 from worklist.timeline.axis import Axis
 from worklist.timeline.marks import Event, Lane, Mark
 from worklist.wording import is_answered, words_of
 
 Json = dict[str, Any]
-_SAID = {"late": "scan done"}
+_SAID = {"late": "its scan came when it was overdue"}
 _PLANNED = ("proposed", "ordered", "booked")
 
 
@@ -31,41 +31,35 @@ def scan_lane(record: PatientRecord, axis: Axis) -> Lane:
     return lane
 
 
-def window_lane(
-    orders: Iterable[Json], plans: Iterable[Json], overdue: Collection[str], scans: Iterable[Scan], axis: Axis
-) -> Lane:
-    """The windows of surveillance MRI: those of the orders, where `overdue` refers to the ones whose
-    window has passed, and those that the plans tell to have passed without a scan.
+def window_lane(orders: Iterable[Json], plans: Sequence[Json], overdue: Collection[str], axis: Axis) -> Lane:
+    """The windows of surveillance MRI: those of the orders, where `overdue` refers to the ones whose window
+    has passed, and those that the plans tell to have passed without a scan.
     """
     lane = Lane(label="MRI windows", height=28)
-    done = {scan.ref: scan.on for scan in scans if scan.on}
+    activities = [(plan, activity) for plan in plans for activity in plan.get("activity", [])]
+    late = {
+        activity.get("reference", {}).get("reference", "")
+        for _, activity in activities
+        if words_of(activity.get("progress")) == "completed late"
+    }
     for order in orders:
-        days = _window(order.get("occurrencePeriod"))
-        sources = tuple(s.get("reference", "") for s in order.get("supportingInfo", []))
+        days, ref = _window(order.get("occurrencePeriod")), f"ServiceRequest/{order.get('id')}"
         if days is None:
             continue
-        late = max(((done[ref] - days[1]).days for ref in sources if ref in done), default=0)
-        state = _state(order, overdue, late)
-        after = f", {late} days after its end" if state == "late" else ""
-        words = f"MRI window, {_SAID.get(state, state)}{after}: {words_of(order.get('reasonCode'))}"
+        state = "done" if order.get("status") == "completed" else "wanted"
+        state = "overdue" if ref in overdue else "late" if ref in late else state
+        words = f"MRI window, {_SAID.get(state, state)}: {words_of(order.get('reasonCode'))}"
+        sources = tuple(s.get("reference", "") for s in order.get("supportingInfo", []))
         _draw(lane, axis, days, state, Event("MRI window", words, str(days[0]), str(days[1]), sources))
-    for plan in plans:
-        for detail in (one.get("detail", {}) for one in plan.get("activity", [])):
-            days = _window(detail.get("scheduledPeriod"))
-            if days is None or detail.get("status") != "cancelled":
-                continue
-            words = f"MRI window, passed without a scan on record: {detail.get('description', '')}"
-            source = (f"CarePlan/{plan.get('id')}",)
-            _draw(lane, axis, days, "missed", Event("MRI window", words, str(days[0]), str(days[1]), source))
+    for plan, activity in activities:
+        detail = activity.get("detail", {})
+        days = _window(detail.get("scheduledPeriod"))
+        if days is None or detail.get("status") != "cancelled":
+            continue
+        words = f"MRI window, passed without a scan on record: {detail.get('description', '')}"
+        event = Event("MRI window", words, str(days[0]), str(days[1]), (f"CarePlan/{plan.get('id')}",))
+        _draw(lane, axis, days, "missed", event)
     return lane
-
-
-def _state(order: Json, overdue: Collection[str], late: int) -> str:
-    if f"ServiceRequest/{order.get('id')}" in overdue:
-        return "overdue"
-    if order.get("status") != "completed":
-        return "wanted"
-    return "late" if late > 0 else "done"
 
 
 def _draw(lane: Lane, axis: Axis, days: tuple[dt.date, dt.date], state: str, event: Event) -> None:
