@@ -150,12 +150,9 @@ def _process(
     command: list[str], environment: Mapping[str, str], port: int, ready: str = "/readyz", cwd: Path = ROOT
 ) -> Iterator[Started]:
     begin = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        stderr=subprocess.DEVNULL if cwd != ROOT else None,
-    )
+    said = None if cwd == ROOT else subprocess.DEVNULL  # a peer has a banner, and warns at each call
+    environment = {**os.environ, **environment}
+    process = subprocess.Popen(command, cwd=cwd, env=environment, stdout=said, stderr=said)
     try:
         _wait(process, port, ready)
         yield Started(port, process.pid, time.monotonic() - begin, usage.cpu_s(process.pid))

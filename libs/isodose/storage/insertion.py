@@ -35,5 +35,5 @@ def insert_rows(
 @cache
 def _types(table: Table, columns: tuple[str, ...]) -> str:
     """The columns with their types, as PostgreSQL wants them told of JSON."""
-    dialect = postgresql.dialect()
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     return ", ".join(f"{name} {table.c[name].type.compile(dialect)}" for name in columns)
