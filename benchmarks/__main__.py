@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 
 from benchmarks import (
     at_rest,
@@ -22,7 +23,7 @@ from benchmarks import (
     validation,
     worklist_pages,
 )
-from benchmarks.report import print_lines
+from benchmarks.report import Line, print_lines
 
 MEASUREMENTS = {
     "validation": validation.measure,
@@ -43,7 +44,7 @@ LONG = {"growth": growth.measure}
 
 
 def main(arguments: list[str]) -> int:
-    """0 when every target was met, 1 when one was missed, 2 for a name there is no measurement of."""
+    """0 when every target was met, 1 when one was missed or not measured; 2 for a name that is none."""
     known = MEASUREMENTS | LONG
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure beside references.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; all but growth")
@@ -53,15 +54,22 @@ def main(arguments: list[str]) -> int:
     if unheard := set(given.names) - known.keys():
         parser.error(f"no measurement {', '.join(sorted(unheard))}; there are {', '.join(known)}")
     names = [*given.names, *(["growth"] if given.growth else [])] or [*MEASUREMENTS]
-    measured = {}
+    measured: dict[str, list[Line]] = {}
+    failed: list[Line] = []
     for name in names:
         begin = time.monotonic()
         print(f"measuring {name} ...", end="", flush=True)
-        measured[name] = known[name]()
+        try:
+            measured[name] = known[name]()
+        except Exception as error:  # the others are measured all the same
+            traceback.print_exc()
+            failed.append(
+                Line(name, "not measured", f"{type(error).__name__}: {error}"[:200], None, met=False)
+            )
         print(f" {time.monotonic() - begin:.0f} s", flush=True)
-        if given.keep:
+        if given.keep and name in measured:
             results.keep({name: measured[name]})
-    lines = [line for of_one in measured.values() for line in of_one]
+    lines = [line for of_one in measured.values() for line in of_one] + failed
     print_lines(lines)
     return int(any(line.met is False for line in lines))
 

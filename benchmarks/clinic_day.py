@@ -31,7 +31,7 @@ from isodose.storage.tables import guidance, outbox, patient_record
 from isodose.work import Work, work_at
 
 TODAY = dt.date(2026, 11, 23)
-STORED = (1_000, 10_000, 20_000)
+STORED = (1_000, 20_000)
 DISTINCT = 500
 WITHIN_S = 60.0
 Opens = Callable[[], AbstractContextManager[Work]]

@@ -29,7 +29,7 @@ CYCLE_DAYS, STEPS, OTHERS = 21, 60, 140
 DRAFTS = {"levetiracetam": ("114477", 500.0), "dexamethasone": ("3264", 8.0)}
 
 
-def measure(seconds: float = 6.0) -> list[Line]:
+def measure(seconds: float = 4.0) -> list[Line]:
     """Latency at 50 requests/s and CPU time per call, for a draft that meets nothing and one that does."""
     lines: list[Line] = []
     with servers.isodose("ici_steroid_alerts") as port, servers.echo() as bare:

@@ -12,12 +12,12 @@ from importlib.resources import files
 from typing import Any
 
 import msgspec
-import yaml
 
 from isodose.clinical import facts
 from isodose.clinical.facts import FactDefinition
 from isodose.clinical.record import Scope
 from isodose.clinical.terminology import official_uri, value_set
+from isodose.clinical.written import parsed
 from isodose.fhir.conformance import RELEASED
 
 Json = dict[str, Any]
@@ -78,7 +78,7 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def layout() -> Layout:
     text = files("ehr_ingestion.intake").joinpath("sections.yaml").read_text(encoding="utf-8")
-    return msgspec.convert(yaml.safe_load(text), Layout)
+    return msgspec.convert(parsed(text), Layout)
 
 
 def reference_of(scope: Scope) -> str:

@@ -18,6 +18,7 @@ import yaml
 
 from isodose.clinical.finding import Citation
 from isodose.clinical.knowledge import KnowledgeError
+from isodose.clinical.written import parsed
 
 _Read = TypeVar("_Read")
 Status = Literal["ongoing", "unpublished", "terminated", "published"]
@@ -174,6 +175,6 @@ def catalogue() -> Catalogue:
 
 def _read(name: str, text: str, kind: type[_Read]) -> _Read:
     try:
-        return msgspec.convert(yaml.safe_load(text), kind)
+        return msgspec.convert(parsed(text), kind)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise KnowledgeError(f"{name}: {error}") from error
