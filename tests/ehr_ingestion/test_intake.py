@@ -380,6 +380,23 @@ def test_extract_shows_what_a_response_states_and_keeps_nothing(clinic: Any, dat
     assert refused.status_code == 422
 
 
+def test_parameters_that_are_none_are_refused_by_every_operation(clinic: Any) -> None:
+    paths = (
+        "QuestionnaireResponse/$extract", "Questionnaire/isodose-intake/$populate", "Patient/p1/$everything",
+        "Subscription/$status",
+    )  # fmt: skip
+    for path in paths:
+        for odd in ([1], [{"name": 1}], {}, "x", None, [{"value": "x"}]):
+            body = {"resourceType": "Parameters", "parameter": odd}
+            answer = clinic.post(f"/fhir/{path}", json=body)
+            assert answer.status_code == 400, (path, odd, answer.text)
+            assert answer.json()["issue"][0]["expression"][0].startswith("Parameters.parameter")
+    for odd in (1, [], "x", {}):
+        held = {"name": "questionnaire-response", "resource": odd}
+        body = {"resourceType": "Parameters", "parameter": [held]}
+        assert clinic.post("/fhir/QuestionnaireResponse/$extract", json=body).status_code == 400
+
+
 def test_the_order_in_which_responses_arrive_does_not_matter() -> None:
     told = [
         response(

@@ -237,3 +237,15 @@ def test_an_invalid_meta_is_refused_also_where_a_full_url_stands_twice(client: A
         answer = client.post("", make.transaction(person, person))
         assert answer.status_code == 422
         assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+def test_whose_records_the_entries_read_is_told_to_the_audit(
+    local: Any, local_client: Any, make: Any
+) -> None:
+    deeds: list[Any] = []
+    watched = type(local_client)(local.app(witness=lambda _request, deed: deeds.append(deed)))
+    watched.put("/Patient/p1", make.patient())
+    watched.put("/Observation/o1", make.observation())
+    get = {"request": {"method": "GET", "url": "Observation/o1/_history"}}
+    assert watched.post("", make.transaction(get, kind="batch")).status_code == 200
+    assert (deeds[-1].interaction, deeds[-1].patients) == ("batch", ("p1",))

@@ -21,7 +21,7 @@ from isodose.fhir.exchange import Exchange, condition_of, id_of, if_match_of, ki
 from isodose.fhir.interactions import Answer
 from isodose.fhir.judging import judged, question
 from isodose.fhir.negotiation import FORM, check_accept, returned, strict
-from isodose.fhir.operations import Call, Operation, Outcome
+from isodose.fhir.operations import Call, Operation, Outcome, parameters_of
 from isodose.fhir.patching import JSON_PATCH, Patch, fhirpath_patch, json_patch
 from isodose.fhir.resources import Resource
 from isodose.fhir.search_query import SHAPING, Pairs
@@ -94,6 +94,8 @@ def bundle(exchange: Exchange, request: Request, content: bytes) -> Response:
 def operation(operation: Operation) -> BodyCall:
     def call(exchange: Exchange, request: Request, content: bytes) -> Response:
         body = exchange.resource(request, content) if content else None
+        if body is not None and body.type == "Parameters":
+            parameters_of(body)
         path = request.path_params
         asked = Call(
             body, dict(request.query_params), path.get("type"), path.get("id"), exchange.access(request)
@@ -260,9 +262,9 @@ def _values(body: Resource) -> dict[str, str]:
     if body.type != "Parameters":
         raise errors.bad_request("Send a Parameters resource.", "Parameters", code="structure")
     found: dict[str, list[str]] = {}
-    for one in body.data.get("parameter", []):
+    for one in parameters_of(body):
         values = [value for key, value in one.items() if key.startswith("value")]
-        found.setdefault(str(one.get("name")), []).extend(map(str, values))
+        found.setdefault(one["name"], []).extend(map(str, values))
     return {name: ",".join(values) for name, values in found.items()}
 
 

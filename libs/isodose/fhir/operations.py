@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from isodose.fhir.access import Access
+from isodose.fhir.errors import bad_request
 from isodose.fhir.interactions import Answer
 from isodose.fhir.resources import Resource
 from isodose.fhir.store import ResourceStore
@@ -41,6 +42,18 @@ class Call:
         if self.access is not None:
             self.access.require_patient(patient_id)
         self.patients.append(patient_id)
+
+
+def parameters_of(body: Resource) -> list[dict[str, Any]]:
+    """The parameters of a Parameters resource. Raises 400 where they are no objects with a name."""
+    listed = body.data.get("parameter", [])
+    if not isinstance(listed, list):
+        raise bad_request("parameter is a list.", "Parameters.parameter", code="structure")
+    for index, one in enumerate(listed):
+        if not isinstance(one, dict) or not isinstance(one.get("name"), str):
+            said = "A parameter is an object with a name."
+            raise bad_request(said, f"Parameters.parameter[{index}]", code="structure")
+    return listed
 
 
 Outcome = Answer | Mapping[str, Any]

@@ -16,7 +16,7 @@ from ehr_ingestion.intake.extraction import extracted
 from ehr_ingestion.intake.form import ID, questionnaire
 from ehr_ingestion.intake.population import populated
 from isodose.fhir.errors import FhirError, bad_request, not_found, unprocessable
-from isodose.fhir.operations import Call, Operation
+from isodose.fhir.operations import Call, Operation, parameters_of
 from isodose.fhir.resources import instant
 from isodose.fhir.validation import validate
 from isodose.mcode.chart import target_of
@@ -96,11 +96,11 @@ def _extract(work: Work, call: Call) -> Json:
 def _response(work: Work, call: Call) -> Json:
     if call.id is not None:
         return work.resources.read("QuestionnaireResponse", call.id).resource()
-    given = call.body.data if call.body else {}
-    if given.get("resourceType") == "Parameters":
-        held = [p for p in given.get("parameter", []) if p.get("name") == "questionnaire-response"]
-        given = held[0].get("resource", {}) if held else {}
-    if given.get("resourceType") != "QuestionnaireResponse":
+    given: Any = call.body.data if call.body else {}
+    if call.body is not None and call.body.type == "Parameters":
+        held = [p.get("resource") for p in parameters_of(call.body) if p["name"] == "questionnaire-response"]
+        given = held[0] if held else {}
+    if not isinstance(given, dict) or given.get("resourceType") != "QuestionnaireResponse":
         raise bad_request("Send a QuestionnaireResponse.", "Resource.resourceType", code="required")
     validate(given)
     return dict(given)
