@@ -121,6 +121,8 @@ class Services:
             return httpx.Response(200, json=self.assessed.get(port, {"resourceType": "Parameters"}))
         if path.endswith("$everything"):
             return self._everything(path.split("/")[1])
+        if not request.url.params.get("_cursor", "0").isdigit():
+            return httpx.Response(400, json={"resourceType": "OperationOutcome", "issue": []})
         return httpx.Response(200, json=self._search(port, path, request.url.params))
 
     def _everything(self, key: str) -> httpx.Response:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from worklist.needs import BY_CODE, EVERYONE, Need
 from worklist.rows import Row
 from worklist.shelf import Place, Shelf
 from worklist.sight import Sight
-from worklist.upstream import Found, RefusedError, Upstream
+from worklist.upstream import Found, NotTakenError, RefusedError, Upstream
 
 Json = dict[str, Any]
 Reading = Callable[[], AbstractContextManager[Work]]
@@ -131,8 +131,11 @@ async def _by_name(upstream: Upstream, reading: Reading, sight: Sight, asked: As
 
 async def _named(upstream: Upstream, asked: Asked) -> Found:
     query = {"_sort": "family", "_count": str(SIZE)}
-    query |= {"_cursor": asked.place} if _CURSOR.fullmatch(asked.place) else {}
     query |= {"name": asked.name.replace("\\", "").replace(",", "\\,")} if asked.name else {}
+    if _CURSOR.fullmatch(asked.place):
+        # A place that the record does not know is passed over, as one among the rows is.
+        with suppress(NotTakenError):
+            return await upstream.search("record", "Patient", query | {"_cursor": asked.place})
     return await upstream.search("record", "Patient", query)
 
 

@@ -178,7 +178,7 @@ def test_finds(filled: Any) -> None:
     assert {query: sorted(filled.ids(f"/{query}")) for query in FOUND} == wanted
 
 
-def test_a_modifier_that_means_nothing_here_is_refused_and_never_left_out(filled: Any) -> None:
+def test_what_means_nothing_here_is_refused_and_never_left_out(filled: Any) -> None:
     for query in (
         "Observation?code:of-type=urn:a|b|c",
         "Patient?identifier:of-type=MR|1",
@@ -190,6 +190,10 @@ def test_a_modifier_that_means_nothing_here_is_refused_and_never_left_out(filled
         "Observation?focus:below=BodyStructure/b1",
         "Patient?birthdate:exact=1961",
         "Observation?code-value-quantity:missing=true",
+        "Patient?name=a%00b",
+        "Patient?_id=%00",
+        "Observation?subject:Patient.name=%00",
+        "Observation?_sort=%00",
     ):
         answer = filled.get(f"/{query}")
         assert answer.status_code == 400, f"{query}: {answer.text}"

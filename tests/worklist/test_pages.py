@@ -145,7 +145,8 @@ def test_a_page_costs_no_more_requests_for_a_larger_clinic(get: Any, many: int) 
 
 @pytest.mark.parametrize("place", ["x", "high-alert.;.p", "nowhere..", "high-alert..../..", "none.%00."])
 def test_a_place_that_no_page_gave_begins_anew(get: Any, services: Services, place: str) -> None:
-    assert get(f"/worklist?place={place}", services).status_code == 200
+    for asked in (f"place={place}", f"place={place}&name=Brown", f"place={place}&need=everyone"):
+        assert get(f"/worklist?{asked}", services).status_code == 200
 
 
 @pytest.mark.parametrize("port", [OPTIONS, PLANS, ALERTS])

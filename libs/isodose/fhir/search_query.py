@@ -55,6 +55,8 @@ def parse(resource_type: str, pairs: Iterable[tuple[str, str]], strict: bool = F
     """The query. What is not understood is left out, or refused with 400 when `strict`; bad values always."""
     query = Query(resource_type)
     for name, value in pairs:
+        if "\0" in name or "\0" in value:
+            raise bad_request("A search holds no NUL character.", code="value")
         if not _read(query, name, value):
             if strict:
                 raise unknown(resource_type, name)
