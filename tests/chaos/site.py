@@ -71,8 +71,12 @@ class Site:
             self.servers[name].start()
         else:
             self.services.start(name)
-            for ehr in self._ehrs:
-                ehr.leaving.discard(self.services.url(name))
+
+    def welcome(self, names: Iterable[str]) -> None:
+        """These are ready: clients are sent there again."""
+        urls = {self.services.url(name) for name in names}
+        for ehr in self._ehrs:
+            ehr.leaving -= urls
 
     def kill(self, name: str) -> None:
         send(self.servers[name].pids(), signal.SIGKILL)
@@ -138,8 +142,9 @@ class Site:
     def _away(self) -> list[str]:
         """Asked all at once: one that is cut off answers nothing for a while."""
         with ThreadPoolExecutor(len(self.names)) as asking:
-            ready = asking.map(self.services.is_ready, self.names)
-        return [name for name, is_ready in zip(self.names, ready, strict=True) if not is_ready]
+            ready = dict(zip(self.names, asking.map(self.services.is_ready, self.names), strict=True))
+        self.welcome(name for name in self.names if ready[name] and name not in self.taken())
+        return [name for name in self.names if not ready[name]]
 
     def _until_few_are_away(self) -> None:
         """Faults that meet nothing alive find nothing."""
