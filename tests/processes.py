@@ -90,7 +90,7 @@ class Services:
         except httpx.HTTPError:
             return False
 
-    def wait_until_ready(self, name: str, seconds: float = 120) -> None:
+    def wait_until_ready(self, name: str, seconds: float = 300) -> None:
         until = time.monotonic() + seconds
         while time.monotonic() < until and not self.has_ended(name):
             if self.is_ready(name):
