@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import delete
 
@@ -255,6 +257,15 @@ def test_what_is_not_understood_is_left_out_of_self_or_refused(filled: Any) -> N
     assert filled.get("/Observation?code-value-quantity=1-1").status_code == 400
     assert filled.get("/Observation?code:in=http://nowhere.example").status_code == 400
     assert filled.get("/Observation?_cursor=nonsense").status_code == 400
+    forged: list[tuple[str, Any]] = [
+        ("Observation?", ["\0"]), ("Observation?", [1]), ("Observation?", []), ("Observation?", {"a": 1}),
+        ("Observation?_sort=status&", [1, "a"]), ("Observation?_sort=date&", ["x", "a"]),
+        ("Observation?_sort=_lastUpdated&", [1, "a"]), ("Observation?_sort=date&", ["a"]),
+        ("_history?", ["2026", "\0", "a", 1]), ("_history?", ["2026", "a", "a", 2**40]),
+    ]  # fmt: skip
+    for path, place in forged:
+        cursor = base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
+        assert filled.get(f"/{path}_cursor={cursor}").status_code == 400, (path, place)
     assert filled.get("/Observation?_include=Flag:patient").status_code == 400
 
 

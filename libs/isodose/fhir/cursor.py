@@ -20,8 +20,9 @@ def spelled(place: object) -> str:
 def place_in(cursor: str, decoder: msgspec.json.Decoder[Place]) -> Place:
     """The place that was spelled. Raises 400 for what was given by no link of ours."""
     try:
-        return decoder.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        if b"\\u0000" not in text:
+            return decoder.decode(text)
     except (ValueError, msgspec.DecodeError):
-        raise bad_request(
-            "This is not a link to a page that was given here; ask anew.", code="value"
-        ) from None
+        pass
+    raise bad_request("This is not a link to a page that was given here; ask anew.", code="value")

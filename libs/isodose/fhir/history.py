@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/http.html#history
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -18,7 +18,7 @@ from isodose.fhir.resources import instant
 from isodose.fhir.search_query import DEFAULT_COUNT, MAX_COUNT, SHAPING, span, whole
 from isodose.fhir.stored import Stored
 
-Place = tuple[str, str, str, int]
+Place = tuple[str, str, str, Annotated[int, msgspec.Meta(ge=0, lt=2**31)]]
 _place = msgspec.json.Decoder(Place)
 
 

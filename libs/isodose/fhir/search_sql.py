@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, o
 
 from isodose.fhir.criteria import Criterion, unescape
 from isodose.fhir.cursor import spelled
-from isodose.fhir.errors import bad_request
+from isodose.fhir.errors import FhirError, bad_request
 from isodose.fhir.membership import is_member
 from isodose.fhir.part_of import is_in_line
 from isodose.fhir.reading import Reading
@@ -28,6 +28,7 @@ from isodose.storage.tables import search_index
 
 Condition = ColumnElement[bool]
 Key = ColumnElement[Any]
+_RANGED = ("date", "quantity", "number")
 
 
 def matching(store: Reading, kind: str, criteria: list[Criterion]) -> Condition:
@@ -84,15 +85,25 @@ def position(query: Query, row: Any) -> str:
 
 def _position(query: Query, length: int) -> list[Any]:
     try:
-        padded = query.cursor + "=" * (-len(query.cursor) % 4)
-        found = orjson.loads(base64.urlsafe_b64decode(padded))
+        text = base64.urlsafe_b64decode(query.cursor + "=" * (-len(query.cursor) % 4))
+        found = None if b"\\u0000" in text else orjson.loads(text)
     except ValueError:
         found = None
     if not isinstance(found, list) or len(found) != length or not isinstance(found[-1], str):
-        raise bad_request("This is not a link to a page that was given here; search anew.", code="value")
-    if any(not isinstance(key, str | int | float | None) for key in found):
-        raise bad_request("This is not a link to a page that was given here; search anew.", code="value")
+        raise _no_place()
+    if not all(_is_key(key, parameter) for key, (parameter, _) in zip(found, query.sort, strict=False)):
+        raise _no_place()
     return found
+
+
+def _no_place() -> FhirError:
+    return bad_request("This is not a link to a page that was given here; search anew.", code="value")
+
+
+def _is_key(key: object, parameter: Parameter) -> bool:
+    """Whether this can be where a page ended that is sorted by this parameter."""
+    ranged = parameter.kind in _RANGED and parameter.name != "_lastUpdated"
+    return key is None or (isinstance(key, int | float) if ranged else isinstance(key, str))
 
 
 def _after(query: Query, columns: list[Key], id_column: Key) -> Condition:
@@ -115,7 +126,7 @@ def _sort_key(parameter: Parameter, descending: bool) -> Key:
         return current.c.last_updated
     if parameter.kind == "patient":
         return current.c.patient_id
-    ranged = parameter.kind in ("date", "quantity", "number")
+    ranged = parameter.kind in _RANGED
     column = (search_index.c.high if descending else search_index.c.low) if ranged else search_index.c.value
     pick = func.max(column) if descending else func.min(column)
     return select(pick).where(_own(parameter.name)).scalar_subquery()
