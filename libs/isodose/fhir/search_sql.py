@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, or_, select, union_all
 
 from isodose.fhir.criteria import Criterion, unescape
 from isodose.fhir.cursor import spelled
@@ -62,10 +62,12 @@ def page(store: Reading, query: Query) -> Select[*tuple[Any, ...]]:
 
 
 def _order(query: Query, keys: Sequence[Key]) -> list[Key]:
-    return [
-        (key.desc() if descending else key.asc()).nulls_last()
-        for key, (_, descending) in zip(keys, query.sort, strict=True)
-    ]
+    """Those that no resource is without go in the order of an index, which knows no nulls last."""
+    ordered: list[Key] = []
+    for key, (parameter, descending) in zip(keys, query.sort, strict=True):
+        by_key = key.desc() if descending else key.asc()
+        ordered.append(by_key if parameter.name in ("_id", "_lastUpdated") else by_key.nulls_last())
+    return ordered
 
 
 def ids(store: Reading, query: Query, limit: int) -> Select[str]:
@@ -144,7 +146,7 @@ def _fits(store: Reading, criterion: Criterion, kind: str) -> Condition:
     if criterion.pointing is not None:
         return _pointed_at(store, criterion, kind)
     if criterion.chain:
-        return or_(*(_through(store, criterion.parameter, kind, *step) for step in criterion.chain))
+        return _through(store, criterion, kind)
     if criterion.joined:
         return or_(*(and_(*(_fits(store, part, kind) for part in parts)) for parts in criterion.joined))
     if criterion.modifier == "missing":
@@ -205,19 +207,25 @@ def _fitting_ids(store: Reading, kind: str, criterion: Criterion, column: Key) -
     return select(column).where(matching(store, kind, [criterion])).correlate(None)
 
 
-def _through(store: Reading, parameter: Parameter, source: str, kind: str, inner: Criterion) -> Condition:
-    """A chained search: the reference points to a resource that fits."""
+def _through(store: Reading, criterion: Criterion, source: str) -> Condition:
+    """A chained search: the reference points to a resource that fits, of one type or another. Those are
+    sought together: by an `or` of two the database would go through all resources instead.
+    """
+    parameter = criterion.parameter
     if parameter.kind == "patient":
-        known_as = _fitting_ids(store, kind, inner, current.c.patient_id)
-        return current.c.patient_id.in_(known_as) if kind == "Patient" else false()
-    fitting = _fitting_ids(store, kind, inner, current.c.id)
-    pointing = select(search_index.c.id).where(
-        search_index.c.type == source,
-        search_index.c.param == parameter.name,
-        search_index.c.system == kind,
-        search_index.c.value.in_(fitting),
-    )
-    return current.c.id.in_(pointing)
+        of_patients = [inner for kind, inner in criterion.chain if kind == "Patient"]
+        known_as = (_fitting_ids(store, "Patient", inner, current.c.patient_id) for inner in of_patients)
+        return or_(false(), *(current.c.patient_id.in_(one) for one in known_as))
+    pointing = [
+        select(search_index.c.id).where(
+            search_index.c.type == source,
+            search_index.c.param == parameter.name,
+            search_index.c.system == kind,
+            search_index.c.value.in_(_fitting_ids(store, kind, inner, current.c.id)),
+        )
+        for kind, inner in criterion.chain
+    ]
+    return current.c.id.in_(union_all(*pointing))
 
 
 def _pointed_at(store: Reading, criterion: Criterion, kind: str) -> Condition:

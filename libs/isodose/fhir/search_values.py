@@ -115,10 +115,12 @@ def _measured(name: str, value: str) -> Condition:
 
 
 def _compare(prefix: str, low: float, high: float) -> Condition:
-    """How the range of a row lies to the range that is asked for."""
+    """How the range of a row lies to the range that is asked for. That a row which ends within it also begins
+    before its end goes without saying, but the index of beginnings has to be told.
+    """
     inside = and_(search_index.c.low >= low, search_index.c.high <= high)
     conditions: dict[str, Condition] = {
-        "eq": inside,
+        "eq": and_(inside, search_index.c.low <= high),
         "ne": not_(inside),
         "gt": search_index.c.high > high,
         "lt": search_index.c.low < low,

@@ -148,11 +148,20 @@ class GuidanceStore:
         their record did not, or rests on other knowledge.
         """
         at = guidance.c
-        due, otherwise = (
-            select(at.patient_id).where(at.service == service, differs, at.patient_id > after)
-            for differs in (at.due_on <= on, at.knowledge_version != knowledge_version)
+        ways = (
+            at.due_on <= on,
+            at.knowledge_version < knowledge_version,
+            at.knowledge_version > knowledge_version,
         )
-        found = union(due, otherwise).order_by("patient_id").limit(limit)
+        firsts = [
+            select(at.patient_id)
+            .where(at.service == service, differs, at.patient_id > after)
+            .order_by(at.patient_id)
+            .limit(limit)
+            .subquery()
+            for differs in ways
+        ]
+        found = union(*(select(first.c.patient_id) for first in firsts)).order_by("patient_id").limit(limit)
         return list(self.conn.execute(found).scalars())
 
     def decided_since(self, service: str, on: dt.date) -> list[str]:

@@ -56,7 +56,7 @@ def put(conn: Connection, entry: Entry) -> None:
 
 def unsettled(conn: Connection) -> list[Entry]:
     """What is at the EHR in another form than here: conflicts and what was refused."""
-    query = select(written_back).where(written_back.c.state != "written")
+    query = select(written_back).where(written_back.c.state.in_(("conflict", "refused")))
     return [_read(row) for row in conn.execute(query.order_by(written_back.c.type, written_back.c.id))]
 
 
