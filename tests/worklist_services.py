@@ -76,6 +76,7 @@ class Services:
         self.away: set[int] = set()
         self.refused: set[int] = set()
         self.silent: set[int] = set()
+        self.merged: set[str] = set()
         self.version = 1
 
     def records(self) -> list[Event]:
@@ -117,6 +118,8 @@ class Services:
         if port in self.refused:
             return httpx.Response(403)
         path = request.url.path.removeprefix("/fhir/")
+        if path == "$assess" and any(f"Patient/{one}".encode() in request.content for one in self.merged):
+            return httpx.Response(422, json={"resourceType": "OperationOutcome", "issue": []})
         if path == "$assess":
             return httpx.Response(200, json=self.assessed.get(port, {"resourceType": "Parameters"}))
         if path.endswith("$everything"):

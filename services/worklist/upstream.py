@@ -83,7 +83,7 @@ class Upstream:
 
     async def explained(self, service: Service, patient_id: str) -> Json | None:
         """The `Parameters` of a decision of the day, with the findings that the answer itself names and what
-        they rest on; None where the service knows no such patient yet.
+        they rest on; None where the service knows no such patient yet, or one who was merged into another.
         """
         return await self._assess(service, patient_id, "named", explain=True)
 
@@ -100,7 +100,7 @@ class Upstream:
         body = {"resourceType": "Parameters", "parameter": asked}
         try:
             return await self._ask("POST", service, "$assess", json=body)
-        except NotThereError:
+        except (NotThereError, NotTakenError):
             return None
 
     async def read(self, service: Service, path: str, query: Mapping[str, str] | None = None) -> Json:

@@ -249,6 +249,15 @@ def test_an_alert_is_grounded_in_the_words_of_the_service_that_told_it(get: Any,
     assert f"Said at {PLANS}." not in alert.text
 
 
+def test_services_that_know_of_a_merge_before_the_worklist_does_have_no_answer_and_break_no_page(
+    get: Any, services: Services
+) -> None:
+    services.merged.add("p1")
+    page = get("/worklist/Patient/p1", services)
+    assert page.status_code == 200
+    assert "not available now" in page.text
+
+
 def test_a_patients_page_costs_five_requests(get: Any, services: Services) -> None:
     get("/worklist/Patient/p1", services)
     assert services.asked.total() == 5
