@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
-from isodose.clinical.finding import ByCode, Finding, Side, by_code
+from isodose.clinical.finding import ByCode, Finding, Side
 from isodose.clinical.knowledge import Knowledge
 
 SIDES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
@@ -99,11 +99,12 @@ _NONE: Set[str] = frozenset()
 
 def with_sides(findings: Sequence[Finding], knowledge: Knowledge) -> list[Finding]:
     """The findings, with the arguments on each side on every question that is open for this patient."""
-    found = by_code(findings)
-    judged = _ARGUING & found.keys()
+    judged: set[str] = set()
     by_subject: dict[str, set[str]] = {}
-    for code in judged:
-        for finding in found[code]:
+    for finding in findings:
+        code = finding.code
+        if code in _ARGUING:
+            judged.add(code)
             if finding.verdict != "unknown":
                 said = code if finding.verdict == "met" else f"~{code}"
                 by_subject.setdefault(finding.applies_to, set()).add(said)

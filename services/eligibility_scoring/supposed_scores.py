@@ -50,11 +50,11 @@ class SupposedScores:
         walked = self._walked(option)
         whole = answers.best(walked.values())
         parts = [(spread, self._points(option, lesion, touched)) for lesion, spread in walked.items()]
+        settled = _one_left(whole)
         for number in _bits(touched):
             bounds = [self._bound(spread, points, number) for spread, points in parts]
-            low, high = max(low for low, _ in bounds), max(high for _, high in bounds)
-            left = sum(possible >> number & 1 for possible in whole)
-            yield number, Supposed(option, high - low, left == 1)
+            low, high = bounds[0] if len(bounds) == 1 else map(max, zip(*bounds, strict=True))
+            yield number, Supposed(option, high - low, bool(settled >> number & 1))
 
     def _walked(self, option: str) -> Mapping[str, Spread]:
         branch = BRANCHES[option]
@@ -103,6 +103,15 @@ class _Points(msgspec.Struct, frozen=True, gc=False):
             elif asked >> number & 1:
                 still += points
         return sure, still
+
+
+def _one_left(spread: Spread) -> int:
+    """The suppositions under which one standing alone is possible."""
+    some = several = 0
+    for possible in spread:
+        several |= some & possible
+        some |= possible
+    return some & ~several
 
 
 def _bits(mask: int) -> Iterator[int]:

@@ -13,7 +13,8 @@ from eligibility_scoring.decision import RULES
 from eligibility_scoring.judged import ARE_EXCLUDED, Judged, Place
 from isodose.clinical import facts
 from isodose.clinical.finding import ByCode, Finding
-from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.knowledge import Knowledge, Values
+from isodose.clinical.logic import Term
 from isodose.clinical.record import FactScalar, PatientRecord
 from isodose.clinical.rules import View, views
 
@@ -81,21 +82,29 @@ class _Supposing:
         ]
 
     def _supposed(self, name: str, hanging: Sequence[Finding]) -> Iterator[dict[Place, bool]]:
+        apart = {about: self._view(about).apart() for about in {finding.applies_to for finding in hanging}}
+        open_rules = [
+            ((f.code, f.applies_to), _RULES[f.code].logic, self._in_force(f.code), apart[f.applies_to])
+            for f in hanging
+        ]
         for value in self._values(name, hanging):
+            for view in apart.values():
+                view[name] = Term(value)
             answers: dict[Place, bool] = {}
-            seen: dict[str, View] = {}
-            for finding in hanging:
-                about = finding.applies_to
-                if about not in seen:
-                    seen[about] = self._views.of(self._subjects.get(about)).supposing(name, value)
-                values = self._knowledge.values(finding.code, self._on)
-                answer = _RULES[finding.code].logic(seen[about], values).value
+            for place, logic, in_force, view in open_rules:
+                answer = logic(view, in_force).value
                 if answer is not None:
-                    answers[finding.code, about] = answer is not False
+                    answers[place] = answer is not False
             if name == "are_status":
-                settled = self._knowledge.values("ELIG-salvage-srs", self._on)["are_settled_as"]
+                settled = self._in_force("ELIG-salvage-srs")["are_settled_as"]
                 answers |= {(ARE_EXCLUDED, lesion): value in settled for lesion in self._effect_open}
             yield answers
+
+    def _view(self, about: str) -> View:
+        return self._views.of(self._subjects.get(about))
+
+    def _in_force(self, code: str) -> Values:
+        return self._knowledge.values(code, self._on)
 
     def _values(self, name: str, hanging: Sequence[Finding]) -> Sequence[FactScalar]:
         definition = facts.definition(name)
@@ -110,7 +119,7 @@ class _Supposing:
         return (limits[0] - step, *(near for limit in limits for near in (limit, limit + step)))
 
     def _limits(self, code: str, unit: str) -> Iterator[float]:
-        in_force = self._knowledge.values(code, self._on)
+        in_force = self._in_force(code)
         for name, dated in self._knowledge.entry(code).values.items():
             value = in_force[name]
             if dated[-1].unit == unit and isinstance(value, int | float) and not isinstance(value, bool):

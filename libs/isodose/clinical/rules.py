@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 
 from isodose.clinical import facts, logic
 from isodose.clinical.facts import current as current  # noqa: PLC0414
@@ -25,6 +26,9 @@ class Rule:
     code: str
     logic: Logic
     scope: Scope = "patient"
+
+
+_BY_NAME = attrgetter("name", "source")
 
 
 class View(dict[str, Term]):
@@ -107,11 +111,10 @@ class View(dict[str, Term]):
         named = {ref for other in others for ref in (other.ref, *other.links)}
         return tuple(c for c in candidates if c.ref not in named and named.isdisjoint(c.links))
 
-    def supposing(self, name: str, value: FactScalar) -> View:
-        """The same view with one fact more, to see what would follow from it."""
+    def apart(self) -> View:
+        """The same view once more: what is set in it, `f["kps"] = Term(70)`, is supposed there alone."""
         other = View(self.record, self.on, self.subject, self._patient)
         other.update(self)
-        other[name] = Term(value)
         other._near = self._near
         return other
 
@@ -119,16 +122,14 @@ class View(dict[str, Term]):
         """Facts as they stand on a finding of this day, by name and source; the same ones are made once."""
         found = self._together.get(used)
         if found is None:
-            each = [self._as_used(fact) for fact in used]
-            if len(each) > 1:
-                each.sort(key=lambda fact: (fact.name, fact.source))
-            found = self._together[used] = tuple(each)
+            found = self._together[used] = tuple(sorted(map(self._as_used, used), key=_BY_NAME))
         return found
 
     def _as_used(self, fact: Fact) -> FactUsed:
-        if id(fact) not in self._shown:
-            self._shown[id(fact)] = (fact, as_used(fact, self.on))
-        return self._shown[id(fact)][1]
+        held = self._shown.get(id(fact))
+        if held is None:
+            held = self._shown[id(fact)] = (fact, as_used(fact, self.on))
+        return held[1]
 
 
 class Views:
@@ -181,11 +182,12 @@ def judge(
     `record` must already carry what can be derived for the day (`derive.as_of`). A rule whose scope has no
     subject in the record is judged once, with `applies_to` empty.
     """
-    return [
-        finding(rule.code, rule.logic(view, values), view, knowledge)
-        for rule, values, seen in _asked(rules, record, knowledge, on, about)
-        for view in seen
-    ]
+    found = []
+    for rule, values, seen in _asked(rules, record, knowledge, on, about):
+        stated = knowledge.stated(rule.code)
+        for view in seen:
+            found.append(_finding(stated, rule.code, rule.logic(view, values), view, knowledge.version))
+    return found
 
 
 def met(
@@ -223,7 +225,10 @@ def _asked(
 
 def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Finding:
     """The finding that states `result` for the entry `code`."""
-    stated = knowledge.stated(code)
+    return _finding(knowledge.stated(code), code, result, view, knowledge.version)
+
+
+def _finding(stated: Stated, code: str, result: Term, view: View, version: str) -> Finding:
     entry, value = stated.entry, result.value
     verdict: Verdict
     absent, change, unit, action = _NOTHING, "", "", entry.action
@@ -255,7 +260,7 @@ def finding(code: str, result: Term, view: View, knowledge: Knowledge) -> Findin
         entry.suspect,
         change,
         view.record.version,
-        knowledge.version,
+        version,
         view.on,
     )
 
@@ -264,15 +269,7 @@ def as_used(fact: Fact, on: dt.date) -> FactUsed:
     """A fact as shown on a finding, marked stale when older than the vocabulary says it stays good."""
     good_for = facts.definition(fact.name).good_for_days
     stale = good_for is not None and fact.on is not None and (on - fact.on).days > good_for
-    return FactUsed(
-        name=fact.name,
-        value=fact.value,
-        unit=fact.unit,
-        on=fact.on,
-        source=fact.source,
-        certainty=fact.certainty,
-        stale=stale,
-    )
+    return FactUsed(fact.name, fact.value, fact.unit, fact.on, fact.source, fact.certainty, stale)
 
 
 def _met(stated: Stated, value: FactScalar) -> str:
