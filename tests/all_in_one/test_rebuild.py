@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from all_in_one.command import app
-from all_in_one.composition import SERVICES
+from all_in_one.composition import DECIDING, SERVICES
 from concluded import concluded
 from isodose.clinical.record import PatientRecord
 from isodose.events import contract
@@ -67,7 +67,7 @@ def test_the_same_results_come_from_the_compacted_topic(
     told = records([patients[n] for n in (5, 10, 12)])
     publish(every, told)
     publish(compacted, [one for one in told if one.version == 2])
-    for name in ("are_surveillance", "ici_steroid_alerts"):
+    for name in DECIDING:
         before, anew = new_postgresql(), new_postgresql()
         settings = Settings(event_log_url=every, database_url=before, demonstration_day=TODAY)
         service = build_app(SERVICES[name](settings), settings)
