@@ -18,18 +18,19 @@ from benchmarks.data import transaction
 from benchmarks.events import make_topic
 from benchmarks.report import Line
 
-PER_SECOND = 50
+PER_SECOND = (20, 50)
 RESOURCES = 15
 SAMPLE = 10
 """Every tenth patient is watched: watching all of them would be most of the load."""
-SECONDS = 12
+SECONDS = 10
+WITHIN_S = 30
 P99_S = 0.4
 DECIDERS = ("eligibility_scoring", "are_surveillance", "ici_steroid_alerts")
 KIND = "GuidanceResponse"
 
 
 def measure() -> list[Line]:
-    """p50 and p99 at 20 patients/s; readable means found by a search on the ingestion service's /fhir."""
+    """p50 and p99 at 20 and 50 patients/s; readable: found by a search on the ingestion service's /fhir."""
     with ExitStack() as stack:
         log = stack.enter_context(servers.kafka())
         urls = stack.enter_context(servers.postgresql("ehr_ingestion", *DECIDERS))
@@ -38,31 +39,35 @@ def measure() -> list[Line]:
             for name in ("ehr_ingestion", *DECIDERS)
         }
         port = running["ehr_ingestion"].port
-        _readable(port, _send(port, 0), within_s=30)
-        before = _cpu(running)
-        taken = _run(port)
-        spent = {name: (cpu - before[name]) / (PER_SECOND * SECONDS) for name, cpu in _cpu(running).items()}
         bare = round_trips(log.removeprefix("kafka://"))
-    return [
-        _line("p50", load.quantile(taken, 0.5), load.quantile(bare, 0.5), None),
-        _line("p99", load.quantile(taken, 0.99), load.quantile(bare, 0.99), P99_S),
-        _spent(spent),
-    ]
+        _readable(port, _send(port, 0))
+        lines: list[Line] = []
+        for per_second in PER_SECOND:
+            before = _cpu(running)
+            taken = _run(port, per_second)
+            spent = {name: (cpu - before[name]) / len(taken) / SAMPLE for name, cpu in _cpu(running).items()}
+            target = P99_S if per_second == PER_SECOND[-1] else None
+            lines += [
+                _line("p50", per_second, load.quantile(taken, 0.5), load.quantile(bare, 0.5), None),
+                _line("p99", per_second, load.quantile(taken, 0.99), load.quantile(bare, 0.99), target),
+                _spent(spent, per_second),
+            ]
+    return lines
 
 
 def _cpu(running: Mapping[str, servers.Started]) -> dict[str, float]:
     """CPU seconds until now: of each service, of PostgreSQL's backends, of Kafka."""
     return {
         **{name: usage.cpu_s(one.pid) for name, one in running.items()},
-        "PostgreSQL": sum(usage.named("postgres: isodose").values()),
+        "PostgreSQL": sum(sum(usage.named("postgres: isodose", f" {name} ").values()) for name in running),
         "Kafka": sum(usage.named("kafka.Kafka").values()),
     }
 
 
-def _spent(spent: Mapping[str, float]) -> Line:
-    there = 1000 * (os.cpu_count() or 1) / PER_SECOND
+def _spent(spent: Mapping[str, float], per_second: int) -> Line:
+    there = 1000 * (os.cpu_count() or 1) / per_second
     return Line(
-        what=f"CPU of one patient in all processes; {there:.0f} ms are there at {PER_SECOND}/s",
+        what=f"CPU of one patient in all processes; {there:.0f} ms are there at {per_second}/s",
         ours=f"{1000 * sum(spent.values()):.0f} ms",
         reference=", ".join(f"{name} {1000 * cpu:.0f}" for name, cpu in spent.items()),
         ratio=None,
@@ -90,21 +95,21 @@ def round_trips(server: str, count: int = 100) -> list[float]:
     return taken
 
 
-def _run(port: int) -> list[float]:
+def _run(port: int, per_second: int) -> list[float]:
     taken: list[float] = []
     failures: list[Exception] = []
     begin = time.perf_counter() + 0.5
 
     def one(number: int) -> None:
         try:
-            time.sleep(max(0.0, begin + number / PER_SECOND - time.perf_counter()))
-            _send(port, number)
+            time.sleep(max(0.0, begin + number / per_second - time.perf_counter()))
+            _send(port, per_second * 1000 + number)
             if number % SAMPLE == 0:
-                taken.append(_readable(port, number, within_s=30))
+                taken.append(_readable(port, per_second * 1000 + number))
         except Exception as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=one, args=(n,)) for n in range(1, PER_SECOND * SECONDS + 1)]
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(1, per_second * SECONDS + 1)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -120,11 +125,11 @@ def _send(port: int, number: int) -> int:
     return number
 
 
-def _readable(port: int, number: int, *, within_s: float) -> float:
-    """Seconds until the guidance of patient `number` is found; infinite when it was not within `within_s`."""
+def _readable(port: int, number: int) -> float:
+    """Seconds until the guidance of patient `number` is found; infinite when it was not within `WITHIN_S`."""
     begin = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    while time.perf_counter() - begin < within_s:
+    while time.perf_counter() - begin < WITHIN_S:
         connection.request("GET", f"/fhir/{KIND}?patient=bench-{number}&_count=1")
         if orjson.loads(connection.getresponse().read()).get("entry"):
             return time.perf_counter() - begin
@@ -133,12 +138,12 @@ def _readable(port: int, number: int, *, within_s: float) -> float:
     return float("inf")
 
 
-def _line(name: str, seconds: float, bare: float, target: float | None) -> Line:
+def _line(name: str, per_second: int, seconds: float, bare: float, target: float | None) -> Line:
     return Line(
-        what=f"guidance readable after HTTP 200, {name}, {PER_SECOND} patients/s of {RESOURCES}, Kafka",
-        ours=f"{seconds * 1000:.0f} ms",
+        what=f"guidance readable after HTTP 200, {name}, {per_second} patients/s of {RESOURCES}, Kafka",
+        ours=f"{seconds * 1000:.0f} ms" if seconds < WITHIN_S else f"not within {WITHIN_S} s",
         reference=f"Kafka round trip {bare * 1000:.0f} ms",
-        ratio=seconds / bare,
+        ratio=seconds / bare if seconds < WITHIN_S else None,
         target="" if target is None else f"under {1000 * target:.0f} ms",
         met=None if target is None else seconds < target,
     )
