@@ -60,7 +60,7 @@ def _cpu(running: Mapping[str, servers.Started]) -> dict[str, float]:
     return {
         **{name: usage.cpu_s(one.pid) for name, one in running.items()},
         "PostgreSQL": sum(sum(usage.named("postgres: isodose", f" {name} ").values()) for name in running),
-        "Kafka": sum(usage.named("kafka.Kafka").values()),
+        "Kafka": sum(usage.named("kafka.Kafka", "isodose-bench-").values()),
     }
 
 
