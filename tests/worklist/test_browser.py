@@ -30,7 +30,7 @@ def test_the_way_from_the_clinic_to_the_printed_summary_of_the_overdue_patient(
     expect(page.get_by_role("heading", level=1)).to_have_text("Maren Maple")
     why = page.locator("details.statement").first
     why.locator("summary").first.click()
-    expect(why.get_by_text("Facts", exact=True)).to_be_visible()
+    expect(why.get_by_text("Facts", exact=True).first).to_be_visible()
     expect(why.locator("a.source").first).to_be_visible()
     assert barriers(page) == []
     page.get_by_role("link", name="Summary for the tumour board").click()

@@ -44,7 +44,7 @@ def replicas(
                 **urls,
             )
             where = stack.enter_context(listening(build_app(SERVICES[name](settings), settings), port))
-            at[replica] = stack.enter_context(httpx.Client(base_url=where, timeout=30))
+            at[replica] = stack.enter_context(httpx.Client(base_url=where, timeout=60))
         sent = at["ehr_ingestion"].post("/fhir", content=SAMPLE.read_bytes(), headers=FHIR)
         assert sent.status_code == 200
         both = at["worklist"], at["worklist#2"]
@@ -64,7 +64,7 @@ class Told(threading.Thread):
         self._asked = client.build_request("GET", f"/worklist/changes?patient=demo-11&since={since}")
 
     def run(self) -> None:
-        with httpx.Client(timeout=30) as own:
+        with httpx.Client(timeout=60) as own:
             stream = own.send(self._asked, stream=True)
             self.begun.set()
             for line in stream.iter_lines():
@@ -81,10 +81,10 @@ def test_an_answer_given_at_one_replica_is_told_and_shown_at_the_other(
     page = other.get("/worklist/Patient/demo-11").text
     told = Told(other, page.partition('data-since="')[2].partition('"')[0])
     told.start()
-    assert told.begun.wait(10)
+    assert told.begun.wait(60)
     form, cookie = shown(asked)
     before = standing(other, "Fractionated")
     assert send(asked, form, cookie, {"lesion-1.lesion_near_oar": "false"}).status_code == 303
-    eventually(lambda: standing(other, "Fractionated") == "not advised", 20)
-    told.join(20)
+    eventually(lambda: standing(other, "Fractionated") == "not advised", 60)
+    told.join(60)
     assert (before, told.patients) == ("unknown", ["demo-11"])
