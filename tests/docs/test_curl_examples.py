@@ -9,18 +9,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import httpx
+import orjson
 import pytest
+from fastapi import FastAPI
 from typer.testing import CliRunner
 
 import served
 from all_in_one.command import app as command_line
-from ehr_ingestion.app import service
-from isodose.service import build_app
-from isodose.settings import Settings
+from isodose.fhir.rest import fhir_router, install_error_handlers
+from isodose.fhir.store import ResourceStore
+from isodose.storage.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITTEN_FOR, EHR_WRITTEN_FOR, HOOK_WRITTEN_FOR = "http://127.0.0.1:8000", "http://127.0.0.1:8080", "8090"
@@ -59,18 +63,26 @@ class Where(NamedTuple):
 
 @pytest.fixture(scope="module")
 def ehr(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[str]:
-    """A FHIR server that plays the EHR: one of our own, which holds the sample patient."""
-    data = tmp_path_factory.mktemp("ehr")
-    shutil.copyfile(sqlite_template, data / "ehr.db")
-    port = served.free_port()
-    settings = Settings(
-        database_url=f"sqlite:///{data / 'ehr.db'}",
-        event_log_url=f"sqlite:///{data / 'events.db'}",
-        public_url=f"http://127.0.0.1:{port}",
-    )
-    with served.listening(build_app(service(settings), settings), port) as url:
-        _load(url)
+    """A FHIR server that plays the EHR: our API without a service behind it, with the sample patient."""
+    path = tmp_path_factory.mktemp("ehr") / "ehr.db"
+    shutil.copyfile(sqlite_template, path)
+    database, port = Database(f"sqlite:///{path}"), served.free_port()
+    base = f"http://127.0.0.1:{port}/fhir"
+
+    @contextmanager
+    def work() -> Iterator[SimpleNamespace]:
+        with database.begin() as conn:
+            yield SimpleNamespace(conn=conn, resources=ResourceStore(conn, base))
+
+    app = FastAPI()
+    install_error_handlers(app)
+    app.include_router(fhir_router(work, base=base, title="An EHR"))
+    entries = orjson.loads(SAMPLE.read_bytes())["entry"]
+    [patient] = [one["resource"] for one in entries if one["resource"]["resourceType"] == "Patient"]
+    with served.listening(app, port) as url:
+        assert httpx.put(f"{base}/Patient/{patient['id']}", json=patient).status_code == 201
         yield url
+    database.dispose()
 
 
 def _load(url: str) -> None:
@@ -114,7 +126,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, ehr: str) -> Iterator[Wher
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 100
     while time.monotonic() < until and process.poll() is None:
         try:
             if httpx.get(f"{url}/readyz").status_code == 200:
