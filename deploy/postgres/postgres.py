@@ -65,6 +65,9 @@ def start(
 ) -> str:
     """Start PostgreSQL on an initialised data directory (made if need be) and return its SQLAlchemy URL.
 
+    What is made sorts by the rules of a language, as most databases of hospitals do: no search may need the
+    order of bytes.
+
     `parameters` override those of the configuration.
     """
     found = binaries()
@@ -74,7 +77,8 @@ def start(
     if os.geteuid() == 0:
         shutil.chown(data_dir, _account(user).pw_name)
     if not (data / "PG_VERSION").exists():
-        options = ["--auth=trust", "--username=isodose", "--encoding=UTF8", "--locale=C", "--no-sync"]
+        options = ["--auth=trust", "--username=isodose", "--no-sync", "--encoding=UTF8", "--locale=C"]
+        options += ["--locale-provider=icu", "--icu-locale=en-US"]
         _run([found / "initdb", "-D", data, *options], user)
         with (data / "postgresql.conf").open("a") as settings:
             settings.write(SETTINGS.format(port=port))

@@ -112,6 +112,7 @@ OF_FHIR = (
     "Task?code=urn:s|code-77&status=final",
     "Patient?name=name 77",
     "Patient?family:exact=Name 77",
+    "Patient?family=Name 77",
     "Patient?identifier=name 77",
     "Patient?_has:Observation:patient:code=urn:s|code-77",
     "Patient/p7/$everything?_count=20",

@@ -86,8 +86,9 @@ search_index = Table(
 Index("ix_search_index_id", search_index.c.id, search_index.c.type)
 _HAS_VALUE, _HAS_RANGE = search_index.c.value.is_not(None), search_index.c.low.is_not(None)
 Index(
-    "ix_search_index_value",
+    "ix_search_index_word",
     *(search_index.c[name] for name in ("value", "param", "type")),
+    postgresql_ops={"value": "varchar_pattern_ops"},
     sqlite_where=_HAS_VALUE,
     postgresql_where=_HAS_VALUE,
 )

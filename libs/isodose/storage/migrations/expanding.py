@@ -22,3 +22,15 @@ def create_index_beside(name: str, table: str, columns: Sequence[Any], **how: An
         op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)
         op.create_index(name, table, columns, postgresql_concurrently=True, **how)
         op.execute("RESET lock_timeout")
+
+
+def drop_index_beside(name: str, table: str) -> None:
+    """Drop an index without holding up who reads or writes."""
+    context = op.get_context()
+    if context.dialect.name != "postgresql":
+        op.drop_index(name, table)
+        return
+    with context.autocommit_block():
+        op.execute("SET lock_timeout = 0")
+        op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)
+        op.execute("RESET lock_timeout")
