@@ -74,6 +74,15 @@ def test_either_end_lets_go_of_a_connection_that_the_network_took_away(new_postg
     database.dispose()
 
 
+def test_a_server_that_does_not_answer_is_away_and_no_fault():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        database = Database(f"postgresql+psycopg://isodose@127.0.0.1:{silent.getsockname()[1]}/x")
+        with pytest.raises(DBAPIError) as met, database.begin():
+            pass
+    assert is_transient(met.value)
+    database.dispose()
+
+
 def test_a_database_without_schema_is_refused_in_one_line_that_says_what_to_do(tmp_path):
     empty = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     with pytest.raises(SchemaMismatch, match="run `isodose migrate`") as told:

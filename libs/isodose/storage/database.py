@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from isodose.storage import schema
@@ -126,7 +126,7 @@ def is_transient(error: BaseException) -> bool:
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _TRANSIENT_SQLITE_CODES
     state = getattr(cause, "sqlstate", None)
     if state is None:
-        return type(cause).__name__ == "OperationalError"
+        return isinstance(error, OperationalError)
     return str(state).startswith(_TRANSIENT_SQLSTATE_CLASSES)
 
 
