@@ -12,9 +12,10 @@ from eligibility_scoring.dosing.outputs import Doses
 from eligibility_scoring.options import Appraisal
 from eligibility_scoring.review_cards import review_cards
 from eligibility_scoring.trials.card import with_trials_in_brief
-from isodose.cds_hooks.cards import escaped, fact_words
+from isodose.cds_hooks.cards import escaped
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
 from isodose.cds_hooks.models import Card
+from isodose.clinical import facts
 from isodose.clinical.finding import Finding, Option
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.record import PatientRecord
@@ -110,7 +111,7 @@ def _summary(lead: Option | None, appraisal: Appraisal) -> str:
         lesions = f" for {len(lead.applies_to)} lesions" if len(lead.applies_to) > 1 else ""
         return f"{lead.title}{lesions}: {lead.standing}"
     if appraisal.missing:
-        return f"No option leads yet. Enter first: {fact_words(appraisal.missing[0].name)}"
+        return f"No option leads yet. Enter first: {facts.words(appraisal.missing[0].name)}"
     return "No option leads: none is advised on what is known. Take the case to the board"
 
 

@@ -10,7 +10,8 @@ from eligibility_scoring.options import Appraisal
 from eligibility_scoring.questions import questions
 from eligibility_scoring.request_group import in_order, score_in_words
 from eligibility_scoring.standing import NOT_ADVISED, UNKNOWN
-from isodose.cds_hooks.cards import citation_line, escaped, fact_line, fact_words
+from isodose.cds_hooks.cards import citation_line, escaped, fact_line
+from isodose.clinical import facts
 from isodose.clinical.finding import ByCode, Finding, Option
 from isodose.clinical.knowledge import Knowledge
 
@@ -129,7 +130,7 @@ def _hangs_on(option: Option) -> list[str]:
     if not option.score_withheld:
         return []
     names = dict.fromkeys((*option.missing, *(name for part in option.criteria for name in part.missing)))
-    words = "; ".join(escaped(fact_words(name)) for name in list(names)[:_SHOWN])
+    words = "; ".join(escaped(facts.words(name)) for name in list(names)[:_SHOWN])
     return [f"- Not known, so no single number: {words}{' ...' if len(names) > _SHOWN else ''}."]
 
 
@@ -169,7 +170,7 @@ def _could_still_change(missing: Sequence[MissingFact]) -> str:
     light = [fact.name for fact in missing if fact.on_top == 0]
     lines = [_missing(weighty)] if weighty else []
     if light:
-        others = "; ".join(escaped(fact_words(name)) for name in light[:_SHOWN])
+        others = "; ".join(escaped(facts.words(name)) for name in light[:_SHOWN])
         lines.append(
             f"Not known, of weight for other options only: {others}{' ...' if light[_SHOWN:] else ''}."
         )
@@ -180,7 +181,7 @@ def _wanted(fact: MissingFact) -> str:
     settles = fact.decides
     few = len(settles) <= _SHOWN
     what = ", ".join(escaped(_TITLES[code]) for code in settles) if few else f"{len(settles)} of the options"
-    return f"- {escaped(fact_words(fact.name))}" + (f" (may settle {what})" if settles else "")
+    return f"- {escaped(facts.words(fact.name))}" + (f" (may settle {what})" if settles else "")
 
 
 def _questions(found: ByCode, knowledge: Knowledge) -> str:

@@ -15,7 +15,7 @@ from eligibility_scoring.decisive import MissingFact, missing_facts
 from eligibility_scoring.judged import ARE_EXCLUDED, PLANNED, QUIET, Judged, Place, as_answer
 from eligibility_scoring.score import Weights, criteria, weights
 from eligibility_scoring.standing import INVESTIGATIONAL, NOT_ADVISED, ORDER, UNKNOWN
-from isodose.clinical import derive
+from isodose.clinical import derive, facts
 from isodose.clinical.derive.courses import RADIOSURGERY, lesions_of
 from isodose.clinical.finding import ByCode, Criterion, Finding, Option, by_code
 from isodose.clinical.knowledge import Knowledge
@@ -152,7 +152,7 @@ class _Maker:
             possible=whole.in_order if whole.standing == UNKNOWN else (),
             applies_to=self._standing_so(appraised),
             on_pathway=ends and whole.standing not in (NOT_ADVISED, UNKNOWN),
-            what_would_change=f"Decided once known: {', '.join(absent)}." if absent else argument.change,
+            what_would_change=_once_known(absent) if absent else argument.change,
         )
 
     def _standing_so(self, appraised: Appraised) -> tuple[str, ...]:
@@ -190,6 +190,10 @@ def _said(found: ByCode) -> set[str]:
         elif "not-met" in verdicts:
             said.add(f"~{code}")
     return said
+
+
+def _once_known(absent: Iterable[str]) -> str:
+    return f"Decided once known: {'; '.join(map(facts.words, absent))}."
 
 
 def _speaking(wanted: Sequence[str], said: Set[str]) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from itertools import groupby
 
 from ici_steroid_alerts.alert import Alert
 from ici_steroid_alerts.situation import Situation
-from isodose.cds_hooks.cards import citation_line, escaped, evidence_line, fact_line, fact_words
+from isodose.cds_hooks.cards import citation_line, escaped, evidence_line, fact_line
+from isodose.clinical import facts
 from isodose.clinical.finding import Finding
 from isodose.clinical.record import Course, Exposure, Operation
 
@@ -25,7 +26,7 @@ def card_text(alert: Alert, s: Situation) -> str:
         _list("Meets here", _meeting(alert, s)),
         f"**To consider:** {escaped(alert.action)}" if alert.action else "",
         _list("Why", dict.fromkeys(_reason(finding, s) for finding in alert.findings)),
-        _list("Not known", (escaped(fact_words(name)) for name in missing)),
+        _list("Not known", (escaped(facts.words(name)) for name in missing)),
         _list("Facts used", dict.fromkeys(fact_line(fact) for f in alert.findings for fact in f.facts)),
         _list("Limits and other readings", (line for f in alert.findings for line in _doubts(f))),
         _list("Mind", map(escaped, cautions)),

@@ -146,7 +146,7 @@ def test_each_part_of_an_entry_stands_in_its_place_on_the_finding() -> None:
     )
     (unknown,) = judge([rule], patient(), held, ON)
     assert unknown.missing == ("lesion_diameter_cm",)
-    assert unknown.change == "Decided once known: lesion_diameter_cm"
+    assert unknown.change == "Decided once known: Maximum diameter of the lesion being planned"
 
 
 def test_a_value_is_met_and_no_value_is_not_met() -> None:

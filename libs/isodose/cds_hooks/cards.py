@@ -61,7 +61,9 @@ def finding_detail(finding: Finding, knowledge: Knowledge | None = None) -> str:
     if finding.facts:
         parts.append("Facts used:\n" + "\n".join(f"- {fact_line(fact)}" for fact in finding.facts))
     if finding.missing:
-        parts.append("Not known:\n" + "\n".join(f"- {escaped(fact_words(name))}" for name in finding.missing))
+        parts.append(
+            "Not known:\n" + "\n".join(f"- {escaped(facts.words(name))}" for name in finding.missing)
+        )
     for word, text in (
         ("Conflicting evidence", finding.conflicts),
         ("Doubt about the source", finding.suspect),
@@ -96,12 +98,6 @@ def _standing(finding: Finding) -> str:
     return "_" + "; ".join([*words, finding.code]) + "_"
 
 
-def fact_words(name: str) -> str:
-    """What the fact is, in the vocabulary's words; what is to be entered where there is none is left out."""
-    known = facts.vocabulary().get(name)
-    return known.definition.partition("; ")[0] if known else name
-
-
 def fact_line(fact: FactUsed) -> str:
     """`Karnofsky ... score: 80 (2026-11-01, Observation/kps-1)`."""
     known = facts.vocabulary().get(fact.name)
@@ -110,7 +106,7 @@ def fact_line(fact: FactUsed) -> str:
     origin = [fact.on.isoformat() if fact.on else "no date", fact.source, _CERTAINTY[fact.certainty]]
     if fact.stale:
         origin.append("older than it stays good")
-    return escaped(f"{fact_words(fact.name)}: {shown} ({', '.join(filter(None, origin))})")
+    return escaped(f"{facts.words(fact.name)}: {shown} ({', '.join(filter(None, origin))})")
 
 
 _VALUE_WORDS = {

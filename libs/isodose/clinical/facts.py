@@ -53,6 +53,12 @@ def definition(name: str) -> FactDefinition:
         raise UnknownFactName(name) from None
 
 
+def words(name: str) -> str:
+    """What the fact is, in the vocabulary's words; what is to be entered where there is none is left out."""
+    known = vocabulary().get(name)
+    return known.definition.partition("; ")[0] if known else name
+
+
 def current(given: Iterable[Fact], name: str, on: dt.date) -> Fact | None:
     """The value of `name` that counts on a day: stated before derived, then the newest not after `on`."""
     return counting([fact for fact in given if fact.name == name], on)

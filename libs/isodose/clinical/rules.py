@@ -291,7 +291,11 @@ def _open(missing: frozenset[str]) -> tuple[tuple[str, ...], str, str]:
     if not absent:
         return absent, "Cannot be judged yet.", ""
     wanted = "; ".join(_wanted(name) for name in absent)
-    return absent, f"Cannot be judged yet. Not known: {wanted}.", f"Decided once known: {', '.join(absent)}"
+    return (
+        absent,
+        f"Cannot be judged yet. Not known: {wanted}.",
+        f"Decided once known: {'; '.join(map(facts.words, absent))}",
+    )
 
 
 def _wanted(name: str) -> str:

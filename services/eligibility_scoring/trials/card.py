@@ -8,9 +8,10 @@ from eligibility_scoring.trials import wording
 from eligibility_scoring.trials.catalogue import catalogue, registry_page
 from eligibility_scoring.trials.matching import Match
 from eligibility_scoring.trials.proposals import proposals
-from isodose.cds_hooks.cards import escaped, fact_words
+from isodose.cds_hooks.cards import escaped
 from isodose.cds_hooks.hook import HookCall
 from isodose.cds_hooks.models import Card
+from isodose.clinical import facts
 from isodose.clinical.finding import Option
 from isodose.clinical.record import PatientRecord
 
@@ -60,7 +61,7 @@ def _status(match: Match) -> str:
 def _stands(match: Match) -> str:
     if match.standing == "eligible":
         return f"all that is printed is met{'; earlier WBRT on record' if match.wbrt_again else ''}"
-    missing = [fact_words(name) for name in match.missing[:_MISSING]]
+    missing = [facts.words(name) for name in match.missing[:_MISSING]]
     missing += [outcome.criterion.words for outcome in match.open if not outcome.missing]
     return f"may fit, not known: {', '.join(missing)}"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from eligibility_scoring.trials.catalogue import Trial, is_registered
 from eligibility_scoring.trials.catalogue import catalogue as known_trials
 from eligibility_scoring.trials.matching import Match, Outcome
-from isodose.cds_hooks.cards import fact_words
+from isodose.clinical import facts
 from isodose.clinical.facts import current
 from isodose.clinical.record import Fact, PatientRecord
 
@@ -99,7 +99,7 @@ def _not_met(match: Match) -> str:
 
 
 def _still_open(match: Match) -> str:
-    missing = _listed(fact_words(name) for name in match.missing)
+    missing = _listed(facts.words(name) for name in match.missing)
     undecided = _listed(o.criterion.words for o in match.open if not o.missing)
     parts = [f"Not known: {missing}." if missing else ""]
     if undecided:
@@ -113,7 +113,7 @@ def _on_record(outcome: Outcome) -> str:
 
 def _value(fact: Fact) -> str:
     if isinstance(fact.value, bool):
-        return f"{fact_words(fact.name)}: {'yes' if fact.value else 'no'}"
+        return f"{facts.words(fact.name)}: {'yes' if fact.value else 'no'}"
     value = f"{fact.value:g}" if isinstance(fact.value, int | float) else fact.value
     words = known_trials().meanings.words.get(value, value.replace("_", " "))
     if fact.name.startswith("molecular."):
