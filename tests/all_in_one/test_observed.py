@@ -259,7 +259,7 @@ def test_a_page_is_one_trace_with_all_that_it_asks_of_the_services(told: Told) -
     [page] = [span for span in of_page.values() if span.parent == CALLER]
     own = [span for span in of_page.values() if span.parent == page.id]
     asked = [span for span in own if span.name != "snapshot worklist"]
-    assert len(own) == len(asked) + 1
+    assert len(own) == len(asked) + 2, "whether the patient was merged, and where its changes begin"
     assert {(span.service, span.name, span.kind) for span in asked} <= {
         ("worklist", "GET", 3),
         ("worklist", "POST", 3),

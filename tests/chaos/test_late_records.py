@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from chaos.faults import FEW
 from chaos.network import Network
 from chaos.servers import Kafka
 from isodose.events.log import EventLog, LogUnavailable, Record, open_log
@@ -22,9 +21,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.processes, pytest.mark.timeout(480)
 
 
 @pytest.fixture
-def network(new_network: Callable[[Sequence[str]], Network], faults: int) -> Network:
-    if faults < FEW:
-        pytest.skip("takes a minute of waiting: part of `make chaos`")
+def network(new_network: Callable[[Sequence[str]], Network]) -> Network:
     return new_network(["kafka", "relay", "other relay"])
 
 

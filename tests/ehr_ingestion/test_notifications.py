@@ -19,6 +19,7 @@ from ehr_ingestion.app import service
 from ehr_ingestion.notifications import registry
 from ehr_ingestion.notifications.registry import EhrSubscription
 from isodose.events import jobs
+from isodose.events.set_aside import SetAside, listed
 from isodose.service import build_app
 from isodose.settings import Settings
 from isodose.storage.database import Database
@@ -362,7 +363,7 @@ def test_what_the_ehr_does_not_find_is_asked_for_again_and_then_left(
     tell(client, note("event-notification", 1, (1, "Observation/nowhere")))
     serving.eventually(lambda: len(ehr.asked) == 5)
     with database.read() as conn:
-        assert jobs.set_aside(conn) == []
+        assert listed(conn) == []
 
 
 def test_what_the_ehr_does_not_give_is_set_aside_and_told(
@@ -372,9 +373,9 @@ def test_what_the_ehr_does_not_give_is_set_aside_and_told(
     ehr.offers["/Observation/kps"] = httpx.Response(403)
     tell(client, note("event-notification", 1, (1, "Observation/kps")))
 
-    def aside() -> list[jobs.SetAside]:
+    def aside() -> list[SetAside]:
         with database.read() as conn:
-            return jobs.set_aside(conn)
+            return listed(conn)
 
     [left] = serving.eventually(aside)
     assert (left.kind, left.error) == ("read-resource", "the EHR answered 403 for the Observation")

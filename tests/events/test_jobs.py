@@ -14,6 +14,7 @@ import pytest
 
 from isodose.events import jobs
 from isodose.events.jobs import GiveUpError, Handler, Job, JobRunner, LaterError, ask, standing
+from isodose.events.set_aside import listed
 from isodose.storage.database import Database
 
 DRIVEN = Path(__file__).with_name("driven_jobs.py")
@@ -111,7 +112,7 @@ def test_an_outage_is_waited_out_and_a_fault_is_not(database: Database, serving,
         serving.eventually(lambda: left(database) == (0, 2))
     assert [tried.count(key) for key in ("away", "fault", "refused")] == [9, jobs.ATTEMPTS, 1]
     with database.read() as conn:
-        said = {one.key: one.error for one in jobs.set_aside(conn)}
+        said = {one.key: one.error for one in listed(conn)}
     assert said == {"fault": "ZeroDivisionError", "refused": "the other system refuses it"}
 
 
