@@ -47,7 +47,8 @@ class Worker(ABC):
 
     def rest(self, seconds: float) -> None:
         """Wait, but no longer than until somebody wakes this worker or stops it."""
-        self._woken.wait(seconds)
+        if not self.stopping.is_set():
+            self._woken.wait(seconds)
 
     def _run(self) -> None:
         pause = 0.05
