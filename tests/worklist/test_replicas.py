@@ -49,7 +49,7 @@ def replicas(
         assert sent.status_code == 200
         both = at["worklist"], at["worklist#2"]
         for one in both:
-            eventually(lambda: "Leading option" in one.get("/worklist/Patient/demo-11").text, 60)  # noqa: B023
+            eventually(lambda: 'class="options"' in one.get("/worklist/Patient/demo-11").text, 60)  # noqa: B023
             eventually(lambda: "cannot be ranked" in one.get("/worklist").text, 60)  # noqa: B023
         yield both
 
