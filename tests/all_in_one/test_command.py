@@ -235,6 +235,7 @@ def test_jobs_set_aside_are_listed_asked_for_again_and_dismissed_and_that_is_aud
     at = dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC)
     refused = {"version": 2, "attempts": 4, "asked_at": at, "due_at": at, "failed_at": at, "error": "403"}
     named = [
+        ("delete-copy", "CarePlan/there"),
         ("read-patient", "p1"),
         ("read-patient", "p2"),
         ("read-resource", "Condition/c"),
@@ -253,7 +254,9 @@ def test_jobs_set_aside_are_listed_asked_for_again_and_dismissed_and_that_is_aud
     one = run.invoke(app, ["jobs", "retry", "read-resource", "Condition/c"], env=place)
     assert one.stdout == "read-resource Condition/c: asked for\n"
     rest = run.invoke(app, ["jobs", "retry"], env=place)
-    assert rest.stdout == "read-patient p2: asked for\nsweep feed: asked for\n"
+    assert rest.stdout == "".join(
+        f"{one}: asked for\n" for one in ("delete-copy CarePlan/there", "read-patient p2", "sweep feed")
+    )
     assert aside() == []
     for waiting in (["retry", "write-back", "p1"], ["dismiss", "write-back", "p1"]):
         not_aside = run.invoke(app, ["jobs", *waiting], env=place)
@@ -262,6 +265,7 @@ def test_jobs_set_aside_are_listed_asked_for_again_and_dismissed_and_that_is_aud
         left = conn.execute(select(job.c.kind, job.c.key, job.c.attempts, job.c.failed_at)).all()
         told = [orjson.loads(body) for body in conn.execute(select(audit_event.c.body)).scalars()]
     assert sorted(map(tuple, left)) == [
+        ("delete-copy", "CarePlan/there", 0, None),
         ("read-patient", "p2", 0, None),
         ("read-resource", "Condition/c", 0, None),
         ("sweep", "feed", 0, None),
@@ -270,6 +274,7 @@ def test_jobs_set_aside_are_listed_asked_for_again_and_dismissed_and_that_is_aud
     assert [(one["subtype"][0]["code"], one["entity"][0]["what"]["reference"]) for one in told] == [
         ("dismiss-job", "Patient/p1"),
         ("retry-job", "Condition/c"),
+        ("retry-job", "CarePlan/there"),
         ("retry-job", "Patient/p2"),
         ("retry-job", "Subscription/feed"),
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from sqlalchemy import Connection
 from all_in_one.commands.connecting import ingesting_or_fail
 from all_in_one.commands.speaking import fail, opened, say
 from ehr_ingestion.notifications.intake import READ_PATIENT, READ_RESOURCE
+from ehr_ingestion.write_back.erasing import DELETE_COPY
 from ehr_ingestion.write_back.writing import WRITE_BACK
 from isodose.events import set_aside
 from isodose.fhir.exchange import Deed
@@ -45,7 +45,9 @@ def retry_jobs(
             fail(f"{kind} {key} is not set aside; see `isodose jobs list`")
         for one in wanted:
             with database.begin() as conn:
-                done = _audited(conn, settings, set_aside.retry, one.kind, one.key)
+                done = set_aside.retry(conn, one.kind, one.key)
+                if done:
+                    _audit(conn, settings, "retry-job", one.kind, one.key)
             say(f"{one.kind} {one.key}: {'asked for' if done else 'not set aside any more'}")
 
 
@@ -54,31 +56,28 @@ def dismiss_job(kind: Kind, key: Key) -> None:
     settings = ingesting_or_fail()
     with opened(settings.database_url) as database:
         with database.begin() as conn:
-            done = _audited(conn, settings, set_aside.dismiss, kind, key)
+            done = set_aside.dismiss(conn, kind, key)
+            if done:
+                _audit(conn, settings, "dismiss-job", kind, key)
         if not done:
             fail(f"{kind} {key} is not set aside; see `isodose jobs list`")
         say(f"{kind} {key}: dismissed")
 
 
-def _audited(
-    conn: Connection, settings: Settings, act: Callable[[Connection, str, str], bool], kind: str, key: str
-) -> bool:
-    """Act, and leave an audit event of it in the same transaction."""
-    if not act(conn, kind, key):
-        return False
+def _audit(conn: Connection, settings: Settings, interaction: str, kind: str, key: str) -> None:
+    """Leave an audit event in the transaction of what was done."""
     try:
         secret = audit_key(settings)
     except GateError as error:
         fail(str(error))
-    told = by_operator(_deed(f"{act.__name__}-job", kind, key), getpass.getuser())
+    told = by_operator(_deed(interaction, kind, key), getpass.getuser())
     write(conn, [told], "ehr_ingestion", secret, settings.canonical_base)
-    return True
 
 
 def _deed(interaction: str, kind: str, key: str) -> Deed:
     if kind in (READ_PATIENT, WRITE_BACK):
         return Deed(interaction, "Patient", key, "", 200, (key,))
-    if kind == READ_RESOURCE:
+    if kind in (READ_RESOURCE, DELETE_COPY):
         type_, _, id = key.partition("/")
         return Deed(interaction, type_, id, "", 200)
     return Deed(interaction, "Subscription", key, "", 200)
