@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from isodose.fhir.errors import bad_request
+from isodose.fhir.errors import FhirError, bad_request
 
 Place = TypeVar("Place")
 
@@ -25,4 +25,8 @@ def place_in(cursor: str, decoder: msgspec.json.Decoder[Place]) -> Place:
             return decoder.decode(text)
     except (ValueError, msgspec.DecodeError):
         pass
-    raise bad_request("This is not a link to a page that was given here; ask anew.", code="value")
+    raise no_place()
+
+
+def no_place() -> FhirError:
+    return bad_request("This is not a link to a page that was given here; ask anew.", code="value")

@@ -10,8 +10,9 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from isodose.fhir import errors
+from isodose.fhir.definitions import element_of
 from isodose.fhir.errors import FhirError
-from isodose.fhir.fhirpath_places import NoExpressionError, Place, at, element_of, places, type_of
+from isodose.fhir.fhirpath_places import NoExpressionError, Place, at, places, type_of
 
 Json = dict[str, Any]
 Given = tuple[Any, Json | None]

@@ -14,7 +14,7 @@ import fhirpathpy
 from fhirpathpy.models import models
 from fhirpathpy.parser import parse
 
-from isodose.fhir.definitions import schema_at
+from isodose.fhir.definitions import element_of
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
@@ -42,7 +42,7 @@ class Place(NamedTuple):
     @property
     def key(self) -> str:
         """The member of the object that holds the element or the list that it is in."""
-        return str(self.path[-2 if isinstance(self.path[-1], int) else -1])
+        return _key(self.path)
 
     @property
     def holder(self) -> Path:
@@ -85,19 +85,6 @@ def type_of(resource: Json, path: Path) -> str:
     return kind
 
 
-class Element(NamedTuple):
-    type: str
-    repeats: bool
-    exists: bool
-
-
-def element_of(kind: str, key: str) -> Element:
-    """What R4 says of one member of a type."""
-    found = schema_at(["$defs", kind, "properties", key])
-    reference = str(found.get("items", found).get("$ref", ""))
-    return Element(reference.removeprefix("#/$defs/"), found.get("type") == "array", bool(found))
-
-
 @lru_cache(maxsize=256)
 def _parsed(expression: str) -> Json:
     if len(expression) > LONGEST:
@@ -133,12 +120,15 @@ def _objects(node: Any, path: Path) -> Iterator[tuple[Path, Json]]:
 def _place(resource: Json, found: Any, known: dict[int, Path]) -> Place:
     if id(getattr(found, "data", None)) in known:
         path = known[id(found.data)]
-        last = str(path[-2 if isinstance(path[-1], int) else -1]) if path else ""
-        return Place(path, _base_name(type_of(resource, _holder(path)), last))
+        return Place(path, _base_name(type_of(resource, _holder(path)), _key(path)) if path else "")
     named = getattr(found, "propName", None)
     if not named:
         raise NoExpressionError("It selects something that is no element of this resource.")
     return _walked(resource, str(named).split(".")[1:])
+
+
+def _key(path: Path) -> str:
+    return str(path[-2 if isinstance(path[-1], int) else -1])
 
 
 def _holder(path: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from isodose.clinical.written import parsed
 from isodose.fhir import dates
-from isodose.fhir.definitions import schema_at
+from isodose.fhir.definitions import element_of, schema_at
 from isodose.fhir.r4_search import standard
 from isodose.fhir.references import target
 
@@ -109,8 +109,7 @@ def element_type(resource_type: str, path: tuple[str, ...]) -> str:
     """The datatype of an element; empty where R4 has no such element."""
     name = resource_type
     for member in path:
-        found = schema_at(["$defs", name, "properties", member])
-        name = str(found.get("items", found).get("$ref", "")).removeprefix("#/$defs/")
+        name = element_of(name, member).type
     return name
 
 

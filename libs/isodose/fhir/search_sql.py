@@ -5,16 +5,15 @@ https://hl7.org/fhir/R4/search.html
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
+import msgspec
 from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, or_, select, union_all
 
 from isodose.fhir.criteria import Criterion, unescape
-from isodose.fhir.cursor import spelled
-from isodose.fhir.errors import FhirError, bad_request
+from isodose.fhir.cursor import no_place, place_in, spelled
+from isodose.fhir.errors import bad_request
 from isodose.fhir.membership import is_member
 from isodose.fhir.part_of import is_in_line
 from isodose.fhir.reading import Reading
@@ -29,6 +28,7 @@ from isodose.storage.tables import search_index
 Condition = ColumnElement[bool]
 Key = ColumnElement[Any]
 _RANGED = ("date", "quantity", "number")
+_keys = msgspec.json.Decoder(list[str | int | float | None])
 
 
 def matching(store: Reading, kind: str, criteria: list[Criterion]) -> Condition:
@@ -86,20 +86,12 @@ def position(query: Query, row: Any) -> str:
 
 
 def _position(query: Query, length: int) -> list[Any]:
-    try:
-        text = base64.urlsafe_b64decode(query.cursor + "=" * (-len(query.cursor) % 4))
-        found = None if b"\\u0000" in text else orjson.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, list) or len(found) != length or not isinstance(found[-1], str):
-        raise _no_place()
+    found = place_in(query.cursor, _keys)
+    if len(found) != length or not isinstance(found[-1], str):
+        raise no_place()
     if not all(_is_key(key, parameter) for key, (parameter, _) in zip(found, query.sort, strict=False)):
-        raise _no_place()
+        raise no_place()
     return found
-
-
-def _no_place() -> FhirError:
-    return bad_request("This is not a link to a page that was given here; search anew.", code="value")
 
 
 def _is_key(key: object, parameter: Parameter) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema_rs
 import orjson
@@ -37,6 +37,20 @@ def schema_at(path: Sequence[str | int]) -> dict[str, Any]:
     for step in path:
         node = node[int(step)] if isinstance(node, list) else node.get(step, {})
     return node if isinstance(node, dict) else {}
+
+
+class Element(NamedTuple):
+    """What R4 says of one member of a type; its type is empty where there is none of this name."""
+
+    type: str
+    repeats: bool
+    exists: bool
+
+
+def element_of(kind: str, member: str) -> Element:
+    found = schema_at(["$defs", kind, "properties", member])
+    reference = str(found.get("items", found).get("$ref", ""))
+    return Element(reference.removeprefix("#/$defs/"), found.get("type") == "array", bool(found))
 
 
 @cache
