@@ -13,6 +13,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+_COPY = "org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies"
+"""By its whole name: the short one has Maven ask a repository for the list of all plugins first."""
+
 
 class CannotRun(Exception):  # noqa: N818
     """A Java program cannot run here; the message says what is missing."""
@@ -58,7 +61,7 @@ class Libraries:
         if maven is None:
             raise CannotRun(f"no Maven found: install Maven (mvn) to fetch {self.what}")
         shutil.rmtree(self.at, ignore_errors=True)
-        command = [maven, "-q", "-B", "-f", str(self.directory / "pom.xml"), "dependency:copy-dependencies"]
+        command = [maven, "-q", "-B", "-f", str(self.directory / "pom.xml"), _COPY]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise CannotRun(f"Maven could not fetch {self.what}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
