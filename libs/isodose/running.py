@@ -21,7 +21,7 @@ from isodose.assessment.published import words_of
 from isodose.cds_hooks.hook import CdsService
 from isodose.erasure import AlsoErased, Eraser
 from isodose.events import dead_letters, jobs
-from isodose.events.consumer import Claims, Consumer, Handler
+from isodose.events.consumer import Buried, Claims, Consumer, Handler
 from isodose.events.contract import Event
 from isodose.events.log import LogUnavailable, log_of
 from isodose.events.outbox import Relay, waiting
@@ -97,7 +97,6 @@ class Running:
         self.leaving = threading.Event()
         """Set when the process is about to stop: what waits for something gives up."""
         self.audit = AuditLog(self.database, service.name, audit_key(settings), settings.canonical_base)
-        self.eraser = Eraser(service.name, audit_key(settings), service.also_erased, settings.canonical_base)
         self.log = log_of(settings)
         signals.begin(service.handlers)
         self.relay = Relay(self.database, self.log, settings.relay_interval_s, signals.published)
@@ -112,9 +111,7 @@ class Running:
             claims=claims_at(settings.ehr_ingestion_url, lambda: self.gate.authorization(service.name)),
             committed=self._handled,
             member_of=member_of,
-            buried=self.eraser.on_tombstone()
-            if service.decider
-            else self.eraser.on_tombstone(service.erased_by, ()),
+            buried=on_tombstones(service, settings),
         )
         handlers = service.jobs(self) if service.jobs is not None else {}
         self.jobs = jobs.JobRunner(self.database, handlers) if handlers else None
@@ -237,6 +234,12 @@ class Running:
 def _traced(event: Event, traceparent: str | None) -> Event:
     same = event.traceparent == traceparent
     return event if same else msgspec.structs.replace(event, traceparent=traceparent)
+
+
+def on_tombstones(service: Service, settings: Settings) -> Mapping[str, Buried]:
+    """What a service erases of the patients whose events end, by topic. Raises `GateError`."""
+    eraser = Eraser(service.name, audit_key(settings), service.also_erased, settings.canonical_base)
+    return eraser.on_tombstone() if service.decider else eraser.on_tombstone(service.erased_by, ())
 
 
 def claims_at(url: str, authorization: Callable[[], Mapping[str, str]] = dict) -> Claims:

@@ -40,7 +40,11 @@ GROUPS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "topics": ("The topics of the event log.", {"apply": "upkeep:apply_topics"}),
     "dead-letters": (
         "Events set aside after every attempt to handle them failed.",
-        {"list": "upkeep:list_dead_letters", "replay": "upkeep:replay_dead_letters"},
+        {
+            "list": "dead_letters:list_dead_letters",
+            "replay": "dead_letters:replay_dead_letters",
+            "dismiss": "dead_letters:dismiss_dead_letter",
+        },
     ),
     "jobs": (
         "What was to be done at other systems and was set aside.",

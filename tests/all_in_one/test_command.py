@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import socket
 import threading
 import time
@@ -13,18 +12,11 @@ import httpx
 import orjson
 import pytest
 import uvicorn
-from sqlalchemy import select
 from typer.testing import CliRunner
 
 from all_in_one.app import AllInOne
 from all_in_one.command import app
-from isodose.clinical.record import PatientRecord
-from isodose.events import contract
-from isodose.events.jobs import ask
 from isodose.settings import Settings
-from isodose.storage.database import Database
-from isodose.storage.records import Records
-from isodose.storage.tables import audit_event, dead_letter, job
 
 run = CliRunner(env={"COLUMNS": "160"})
 
@@ -193,93 +185,6 @@ def test_a_day_renews_the_answers_that_depend_on_it(
     done = run.invoke(app, ["day", "--on", "2031-01-02"], env={"ISODOSE_DATA_DIR": str(tmp_path / "data")})
     assert (done.exit_code, done.stdout) == (0, "2031-01-02: published\n")
     _until(lambda: decided_on("2031-01-02"))
-
-
-def test_dead_letters_are_listed_and_replayed(tmp_path: Path) -> None:
-    place = {"ISODOSE_DATA_DIR": str(tmp_path)}
-    assert run.invoke(app, ["migrate"], env=place).exit_code == 0
-    database = Database(f"sqlite:///{tmp_path / 'are_surveillance.db'}")
-    record = PatientRecord(patient_id="p1", version=1)
-    letter = {
-        "group": "are_surveillance",
-        "topic": "isodose.patient-record.v1",
-        "partition": 0,
-        "offset": 7,
-        "key": "p1",
-        "value": contract.encode(contract.record_changed(record)),
-        "headers": "{}",
-        "error": "ValueError: about p1",
-        "attempts": 5,
-        "failed_at": dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC),
-    }
-    with database.begin() as conn:
-        conn.execute(dead_letter.insert(), letter)
-    listed = run.invoke(app, ["dead-letters", "list"], env=place)
-    assert (
-        "are_surveillance 1: isodose.patient-record.v1 0/7, 2026-11-23 08:30, 5 attempts: ValueError"
-        in listed.stdout
-    )
-    assert "p1" not in listed.stdout
-    replayed = run.invoke(app, ["dead-letters", "replay"], env=place)
-    assert (replayed.exit_code, replayed.stdout) == (0, "are_surveillance 1: handled\n")
-    with database.read() as conn:
-        assert Records(conn).get("p1") == record
-    assert run.invoke(app, ["dead-letters", "list"], env=place).stdout == ""
-    database.dispose()
-
-
-def test_jobs_set_aside_are_listed_asked_for_again_and_dismissed_and_that_is_audited(tmp_path: Path) -> None:
-    place = {"ISODOSE_DATA_DIR": str(tmp_path)}
-    assert run.invoke(app, ["migrate"], env=place).exit_code == 0
-    database = Database(f"sqlite:///{tmp_path / 'ehr_ingestion.db'}")
-    at = dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC)
-    refused = {"version": 2, "attempts": 4, "asked_at": at, "due_at": at, "failed_at": at, "error": "403"}
-    named = [
-        ("delete-copy", "CarePlan/there"),
-        ("read-patient", "p1"),
-        ("read-patient", "p2"),
-        ("read-resource", "Condition/c"),
-        ("sweep", "feed"),
-    ]
-    with database.begin() as conn:
-        conn.execute(job.insert(), [refused | {"kind": kind, "key": key} for kind, key in named])
-        ask(conn, "write-back", "p1")
-
-    def aside() -> list[str]:
-        return run.invoke(app, ["jobs", "list"], env=place).stdout.splitlines()
-
-    assert aside() == [f"{kind} {key}: set aside 2026-11-23 08:30: 403" for kind, key in named]
-    dismissed = run.invoke(app, ["jobs", "dismiss", "read-patient", "p1"], env=place)
-    assert (dismissed.exit_code, dismissed.stdout) == (0, "read-patient p1: dismissed\n")
-    one = run.invoke(app, ["jobs", "retry", "read-resource", "Condition/c"], env=place)
-    assert one.stdout == "read-resource Condition/c: asked for\n"
-    rest = run.invoke(app, ["jobs", "retry"], env=place)
-    assert rest.stdout == "".join(
-        f"{one}: asked for\n" for one in ("delete-copy CarePlan/there", "read-patient p2", "sweep feed")
-    )
-    assert aside() == []
-    for waiting in (["retry", "write-back", "p1"], ["dismiss", "write-back", "p1"]):
-        not_aside = run.invoke(app, ["jobs", *waiting], env=place)
-        assert (not_aside.exit_code, "is not set aside" in not_aside.stderr) == (1, True)
-    with database.read() as conn:
-        left = conn.execute(select(job.c.kind, job.c.key, job.c.attempts, job.c.failed_at)).all()
-        told = [orjson.loads(body) for body in conn.execute(select(audit_event.c.body)).scalars()]
-    assert sorted(map(tuple, left)) == [
-        ("delete-copy", "CarePlan/there", 0, None),
-        ("read-patient", "p2", 0, None),
-        ("read-resource", "Condition/c", 0, None),
-        ("sweep", "feed", 0, None),
-        ("write-back", "p1", 0, None),
-    ]
-    assert [(one["subtype"][0]["code"], one["entity"][0]["what"]["reference"]) for one in told] == [
-        ("dismiss-job", "Patient/p1"),
-        ("retry-job", "Condition/c"),
-        ("retry-job", "CarePlan/there"),
-        ("retry-job", "Patient/p2"),
-        ("retry-job", "Subscription/feed"),
-    ]
-    assert run.invoke(app, ["audit", "ehr_ingestion"], env=place).exit_code == 0
-    database.dispose()
 
 
 def _until(seen: Callable[[], bool], seconds: float = 20) -> None:

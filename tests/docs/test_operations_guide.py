@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shlex
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -33,7 +34,7 @@ TYPED = sorted(
 STANDS_FOR = {
     "SERVICE": "are_surveillance",
     "DATE": "2026-11-23",
-    "N": "3",
+    "N": "4",
     "RESULT": "Task/1",
     "PATIENT": "p1",
 }
@@ -53,7 +54,7 @@ ELSEWHERE = {
 
 def understood(typed: str) -> bool:
     """Whether command and options have these names; nothing is run, since `--help` is all that happens."""
-    words = [STANDS_FOR.get(word, word) for word in typed.split()[1:]]
+    words = [STANDS_FOR.get(word, word) for word in shlex.split(typed)[1:]]
     return CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
 
 
@@ -104,10 +105,11 @@ def kept(
         [found] = serving.eventually(lambda: client.get(plans).json().get("entry"), 30)
     database = Database(f"sqlite:///{tmp_path / 'are_surveillance.db'}")
     told = contract.record_changed(PatientRecord(patient_id="p9", version=1))
-    letter = {"group": "are_surveillance", "topic": "isodose.patient-record.v1", "partition": 0, "offset": 7}
-    letter |= {"id": 3, "key": "p9", "value": contract.encode(told), "headers": "{}", "error": "E"}
+    letter = {"group": "are_surveillance", "topic": "isodose.patient-record.v1", "partition": 0}
+    letter |= {"key": "p9", "value": contract.encode(told), "headers": "{}", "error": "E", "attempts": 5}
+    letter |= {"failed_at": dt.datetime.now(dt.UTC)}
     with database.begin() as conn:
-        conn.execute(dead_letter.insert(), letter | {"attempts": 5, "failed_at": dt.datetime.now(dt.UTC)})
+        conn.execute(dead_letter.insert(), [letter | {"id": id, "offset": id} for id in (3, 4, 5)])
     database.dispose()
     one_record = Database(f"sqlite:///{tmp_path / 'ehr_ingestion.db'}")
     aside = {"key": "demo-13", "version": 1, "attempts": 5, "error": "the EHR answered 403 for Patient"}
@@ -130,7 +132,7 @@ def test_each_command_of_the_guide_is_run_and_succeeds(
     assert all((ROOT / test).exists() for test in ELSEWHERE.values())
     last = ("erase", "rebuild", "jobs retry")
     for typed in sorted(here, key=lambda one: [word in one for word in last] + [-len(one)]):
-        words = [kept.get(word, word) for word in typed.split()[1:]]
+        words = [kept.get(word, word) for word in shlex.split(typed)[1:]]
         if words[0] == "rebuild":
             monkeypatch.setenv("ISODOSE_DATABASE_URL", f"sqlite:///{tmp_path / 'anew.db'}")
         done = CliRunner().invoke(app, words, input="y\n")

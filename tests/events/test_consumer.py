@@ -169,19 +169,39 @@ def test_a_tombstone_is_passed(noting, event_log, consume):
     assert dead_letters.listed(noting) == []
 
 
+def replayed(noting, letter_id, handler=note) -> bool:
+    with noting.begin() as conn:
+        return dead_letters.replay(conn, letter_id, {TOPIC: handler}, lambda conn: conn)
+
+
 def test_a_dead_letter_is_replayed_once_the_cause_is_mended(noting, event_log, consume):
     publish(event_log, "poison", "a")
     run(consume(poisoned_for("poison")), 2)
     [letter] = dead_letters.listed(noting)
     with pytest.raises(ValueError, match="cannot be handled"):
-        dead_letters.replay(noting, letter.id, {TOPIC: poisoned_for("poison")}, lambda conn: conn)
+        replayed(noting, letter.id, poisoned_for("poison"))
     assert effects(noting) == ["a"]
     assert dead_letters.listed(noting) == [letter]
-    assert dead_letters.replay(noting, letter.id, {TOPIC: note}, lambda conn: conn)
+    assert replayed(noting, letter.id)
     assert effects(noting) == ["a", "poison"]
     assert dead_letters.listed(noting) == []
-    assert not dead_letters.replay(noting, letter.id, {TOPIC: note}, lambda conn: conn)
+    assert not replayed(noting, letter.id)
     assert effects(noting) == ["a", "poison"]
+
+
+def test_a_dead_letter_that_was_dismissed_waits_no_more_and_is_not_handled(noting, event_log, consume):
+    publish(event_log, "poison", "a")
+    run(consume(poisoned_for("poison")), 2)
+    [letter] = dead_letters.listed(noting)
+    with noting.begin() as conn:
+        assert dead_letters.count(conn) == 1
+        assert dead_letters.dismiss(conn, letter.id, "sent by mistake")
+        assert dead_letters.count(conn) == 0
+        assert not dead_letters.dismiss(conn, letter.id, "again")
+    assert dead_letters.listed(noting) == []
+    assert [one.reason for one in dead_letters.listed(noting, "g", dismissed=True)] == ["sent by mistake"]
+    assert not replayed(noting, letter.id)
+    assert effects(noting) == ["a"]
 
 
 @pytest.mark.parametrize("keys", [["a"], ["a", "b"]], ids=["alone", "together"])

@@ -43,10 +43,12 @@ TAKEN_OUT = "audit-taken-out"
 _OUR_OWN = {
     TAKEN_OUT: "The oldest AuditEvents were taken out by the rule of the site",
     "cds-call": "A call of a CDS service",
+    "dismiss-event": "An operator gave up an event that could not be handled",
     "dismiss-job": "An operator gave up what was to be done at another system",
     "erase": "A patient was erased",
     "notification": "A notification of the EHR",
     "notification-sent": "A notification to a subscriber",
+    "replay-event": "An operator had an event handled that had been set aside",
     "retry-job": "An operator asked again for what was to be done at another system",
 }
 _RESTFUL = "http://hl7.org/fhir/restful-interaction"

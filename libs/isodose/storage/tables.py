@@ -286,9 +286,12 @@ dead_letter = Table(
     Column("attempts", Integer, nullable=False),
     Column("failed_at", Instant, nullable=False),
     Column("replayed_at", Instant),
+    Column("dismissed_at", Instant),
+    Column("reason", Text),
     Index(None, "group", "topic", "partition", "offset", unique=True),
     sqlite_autoincrement=True,
 )
+"""Events set aside, until they are replayed or dismissed; `reason` is the operator's, for the latter."""
 
 audit_event = Table(
     "audit_event",

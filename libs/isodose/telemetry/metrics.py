@@ -78,7 +78,10 @@ class Metrics:
             registry=r,
         )
         self.dead_letters = Gauge(
-            "isodose_dead_letters", "Events set aside and not yet replayed", ("service",), registry=r
+            "isodose_dead_letters",
+            "Events set aside: not replayed, nor dismissed",
+            ("service",),
+            registry=r,
         )
         self.jobs_waiting = Gauge(
             "isodose_jobs_waiting",

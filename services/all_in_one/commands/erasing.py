@@ -8,11 +8,9 @@ from typing import Annotated
 import typer
 
 from all_in_one.commands.connecting import ingesting_or_fail
-from all_in_one.commands.speaking import fail, opened, say
+from all_in_one.commands.speaking import audit_key_or_fail, fail, opened, say
 from ehr_ingestion.write_back.erasing import Copies, ask_to_delete, copies_of
 from isodose.erasure import GUIDANCE, RECORDS, Eraser
-from isodose.running import audit_key
-from isodose.security.gate import GateError
 from isodose.settings import Settings
 from isodose.work import Work, work_at
 
@@ -25,10 +23,7 @@ def erase_patient(
     settings = ingesting_or_fail()
     if not sure:
         typer.confirm(f"Erase {patient} for good, with all versions and results?", abort=True)
-    try:
-        eraser = Eraser("ehr_ingestion", audit_key(settings), canonical=settings.canonical_base)
-    except GateError as error:
-        fail(str(error))
+    eraser = Eraser("ehr_ingestion", audit_key_or_fail(settings), canonical=settings.canonical_base)
     with opened(settings.database_url) as database, database.begin() as conn:
         work = work_at(f"{settings.public_url}/fhir")(conn)
         known_as = _known_as(work, patient)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
+from all_in_one.commands.auditing import auditor_or_fail
 from all_in_one.commands.connecting import ingesting_or_fail
 from all_in_one.commands.speaking import fail, opened, say
 from ehr_ingestion.notifications.intake import READ_PATIENT, READ_RESOURCE
@@ -15,10 +14,6 @@ from ehr_ingestion.write_back.erasing import DELETE_COPY
 from ehr_ingestion.write_back.writing import WRITE_BACK
 from isodose.events import set_aside
 from isodose.fhir.exchange import Deed
-from isodose.running import audit_key
-from isodose.security.audit import by_operator, write
-from isodose.security.gate import GateError
-from isodose.settings import Settings
 
 Kind = Annotated[str, typer.Argument(help="what was to be done, as the list says")]
 Key = Annotated[str, typer.Argument(help="to what, as the list says")]
@@ -37,6 +32,7 @@ def retry_jobs(
 ) -> None:
     """Have jobs done that were set aside, after the cause was mended."""
     settings = ingesting_or_fail()
+    auditor = auditor_or_fail(settings, "ehr_ingestion")
     with opened(settings.database_url) as database:
         with database.read() as conn:
             found = set_aside.listed(conn)
@@ -47,31 +43,22 @@ def retry_jobs(
             with database.begin() as conn:
                 done = set_aside.retry(conn, one.kind, one.key)
                 if done:
-                    _audit(conn, settings, "retry-job", one.kind, one.key)
+                    auditor(conn, _deed("retry-job", one.kind, one.key))
             say(f"{one.kind} {one.key}: {'asked for' if done else 'not set aside any more'}")
 
 
 def dismiss_job(kind: Kind, key: Key) -> None:
     """Forget a job that was set aside; it is done when it is next asked for."""
     settings = ingesting_or_fail()
+    auditor = auditor_or_fail(settings, "ehr_ingestion")
     with opened(settings.database_url) as database:
         with database.begin() as conn:
             done = set_aside.dismiss(conn, kind, key)
             if done:
-                _audit(conn, settings, "dismiss-job", kind, key)
+                auditor(conn, _deed("dismiss-job", kind, key))
         if not done:
             fail(f"{kind} {key} is not set aside; see `isodose jobs list`")
         say(f"{kind} {key}: dismissed")
-
-
-def _audit(conn: Connection, settings: Settings, interaction: str, kind: str, key: str) -> None:
-    """Leave an audit event in the transaction of what was done."""
-    try:
-        secret = audit_key(settings)
-    except GateError as error:
-        fail(str(error))
-    told = by_operator(_deed(interaction, kind, key), getpass.getuser())
-    write(conn, [told], "ehr_ingestion", secret, settings.canonical_base)
 
 
 def _deed(interaction: str, kind: str, key: str) -> Deed:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from all_in_one.composition import SERVICES
 from isodose.clinical.knowledge import KnowledgeError
+from isodose.running import audit_key
 from isodose.security.gate import GateError
 from isodose.service import Service
 from isodose.settings import Settings
@@ -55,6 +56,14 @@ def service_or_fail(name: str, settings: Settings) -> Service:
         fail(f"{name} does not start: {error}")
     except KnowledgeError as error:
         fail(f"{name} does not start: its knowledge does not validate: {error}")
+
+
+def audit_key_or_fail(settings: Settings) -> bytes | None:
+    """The secret of the audit chain, if there is one."""
+    try:
+        return audit_key(settings)
+    except GateError as error:
+        fail(str(error))
 
 
 def known(name: str) -> str:

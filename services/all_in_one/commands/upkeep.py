@@ -1,4 +1,4 @@
-"""Commands that look after a running platform: the day, the schema, topics, dead letters, the audit chain."""
+"""Commands that look after a running platform: the day, the schema, topics, the search index, audit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from all_in_one.commands.speaking import (
     Day,
     Which,
+    audit_key_or_fail,
     databases,
     day_or_fail,
     fail,
@@ -23,19 +24,14 @@ from all_in_one.commands.speaking import (
 )
 from all_in_one.composition import DECIDING, SERVICES
 from all_in_one.rebuilding import NotEmptyError, rebuild
-from isodose.erasure import Eraser
 from isodose.events import contract
-from isodose.events import dead_letters as events_set_aside
 from isodose.events.log import LogUnavailable, Record, log_of
 from isodose.fhir.reindexing import reindex
-from isodose.running import audit_key, claims_at
 from isodose.security.audit import chain, verified
 from isodose.security.audit_retention import beginning, take_out
-from isodose.security.gate import Gate, GateError
 from isodose.storage.database import Database
 from isodose.storage.retention import prune
 from isodose.storage.schema import SchemaMismatch, WouldBreak
-from isodose.work import work_at
 
 
 def day(on: Day = None) -> None:
@@ -114,43 +110,6 @@ def rebuild_service(service: Which) -> None:
     say(f"{service}: rebuilt from {handled} events")
 
 
-def list_dead_letters(service: Which = "all") -> None:
-    """List the events that were set aside and not replayed yet."""
-    for name, database in databases(service):
-        for letter in events_set_aside.listed(database, name):
-            when = f"{letter.failed_at:%Y-%m-%d %H:%M}, {letter.attempts} attempts"
-            place = f"{letter.topic} {letter.partition}/{letter.offset}"
-            say(f"{name} {letter.id}: {place}, {when}: {letter.error.partition(':')[0]}")
-
-
-def replay_dead_letters(
-    service: Which = "all",
-    id: Annotated[int | None, typer.Option("--id", help="one letter by its number; all by default")] = None,
-) -> None:
-    """Handle events again that were set aside; those that fail again stay."""
-    failed = False
-    settings = settings_or_fail()
-    gate = Gate(settings)
-    for name, database in databases(service):
-        made = service_or_fail(name, settings)
-        work = work_at(f"{settings.for_service(made.name, made.port).public_url}/fhir")
-        eraser = Eraser(name, audit_key(settings), made.also_erased, settings.canonical_base)
-        buried = eraser.on_tombstone() if made.decider else {}
-        claims = claims_at(settings.ehr_ingestion_url, lambda: gate.authorization("isodose"))
-        for letter in events_set_aside.listed(database, name):
-            if id not in (None, letter.id):
-                continue
-            try:
-                events_set_aside.replay(database, letter.id, made.handlers, work, claims, buried=buried)
-            except Exception as error:
-                failed = True
-                say(f"{name} {letter.id}: failed again, {type(error).__name__}")
-            else:
-                say(f"{name} {letter.id}: handled")
-    if failed:
-        raise typer.Exit(1)
-
-
 def reindex_service(service: Which = "all") -> None:
     """Make the search index anew, after a release that searches by more than the one before."""
     settings = settings_or_fail()
@@ -173,10 +132,7 @@ def prune_results(
 
 def verify_audit(service: Which = "all") -> None:
     """Verify that no audit event was changed or taken out, and print the last digest to keep elsewhere."""
-    try:
-        key = audit_key(settings_or_fail())
-    except GateError as error:
-        fail(str(error))
+    key = audit_key_or_fail(settings_or_fail())
     broken = False
     for name, database in databases(service):
         with database.read() as conn:
@@ -197,10 +153,7 @@ def retire_audit(
     now = dt.datetime.now(dt.UTC)
     if first is None or first > now.date():
         fail("--before is a day that has been")
-    try:
-        key = audit_key(settings)
-    except GateError as error:
-        fail(str(error))
+    key = audit_key_or_fail(settings)
     since = dt.datetime.combine(first, dt.time(), dt.UTC)
     for name, database in databases(service):
         with database.begin() as conn:
