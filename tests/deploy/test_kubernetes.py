@@ -22,6 +22,7 @@ from all_in_one.composition import PREFIXES, SERVICES
 from ehr_ingestion.write_back.writing import ORDER as WRITTEN
 from isodose.cds_hooks.trust import clients_in
 from isodose.events.contract import TOPICS
+from isodose.events.kafka_access import access_of
 from isodose.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,10 +75,14 @@ def of_kind(folder: str, kind: str) -> dict[str, dict[str, Any]]:
 
 
 def pods(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for found in build(folder):
+    return pods_in(build(folder))
+
+
+def pods_in(objects: tuple[dict[str, Any], ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for found in objects:
         spec = found.get("spec", {})
         spec = spec.get("jobTemplate", {}).get("spec", spec)
-        if "template" in spec:
+        if "template" in spec and found["apiVersion"] in BUILT_IN:
             yield f"{found['kind']}/{found['metadata']['name']}", spec["template"]["spec"]
 
 
@@ -165,7 +170,8 @@ def test_the_ingress_opens_the_public_paths_and_no_others(folder: str) -> None:
 
 def mounted(pod: dict[str, Any]) -> dict[str, str]:
     """The kind of volume behind each folder of a pod's container that is given from outside."""
-    given = {v["name"]: kind for v in pod["volumes"] for kind in ("secret", "configMap") if kind in v}
+    kinds = ("secret", "configMap", "projected")
+    given = {v["name"]: kind for v in pod["volumes"] for kind in kinds if kind in v}
     mounts = pod["containers"][0]["volumeMounts"]
     assert all(mount.get("readOnly") for mount in mounts if mount["name"] in given)
     return {mount["mountPath"]: given[mount["name"]] for mount in mounts if mount["name"] in given}
@@ -194,9 +200,55 @@ def test_every_file_that_the_settings_name_is_mounted_where_it_is_needed(folder:
                 assert found[str(Path(path).parent)] == "secret", (name, dashed)
 
 
+AT_KAFKA = [*(f"Deployment/{name}" for name in STATEFUL), "Job/topics", "CronJob/day"]
+
+
+@pytest.mark.parametrize("folder", BUILDS)
+def test_who_talks_to_kafka_has_the_files_for_it(folder: str) -> None:
+    of_pods = dict(pods(folder))
+    named = {name for name in settings_of(folder) if re.fullmatch("ISODOSE_KAFKA_.*_FILE", name)}
+    assert bool(named) == (folder == "overlays/production")
+    for name in AT_KAFKA:
+        assert mounted(of_pods[name])["/etc/isodose/kafka"] == "secret", name
+    assert {str(Path(settings_of(folder)[name]).parent) for name in named} <= {"/etc/isodose/kafka"}
+
+
+@pytest.mark.parametrize("folder", BUILDS)
+def test_what_is_mounted_for_the_group_is_readable_by_the_user_of_the_pod(folder: str) -> None:
+    for name, pod in pods(folder):
+        modes = [v[kind].get("defaultMode") for v in pod.get("volumes", ()) for kind in v.keys() & {"secret"}]
+        assert set(modes) <= {0o440}, name
+        assert not modes or pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"], name
+
+
+def test_a_site_s_kafka_asks_for_a_password_over_tls_and_is_reached_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = settings_of("overlays/production")
+    (tmp_path / "password").write_text("of the site\n")
+    told = options(settings, tmp_path, monkeypatch)
+    assert told["security_protocol"] == "SASL_SSL"
+    assert (told["sasl_plain_username"], told["sasl_plain_password"]) == ("isodose", "of the site")
+    assert told["ssl_cafile"] == str(tmp_path / "ca.crt")
+    servers = settings["ISODOSE_EVENT_LOG_URL"].removeprefix("kafka://").split(",")
+    [rule] = of_kind("overlays/production", "NetworkPolicy")["to-kafka"]["spec"]["egress"]
+    assert {server.partition(":")[2] for server in servers} == {str(port["port"]) for port in rule["ports"]}
+
+
+def options(settings: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the settings have the client of Kafka do, with its files in this folder."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value.replace("/etc/isodose/kafka", str(folder)))
+    return access_of(Settings()).options()
+
+
 def settings_of(folder: str) -> dict[str, str]:
+    return settings_in(build(folder))
+
+
+def settings_in(objects: tuple[dict[str, Any], ...]) -> dict[str, str]:
     [settings] = [
-        m["data"] for n, m in of_kind(folder, "ConfigMap").items() if n.startswith("isodose-settings")
+        m["data"] for n, m in named(objects, "ConfigMap").items() if n.startswith("isodose-settings")
     ]
     return settings
 
@@ -449,16 +501,43 @@ def named(objects: tuple[dict[str, Any], ...], kind: str) -> dict[str, dict[str,
 
 def test_all_components_together_bring_what_the_settings_name(tmp_path: Path) -> None:
     together = with_components(tmp_path, *COMPONENTS)
-    [settings] = [m for n, m in named(together, "ConfigMap").items() if n.startswith("isodose-settings")]
     kafka = named(together, "Kafka")["isodose"]
     [listener] = kafka["spec"]["kafka"]["listeners"]
     url = f"kafka://{kafka['metadata']['name']}-kafka-bootstrap:{listener['port']}"
-    assert settings["data"]["ISODOSE_EVENT_LOG_URL"] == url
+    assert settings_in(together)["ISODOSE_EVENT_LOG_URL"] == url
     databases = {one["spec"]["name"]: one["spec"]["owner"] for one in named(together, "Database").values()}
     roles = named(together, "Cluster")["isodose-postgres"]["spec"]["managed"]["roles"]
     stateful = [name for name, service in BUILT.items() if service.keeps_state]
     assert databases == {name: name for name in stateful}
     assert [role["name"] for role in roles] == stateful
+
+
+def test_strimzi_knows_the_services_by_the_certificate_that_they_mount(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = with_components(tmp_path, "strimzi")
+    kafka, [user] = named(made, "Kafka")["isodose"], named(made, "KafkaUser").values()
+    [listener] = kafka["spec"]["kafka"]["listeners"]
+    assert (listener["tls"], listener["authentication"], user["spec"]["authentication"]) == (
+        True,
+        {"type": "tls"},
+        {"type": "tls"},
+    )
+    [policy] = [one for name, one in named(made, "NetworkPolicy").items() if name == "to-strimzi"]
+    assert policy["spec"]["egress"][0]["ports"] == [{"port": listener["port"]}]
+    told = options(settings_in(made), tmp_path, monkeypatch)
+    files = {told[name] for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile")}
+    assert told.keys() == {"security_protocol", "ssl_cafile", "ssl_certfile", "ssl_keyfile"}
+    secrets = {f"{kafka['metadata']['name']}-cluster-ca-cert": {"ca.crt"}}
+    secrets[user["metadata"]["name"]] = {"user.crt", "user.key"}
+    of_pods = dict(pods_in(made))
+    for name in set(AT_KAFKA) - {"Job/topics"}:
+        assert mounted(of_pods[name])["/etc/isodose/kafka"] == "projected", name
+        [sources] = [v["projected"]["sources"] for v in of_pods[name]["volumes"] if v["name"] == "kafka"]
+        given = {one["secret"]["name"]: {i["key"] for i in one["secret"]["items"]} for one in sources}
+        assert given == secrets
+        assert files == {str(tmp_path / i["path"]) for one in sources for i in one["secret"]["items"]}
+    assert {name: found for name, pod in of_pods.items() if (found := list(offences(pod)))} == {}
 
 
 def test_the_topics_of_strimzi_are_those_of_the_contract(tmp_path: Path) -> None:

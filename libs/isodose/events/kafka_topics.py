@@ -53,9 +53,9 @@ def apply(
         partitions = named[prefix + topic.name]
         copies = len(partitions[0]["replica_nodes"])
         differs = _differences(topic, len(partitions), copies, replication)
-        changed = () if topic in new else _set(admin, topic, prefix, replication)
-        done = "made" if topic in new else f"set {', '.join(changed)}" if changed else "as declared"
-        applied.append(Applied(topic.name, done, tuple(differs)))
+        changed, refused = ([], []) if topic in new else _set(admin, topic, prefix, replication)
+        done = f"set {', '.join(changed)}" if changed else "not set" if refused else "as declared"
+        applied.append(Applied(topic.name, "made" if topic in new else done, (*differs, *refused)))
     return applied
 
 
@@ -67,11 +67,19 @@ def _differences(topic: Topic, partitions: int, copies: int, replication: int | 
         yield f"has {copies} replicas, {replication} are wanted: reassign its partitions"
 
 
-def _set(admin: KafkaAdminClient, topic: Topic, prefix: str, replication: int | None) -> list[str]:
+def _set(
+    admin: KafkaAdminClient, topic: Topic, prefix: str, replication: int | None
+) -> tuple[list[str], list[str]]:
+    """What was set, and what the broker refused: the client raises for neither of the two requests."""
     declared, name = topic.settings(replication), prefix + topic.name
     asked = ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(declared))
     told = admin.describe_configs([asked], config_filter="all")["topic"][name]
+    if not declared.keys() <= told.keys():
+        return [], ["does not show its settings: describe and alter its configuration is not allowed"]
     other = {key: value for key, value in declared.items() if str(told[key]["value"]) != value}
-    if other:
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(other))])
-    return [f"{key} {value}" for key, value in sorted(other.items())]
+    changed = [f"{key} {value}" for key, value in sorted(other.items())]
+    if not other:
+        return [], []
+    answered = admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(other))])
+    said = answered["topic"][name]
+    return (changed, []) if said == "OK" else ([], [f"was not set to {', '.join(changed)}: {said}"])
