@@ -9,6 +9,7 @@ from are_surveillance.booking import Proposed, proposed_brain_mri
 from are_surveillance.decision import SCHEDULE, decide, plan_of
 from are_surveillance.deck import Deck
 from are_surveillance.open_work import against_mri, open_work
+from are_surveillance.outputs.orders import SAFETY, before_the_scan
 from are_surveillance.schedule import Plan
 from are_surveillance.wording import plan_in_words
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
@@ -78,14 +79,24 @@ def booking_cards(call: HookCall, knowledge: Knowledge, base: str) -> list[Card]
     if not proposals:
         return []
     deck = Deck(call, knowledge, base, findings)
-    return [*_against_booking(plan, deck), *_outside(plan, deck, proposals)]
+    return [*_against_booking(plan, findings, deck), *_outside(plan, deck, proposals)]
 
 
-def _against_booking(plan: Plan, deck: Deck) -> Iterator[Card]:
-    """MRI is held back, has to be checked first, or nobody is to be scanned at present."""
+def _against_booking(plan: Plan, findings: Sequence[Finding], deck: Deck) -> Iterator[Card]:
+    """MRI is held back, contrast or MRI has to be checked first, or nobody is to be scanned at present."""
     checks = [question.text for question in plan.questions if question.code == "mri-safety"]
     if plan.mri_contraindicated is not None:
         checks.insert(0, against_mri(plan.mri_contraindicated))
+    settle = before_the_scan(findings)
+    if settle:
+        yield deck.about(
+            "booking/contrast",
+            summary=settle[0],
+            indicator="warning",
+            code=next(code for code in SAFETY if code in settle[0]),
+            shown=[],
+            notes=settle,
+        )
     if checks:
         indicator: Indicator = "warning" if plan.mri_contraindicated else "info"
         yield deck.about(

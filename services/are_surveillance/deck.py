@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 from are_surveillance.decision import SCHEDULE
-from are_surveillance.outputs.orders import asked_of_the_scan, mri_order, order_notes
+from are_surveillance.outputs.orders import asked_of_the_scan, before_the_scan, mri_order, order_notes
 from are_surveillance.schedule import Plan
 from are_surveillance.todo import OWNER, TITLE, Todo
 from are_surveillance.wording import kind
@@ -19,6 +19,7 @@ from isodose.clinical.knowledge import Knowledge
 from isodose.fhir.resources import result_id
 
 _ABOUT_A_SCAN = ("book", "due", "overdue", "lost", "decide-imaging")
+_SCANNED = (*_ABOUT_A_SCAN, "post-operative")
 
 
 class Deck:
@@ -38,7 +39,8 @@ class Deck:
         return stated + [met[code] for code in plan.shortened_by if code in met]
 
     def card(self, todo: Todo, plan: Plan) -> Card:
-        indicator: Indicator = "warning" if todo.urgent else "info"
+        settle = before_the_scan(self._findings) if todo.kind in _SCANNED else []
+        indicator: Indicator = "warning" if todo.urgent or settle else "info"
         shown = self.of_plan(plan) if todo.kind in _ABOUT_A_SCAN else self._of_todo(todo)
         done_by = [f"Done by: {OWNER[todo.kind]}{f', until {todo.due}' if todo.due else ''}."]
         made = self.about(
@@ -47,7 +49,7 @@ class Deck:
             indicator=indicator,
             code=todo.codes[0] if todo.codes else SCHEDULE,
             shown=shown,
-            said=[todo.text, *todo.notes] if todo.notes else [],
+            said=[*settle, todo.text, *todo.notes] if settle or todo.notes else [],
             notes=done_by,
         )
         offered = tuple(self._orders(todo, plan))

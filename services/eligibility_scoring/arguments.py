@@ -18,6 +18,10 @@ class Argument:
 
 
 POOR_STATUS = ("F1-status", "ELIG-bsc-poor-status")
+PREGNANT = "SUP-SAFE-pregnancy"
+"""Against anything that irradiates until it is settled."""
+BEYOND_RADIOSURGERY = ("ELIG-wbrt-indications-cyberspace", "ELIG-limits-of-srs")
+"""Leptomeningeal disease, tolerance exhausted: what treating single lesions does not reach or bear."""
 
 ARGUMENTS = (
     Argument(
@@ -45,7 +49,10 @@ ARGUMENTS = (
             "ELIG-postop-srs-vs-observation",
         ),
         (
+            PREGNANT,
             *POOR_STATUS,
+            *BEYOND_RADIOSURGERY,
+            "ARE-DX-trigger",
             "F1-urgent",
             "F1-accessible",
             "F1-fraction",
@@ -56,7 +63,8 @@ ARGUMENTS = (
             "~ELIG-citv-30-ml",
             "ELIG-bmv-trial-threshold",
         ),
-        "Number of metastases, a lesion to resect, size or closeness to an organ at risk, tumour type.",
+        "Number of metastases, a lesion to resect, size or closeness to an organ at risk, tumour type, "
+        "radiosurgery that the lesion had: more of it is salvage.",
     ),
     Argument(
         "fsrs",
@@ -71,14 +79,18 @@ ARGUMENTS = (
             "ELIG-postop-srs-vs-observation",
         ),
         (
+            PREGNANT,
             *POOR_STATUS,
+            *BEYOND_RADIOSURGERY,
+            "ARE-DX-trigger",
             "F1-urgent",
             "F1-accessible",
             "~F1-fraction",
             "ELIG-histology-exceptions",
             "ELIG-poly-over-10",
         ),
-        "Size of the target, closeness to an organ at risk, number of metastases.",
+        "Size of the target, closeness to an organ at risk, number of metastases, radiosurgery that the "
+        "lesion had: more of it is salvage.",
     ),
     Argument(
         "resection-then-postoperative-srs",
@@ -90,14 +102,14 @@ ARGUMENTS = (
             "ELIG-postop-srs-vs-observation",
             "ELIG-postop-srs-vs-wbrt",
         ),
-        (*POOR_STATUS, "F1-upfront-srs", "ELIG-histology-exceptions", "F1-systemic-first"),
+        (PREGNANT, *POOR_STATUS, "F1-upfront-srs", "ELIG-histology-exceptions", "F1-systemic-first"),
         "Whether a lesion is accessible, large, causing a deficit, or urgent, and whether tissue is wanted.",
     ),
     Argument(
         "neoadjuvant-srs-then-resection",
         "SRS, then resection",
         ("F1-accessible", "NEOADJ-candidate-profile", "TIME-neoadjuvant-not-urgent"),
-        (*POOR_STATUS, "F1-urgent", "~NEOADJ-candidate-profile", "ELIG-histology-exceptions"),
+        (PREGNANT, *POOR_STATUS, "F1-urgent", "~NEOADJ-candidate-profile", "ELIG-histology-exceptions"),
         "Urgency, need for immediate tissue, size and accessibility; results of the trials under way.",
     ),
     Argument(
@@ -118,6 +130,7 @@ ARGUMENTS = (
             "ELIG-bmv-trial-threshold",
         ),
         (
+            PREGNANT,
             *POOR_STATUS,
             "ELIG-srs-over-wbrt-cognition",
             "ELIG-wbrt-use-ha-memantine",
@@ -140,6 +153,7 @@ ARGUMENTS = (
             "ELIG-bmv-trial-threshold",
         ),
         (
+            PREGNANT,
             *POOR_STATUS,
             "ELIG-srs-over-wbrt-cognition",
             "ELIG-ha-wbrt-limits",
@@ -173,7 +187,7 @@ ARGUMENTS = (
         "srs-with-systemic",
         "SRS while systemic therapy goes on",
         ("F1-systemic", "DRUG-continue-systemic", "ELIG-cns-only-progression-srs-continue"),
-        (*POOR_STATUS, "~F1-systemic", "ELIG-poly-over-10"),
+        (PREGNANT, *POOR_STATUS, *BEYOND_RADIOSURGERY, "ARE-DX-trigger", "~F1-systemic", "ELIG-poly-over-10"),
         "Whether systemic therapy is under way, harms overall health, or needs a pause for a single drug.",
     ),
     Argument(
@@ -194,7 +208,7 @@ ARGUMENTS = (
         "salvage-srs",
         "Salvage SRS",
         ("F1-follow", "ELIG-salvage-srs", "ELIG-local-progression-workup", "ELIG-distant-progression-board"),
-        (*POOR_STATUS, "ARE-DX-trigger", "~F1-follow", "ELIG-limits-of-srs"),
+        (PREGNANT, *POOR_STATUS, *BEYOND_RADIOSURGERY, "ARE-DX-trigger", "~F1-follow"),
         "Progression, exclusion of radiation effect, tolerance left.",
     ),
     Argument(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from eligibility_scoring.judged import PLANNED, QUIET, Judged
+from eligibility_scoring.judged import IRRADIATED, PLANNED, QUIET, Judged
 from eligibility_scoring.standing import (
     CONDITIONAL,
     EMERGING,
@@ -25,7 +25,7 @@ def supportive_care(j: Judged) -> Any:
 
 
 def radiosurgery(j: Judged, lesion: str) -> Any:
-    """Radiosurgery of one lesion without resection, in whatever number of fractions."""
+    """First radiosurgery of one lesion without resection, in whatever number of fractions."""
     if lesion not in j.walked:
         j.walked[lesion] = _radiosurgery(j, lesion)
     return j.walked[lesion]
@@ -36,12 +36,14 @@ def _radiosurgery(j: Judged, lesion: str) -> Any:
     return j.first_of(
         (j("F1-status"), NOT_ADVISED),
         (j("ELIG-histology-exceptions"), NOT_ADVISED),
+        (j(IRRADIATED, lesion), NOT_ADVISED),
         (j("ELIG-poly-over-10"), NOT_ADVISED),
         (j("F1-urgent", lesion), NOT_ADVISED),
         (j.systemic_first, CONDITIONAL),
         (oligo & j("F1-accessible", lesion), NOT_ADVISED),
         (j("ELIG-sclc-wbrt-pci-neurotoxic") & (oligo | banded), EMERGING),
         (banded, CONDITIONAL),
+        (j("ELIG-wbrt-indications-cyberspace"), CONDITIONAL),
         (j("ELIG-postop-srs-vs-observation", lesion), STANDARD),
         (oligo & j("F1-upfront-srs", lesion), STANDARD),
         (oligo, CONDITIONAL),
@@ -66,7 +68,7 @@ def resection_first(j: Judged, lesion: str) -> Any:
         (j("F1-urgent", lesion) & excepted, CONDITIONAL),
         (excepted, NOT_ADVISED),
         (j("F1-urgent", lesion), STANDARD),
-        (j("ELIG-postop-srs-vs-observation", lesion), STANDARD),
+        (j("ELIG-postop-srs-vs-observation", lesion) & ~j(IRRADIATED, lesion), STANDARD),
         (j("ELIG-surgery-then-postop-srs", lesion), STANDARD),
         (j("F1-accessible", lesion) & j("F1-burden") & ~j.systemic_first, STANDARD),
         (j("F1-accessible", lesion), CONDITIONAL),
@@ -78,13 +80,17 @@ def radiosurgery_before_resection(j: Judged, lesion: str) -> Any:
     return j.first_of(
         (j("F1-status"), NOT_ADVISED),
         (j("ELIG-histology-exceptions"), NOT_ADVISED),
+        (j(IRRADIATED, lesion), NOT_ADVISED),
         (j("F1-accessible", lesion) & j("NEOADJ-candidate-profile", lesion), EMERGING),
         otherwise=NOT_ADVISED,
     )
 
 
 def biopsy(j: Judged, lesion: str) -> Any:
-    wanted = j("ELIG-tissue-for-molecular-update", lesion) | j("ELIG-local-progression-workup")
+    """Of a lesion whose profile is to be renewed, or of the one that progressed, where it is told which."""
+    changed = j("ARE-DX-trigger", lesion) | ~j.some(j("ARE-DX-trigger", other) for other in j.groups)
+    progressed = j("ELIG-local-progression-workup") & changed
+    wanted = j("ELIG-tissue-for-molecular-update", lesion) | progressed
     return j.first_of((j("F1-status"), NOT_ADVISED), (wanted, CONDITIONAL), otherwise=NOT_ADVISED)
 
 

@@ -14,6 +14,11 @@ Place = tuple[str, str]
 ARE_EXCLUDED = "ARE-excluded"
 """Radiation effect has been excluded in a lesion: no entry of its own, a condition of ELIG-salvage-srs."""
 
+IRRADIATED = "had-radiosurgery"
+"""A lesion had radiosurgery, by a course on record or because it is called recurrent after SRS: more of it is
+salvage, an option of its own. A condition of ELIG-salvage-srs and of SYS-salvage-and-are.
+"""
+
 QUIET = "quiet-after-radiosurgery"
 """A lesion had radiosurgery and is not known to have changed since: no treatment waits for it. Always known,
 for it only tells where the pathway ends, never how an option stands.

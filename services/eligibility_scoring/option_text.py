@@ -9,7 +9,7 @@ from eligibility_scoring.decisive import MissingFact
 from eligibility_scoring.options import Appraisal
 from eligibility_scoring.questions import questions
 from eligibility_scoring.request_group import in_order, score_in_words
-from eligibility_scoring.standing import NOT_ADVISED, UNKNOWN
+from eligibility_scoring.standing import NOT_ADVISED, ORDER, UNKNOWN
 from isodose.cds_hooks.cards import citation_line, escaped, fact_line
 from isodose.clinical import facts
 from isodose.clinical.finding import ByCode, Finding, Option
@@ -49,8 +49,17 @@ def leading(lead: Option, appraisal: Appraisal, findings: Sequence[Finding], kno
 
 
 def undecided(appraisal: Appraisal, findings: Sequence[Finding], knowledge: Knowledge) -> str:
-    """The detail of the card while no option leads: what would settle it, and what is still possible."""
-    parts = [_missing(appraisal.missing), _table(appraisal.options), _questions(appraisal.by_code, knowledge)]
+    """The detail of the card while no option leads: what speaks against radiosurgery, what would settle the
+    options, and what is still possible.
+    """
+    against = next(option.against for option in appraisal.options if option.code == "srs")
+    names = _names(findings, appraisal.names)
+    parts = [
+        _findings("Against radiosurgery", _met(against, findings), names),
+        _missing(appraisal.missing),
+        _table(appraisal.options),
+        _questions(appraisal.by_code, knowledge),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -76,7 +85,9 @@ def _names(findings: Sequence[Finding], labels: Mapping[str, str]) -> dict[str, 
 
 def _stronger(lead: Option, judged: Sequence[Option]) -> str:
     """Where the pathway ends at an option although another stands on stronger evidence, that is said."""
-    others = [o for o in judged if o.standing != UNKNOWN and o.bound[0] > lead.bound[1]]
+    others = [
+        o for o in judged if o.standing != UNKNOWN and ORDER.index(o.standing) < ORDER.index(lead.standing)
+    ]
     if not others:
         return ""
     other = max(others, key=lambda o: o.bound[0])

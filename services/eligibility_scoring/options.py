@@ -12,7 +12,7 @@ from eligibility_scoring.arguments import ARGUMENTS, Argument
 from eligibility_scoring.asked import relevant
 from eligibility_scoring.branches import BRANCHES
 from eligibility_scoring.decisive import MissingFact, missing_facts
-from eligibility_scoring.judged import ARE_EXCLUDED, PLANNED, QUIET, Judged, Place, as_answer
+from eligibility_scoring.judged import ARE_EXCLUDED, IRRADIATED, PLANNED, QUIET, Judged, Place, as_answer
 from eligibility_scoring.score import Weights, criteria, weights
 from eligibility_scoring.standing import INVESTIGATIONAL, NOT_ADVISED, ORDER, UNKNOWN
 from isodose.clinical import derive, facts
@@ -219,6 +219,8 @@ def _answers(
         settled = knowledge.values("ELIG-salvage-srs", on)["are_settled_as"]
         answers[ARE_EXCLUDED, lesion] = view["are_status"].is_in(settled)
         irradiated = lesion in subjects and view["months_since_srs"].known
+        recurrent = view["lesion_setting"].is_in(knowledge.values("ELIG-salvage-srs", on)["had_srs"])
+        answers[IRRADIATED, lesion] = Term(True) if irradiated else recurrent
         answers[QUIET, lesion] = Term(irradiated and finding.verdict != "met" and not progresses)
         answers[PLANNED, lesion] = Term(_radiosurgery_planned(record, lesion))
     return answers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any
@@ -181,6 +182,35 @@ def test_an_implant_warns_whoever_books_an_mri() -> None:
     (card,) = booked(appointment("2026-03-10T10:00:00Z"), more=[pacemaker])
     assert card.indicator == "warning"
     assert card.summary.startswith("On record since 2026-01-20: cardiac pacemaker in situ.")
+
+
+def stated(name: str, value: str, **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "Observation",
+        "id": name.replace("_", "-"),
+        "status": "final",
+        "subject": {"reference": "Patient/p"},
+        "code": {"coding": [{"system": f"{BASE}/CodeSystem/fact", "code": name}]},
+        "effectiveDateTime": "2026-03-01",
+        "valueString": value,
+    } | more
+
+
+def test_pregnancy_stands_first_on_the_card_of_a_scan_and_warns() -> None:
+    (card,) = cards.cards(call("2026-03-20", SRS, stated("pregnant", "yes")), KNOWN, BASE)
+    assert card.indicator == "warning"
+    assert card.detail.startswith(
+        "Pregnant, or pregnancy not excluded; confirm before contrast or radiation."
+    )
+
+
+def test_whoever_books_a_scan_is_told_of_pregnancy() -> None:
+    booked = appointment("2026-03-20T09:00:00Z")
+    asked = call("2026-03-01", SRS, stated("pregnant", "unknown"), booked, hook="appointment-book")
+    asked = dataclasses.replace(asked, appointments=[booked])
+    (card,) = cards.booking_cards(asked, KNOWN, BASE)
+    assert card.summary.startswith("Pregnant, or pregnancy not excluded")
+    assert (card.indicator, card.source.topic.code) == ("warning", "SUP-SAFE-pregnancy")
 
 
 def test_a_pause_is_said_instead_of_a_window() -> None:

@@ -230,6 +230,32 @@ def test_where_another_option_stands_on_stronger_evidence_the_card_says_so() -> 
     assert "rests on stronger evidence (conditional, score 76). The board weighs both." in card.detail
 
 
+def test_equal_standings_are_not_called_stronger_evidence() -> None:
+    (card,) = shown(lesion_setting="resection_cavity", citv_ml=1)
+    assert card.summary == "Resection, then postoperative SRS or FSRS: standard"
+    assert "stronger evidence" not in card.detail
+
+
+def test_radiosurgery_of_a_pregnant_patient_is_a_warning_that_says_why() -> None:
+    (card,) = shown(pregnant="yes")
+    assert card.indicator == "warning"
+    against = card.detail.partition("**Against**")[2]
+    assert "settle this before contrast or radiation" in against
+
+
+def test_leptomeningeal_disease_stands_against_radiosurgery_on_its_card() -> None:
+    (card,) = shown(lmd_present=True)
+    assert card.summary == "Stereotactic radiosurgery in one fraction: conditional"
+    assert card.indicator == "warning"
+    assert "leptomeningeal disease" in card.detail.partition("**Against**")[2].partition("**Facts")[0]
+
+
+def test_while_nothing_leads_the_card_says_what_speaks_against_radiosurgery() -> None:
+    (card,) = shown("brain_disease_stable", histology="lymphoma")
+    assert card.detail.startswith("**Against radiosurgery**")
+    assert "Lymphoma or germ-cell tumour: SRS is not the default." in card.detail
+
+
 def test_a_card_puts_open_questions_with_arguments_on_each_side() -> None:
     (card,) = shown(lesion_count=8)
     assert card.detail is not None

@@ -56,6 +56,35 @@ def test_several_fractions_for_a_larger_one(said: Said) -> None:
     ]
 
 
+def test_no_usual_dose_for_a_lesion_that_had_radiosurgery(said: Said) -> None:
+    lesion = {"months_since_srs": 7, "new_or_growing_enhancement": True, "are_status": "excluded"}
+    row = {"facts": {"intracranial_progression_type": "local"}, "lesions": [lesion]}
+    (dose,) = said(row, "salvage-srs")
+    assert dose.startswith("1.8 cm metastasis: no usual dose. This lesion had radiosurgery")
+    assert "35-43%" in dose
+    assert "16.5%" in dose
+    assert "Gy" not in dose
+
+
+def test_the_dose_near_the_brainstem_is_not_the_one_by_size_alone(said: Said) -> None:
+    (dose,) = said({"lesions": [{"lesion_near_oar": True, "lesion_oar_type": "brainstem"}]}, "srs")
+    assert dose.startswith("1.8 cm metastasis: 20-24 Gy in 1 (ASTRO 2022).")
+    assert "Close to the brainstem: these doses do not regard it." in dose
+    assert "maximum: 15 Gy in 1" in dose
+    assert "inside the brainstem these limits do not apply" in dose
+    assert "about 12-18 Gy" in dose
+
+
+def test_an_organ_at_risk_of_no_stated_kind_is_said(said: Said) -> None:
+    (dose,) = said({"lesions": [{"lesion_near_oar": True}]}, "srs")
+    assert dose.endswith("Close to an organ at risk: these doses do not regard what it tolerates.")
+
+
+def test_a_schedule_does_not_stand_beside_itself(said: Said) -> None:
+    (dose,) = said({"lesions": [{"lesion_near_oar": True}]}, "fsrs")
+    assert dose.count("25-35 Gy in 5") == 1
+
+
 def test_a_cavity_by_its_volume(said: Said) -> None:
     row = {"lesions": [{"lesion_setting": "resection_cavity", "cavity_volume_ml": 9}]}
     (dose,) = said(row, "srs")

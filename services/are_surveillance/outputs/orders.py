@@ -16,19 +16,21 @@ from isodose.clinical.finding import Finding
 from isodose.clinical.knowledge import Knowledge
 from isodose.clinical.terminology import value_set
 
-ASKED = (
-    "ARE-DX-surveillance-cavity-lmd",
-    "ARE-DX-perfusion-baseline",
-    "SUP-SAFE-gadolinium",
-    "SUP-SAFE-pregnancy",
-)
+SAFETY = ("SUP-SAFE-gadolinium", "SUP-SAFE-pregnancy")
+"""Entries that, where met, have to be settled before the scan."""
+ASKED = ("ARE-DX-surveillance-cavity-lmd", "ARE-DX-perfusion-baseline", *SAFETY)
 """Entries that, where met, ask something of whoever does or reads the scan."""
 
 
-def asked_of_the_scan(findings: Sequence[Finding]) -> list[str]:
-    """What the findings ask of the scan, a sentence each."""
-    met = {f.code: f for f in findings if f.code in ASKED and f.verdict == "met"}
-    return [f"{met[code].summary} {met[code].action} ({code})" for code in ASKED if code in met]
+def asked_of_the_scan(findings: Sequence[Finding], codes: Sequence[str] = ASKED) -> list[str]:
+    """What the findings of `codes` ask of the scan, a sentence each."""
+    met = {f.code: f for f in findings if f.code in codes and f.verdict == "met"}
+    return [f"{met[code].summary} {met[code].action} ({code})" for code in codes if code in met]
+
+
+def before_the_scan(findings: Sequence[Finding]) -> list[str]:
+    """What has to be settled before a scan with contrast, a sentence each."""
+    return asked_of_the_scan(findings, SAFETY)
 
 
 def orders(

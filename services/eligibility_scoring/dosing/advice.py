@@ -19,6 +19,7 @@ from isodose.clinical.rules import View
 
 CAVITY = "resection_cavity"
 TO_BE_RESECTED = "planned_resection"
+RECURRENT = "recurrent_after_srs"
 
 
 class Advice(msgspec.Struct, frozen=True, gc=False):

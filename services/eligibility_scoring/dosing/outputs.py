@@ -16,6 +16,7 @@ from eligibility_scoring.citations import artifacts
 from eligibility_scoring.dosing import wording
 from eligibility_scoring.dosing.advice import (
     CAVITY,
+    RECURRENT,
     TO_BE_RESECTED,
     Advice,
     advise,
@@ -39,11 +40,12 @@ IN_BRIEF = 3
 
 
 class Dose(msgspec.Struct, frozen=True, gc=False):
-    """The usual dose of one lesion in words; `codes` are the entries it rests on."""
+    """The usual dose of one lesion in words, or why there is none; `codes` are the entries it rests on."""
 
     lesion: str
     text: str
     codes: tuple[str, ...]
+    usual: bool = True
 
 
 class _Lesion:
@@ -54,6 +56,13 @@ class _Lesion:
         self.ref = view.applies_to
         self.name = (view.subject.label if view.subject else "") or view.applies_to or "the lesion"
         self.setting = str(view["lesion_setting"].value or "")
+        self.view = view
+
+    @property
+    def had_radiosurgery(self) -> bool:
+        """By a course on record, or as stated. The schemes by size are for a first treatment."""
+        stated = self.view["prior_srs_same_lesion"].value is True or self.setting == RECURRENT
+        return stated or self.view["months_since_srs"].known
 
     @cached_property
     def now(self) -> Advice:
@@ -99,7 +108,7 @@ class Doses:
         """One action per lesion for which `option` is open and a usual dose can be read."""
         return [
             {
-                "title": f"Usual dose for {dose.lesion}",
+                "title": f"{'Usual dose' if dose.usual else 'No usual dose'} for {dose.lesion}",
                 "description": dose.text,
                 "documentation": artifacts(dose.codes, self._knowledge),
                 "resource": resource,
@@ -131,13 +140,22 @@ class Doses:
         ]
 
     def _dose(self, lesion: _Lesion, advice: Advice, schemes: tuple[Scheme, ...]) -> Dose:
-        beside = tuple(s for s in advice.other if any(s.fractions == taken.fractions for taken in schemes))
+        if lesion.had_radiosurgery:
+            text = f"{wording.target(advice)}: {wording.treated_again(self._knowledge)}"
+            return Dose(lesion.name, text, (wording.AGAIN,), usual=False)
+        fractions = {scheme.fractions for scheme in schemes}
+        beside = tuple(s for s in advice.other if s.fractions in fractions and s not in schemes)
         said = wording.by_scheme(schemes) + (f". Beside it: {wording.by_scheme(beside)}" if beside else "")
         assumed = "" if advice.setting else f". {wording.ASSUMED}"
         after = advice.setting == CAVITY
         when = f" {wording.cavity_timing(lesion.resected_on, self._knowledge, self._on)}" if after else ""
-        codes = (*(scheme.code for scheme in (*schemes, *beside)), *(wording.CAVITY_TIMING if after else ()))
-        text = f"{wording.target(advice)}: {said}{assumed}.{when}"
+        limit, limited_by = wording.near_organ(lesion.view, self._knowledge)
+        codes = (
+            *(scheme.code for scheme in (*schemes, *beside)),
+            *(wording.CAVITY_TIMING if after else ()),
+            *([limited_by] if limited_by else []),
+        )
+        text = f"{wording.target(advice)}: {said}{assumed}.{when}{f' {limit}' if limit else ''}"
         return Dose(lesion.name, text, tuple(dict.fromkeys(codes)))
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable
 
 from eligibility_scoring.dosing import size
-from eligibility_scoring.dosing.advice import CAVITY, TO_BE_RESECTED, Advice
+from eligibility_scoring.dosing.advice import CAVITY, RECURRENT, TO_BE_RESECTED, Advice
 from eligibility_scoring.dosing.effect import bed_gy
 from eligibility_scoring.dosing.schemes import (
     ASTRO,
@@ -18,7 +18,9 @@ from eligibility_scoring.dosing.schemes import (
     NEOADJUVANT_CEILING,
     Scheme,
 )
+from eligibility_scoring.dosing.tolerance import SAME_LESION
 from isodose.clinical.knowledge import Knowledge
+from isodose.clinical.rules import View
 
 NAMES = {
     ASTRO: "ASTRO 2022",
@@ -31,12 +33,15 @@ NAMES = {
 }
 _SETTINGS = {
     "intact": "metastasis",
-    "recurrent_after_srs": "metastasis recurrent after SRS",
+    RECURRENT: "metastasis recurrent after SRS",
     CAVITY: "cavity",
     TO_BE_RESECTED: "metastasis to be resected",
     "": "lesion",
 }
 ASSUMED = "Read as an intact metastasis: its setting is not on record"
+AGAIN = "SUP-ARE-prior-radiation"
+"""What earlier radiation of a lesion means for its risk."""
+NEAR_ORGAN = {"brainstem": "SUP-OAR-brainstem", "optic_pathway": "SUP-OAR-optic"}
 _BEYOND = {
     size.SURGERY_FIRST: "surgery first, else several fractions",
     size.DISCOURAGED: "SRS is discouraged at this size",
@@ -71,6 +76,32 @@ def usual(advice: Advice, fractions: int | None = None) -> str:
     beside = by_scheme(advice.other if fractions is None else advice.beside(fractions))
     assumed = "" if advice.setting else f". {ASSUMED}"
     return f"Usual: {taken}{f'. Beside it: {beside}' if beside else ''}{assumed}"
+
+
+def treated_again(knowledge: Knowledge) -> str:
+    """Why there is no usual dose for a lesion that had radiosurgery, and how much more it risks."""
+    entry = knowledge.entry(AGAIN)
+    risk = f"{entry.met_as[SAME_LESION]} {entry.conflicts}"
+    return (
+        "no usual dose. This lesion had radiosurgery, and the schemes are for a first one: the board sets "
+        f"the dose by what the site has received. {risk}"
+    )
+
+
+def near_organ(lesion: View, knowledge: Knowledge) -> tuple[str, str]:
+    """What limits a dose that goes by size alone, and the entry that says so; empty where nothing is near."""
+    kind = str(lesion["lesion_oar_type"].value or "")
+    if kind in NEAR_ORGAN:
+        entry = knowledge.entry(NEAR_ORGAN[kind])
+        place = kind.replace("_", " ")
+        said = f"Close to the {place}: these doses do not regard it. {entry.statement} {entry.caution}"
+        return said, NEAR_ORGAN[kind]
+    if lesion["lesion_near_oar"].value is True:
+        return (
+            "Close to an organ at risk: these doses do not regard what it tolerates.",
+            "DOSE-fsrs-large-or-oar",
+        )
+    return "", ""
 
 
 CAVITY_TIMING = ("TIME-postop-srs-1-2-weeks", "TIME-postop-srs-over-4-weeks")
