@@ -7,18 +7,40 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+from kafka.net.compat import KafkaNetClient
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
 from isodose.settings import Settings
 
+BOOTSTRAP_MS = 10_000
 EARLY_S = 30.0
 """A token is renewed this long before it ends."""
+
+
+def made(kind: Callable[..., Any], **options: Any) -> tuple[Any, KafkaNetClient]:
+    """A consumer, producer or admin client, and the connections that it goes through, to be closed after it.
+
+    The library leaves a thread and its sockets behind where a client cannot be made, or cannot leave its
+    group: in an outage one more at every attempt. Raises what `kind` raises.
+    """
+    nets: list[KafkaNetClient] = []
+
+    def net(**told: Any) -> KafkaNetClient:
+        nets.append(KafkaNetClient(**told))
+        return nets[-1]
+
+    try:
+        return kind(**({"bootstrap_timeout_ms": BOOTSTRAP_MS} | options), kafka_client=net), nets[0]
+    except BaseException:
+        for one in nets:
+            one.close()
+        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from kafka.errors import KafkaError
 
 from isodose.events import kafka_topics
 from isodose.events.contract import Topic
-from isodose.events.kafka_access import KafkaAccess
+from isodose.events.kafka_access import KafkaAccess, made
 from isodose.events.log import Applied, Delivered, LogUnavailable, PositionBeyondEnd, Record, Start
 
 REQUEST_MS = 10_000
@@ -98,7 +98,8 @@ class KafkaLog:
     def _publish(self, records: Sequence[Record]) -> None:
         if self._producer is None:
             self.ensure_topics()
-            self._producer = KafkaProducer(
+            self._producer, _ = made(
+                KafkaProducer,
                 bootstrap_servers=self.servers,
                 acks="all",
                 enable_idempotence=True,
@@ -133,7 +134,7 @@ class KafkaLog:
     def _admin(self, **times: int) -> Iterator[KafkaAdminClient]:
         with _as_unavailable():
             told = {"request_timeout_ms": REQUEST_MS, **times, **self.access.options()}
-            admin = KafkaAdminClient(bootstrap_servers=self.servers, **told)
+            admin, _ = made(KafkaAdminClient, bootstrap_servers=self.servers, **told)
             try:
                 yield admin
             finally:
@@ -149,7 +150,8 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         self._fresh: set[TopicPartition] = set()
         self._ends: dict[tuple[str, int], int] = {}
         self._at_end = False
-        self._consumer = KafkaConsumer(
+        self._consumer, self._net = made(
+            KafkaConsumer,
             bootstrap_servers=log.servers,
             group_id=log.prefix + group,
             enable_auto_commit=False,
@@ -163,9 +165,13 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             **log.access.options(),
         )
         self._names = [log.prefix + name for name in topics]
-        self._consumer.subscribe(self._names, listener=self)
-        for name in self._names:  # known before joining: a leader shares out only what it knows of
-            self._consumer.partitions_for_topic(name)
+        try:
+            self._consumer.subscribe(self._names, listener=self)
+            for name in self._names:  # known before joining: a leader shares out only what it knows of
+                self._consumer.partitions_for_topic(name)
+        except BaseException:
+            self.close()
+            raise
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         fresh = set(assigned)
@@ -199,8 +205,11 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         return self._at_end
 
     def close(self) -> None:
-        with contextlib.suppress(KafkaError):
-            self._consumer.close(autocommit=False)
+        try:
+            with contextlib.suppress(KafkaError):
+                self._consumer.close(autocommit=False)
+        finally:
+            self._net.close()
 
     def _reached(self) -> bool:
         mine = self._consumer.assignment()
