@@ -13,6 +13,7 @@ from isodose.openapi import answer, described, operation
 Json = dict[str, Any]
 Problems = Sequence[str] | Mapping[str, Sequence[str]]
 JSON = "application/json"
+_LOOK = ["GET", "HEAD"]
 METRICS = "text/plain; version=0.0.4; charset=utf-8"
 _STATUS: Json = {
     "type": "object",
@@ -31,11 +32,13 @@ def probes(
     router = APIRouter()
     made: list[bytes] = []
 
-    @router.get("/healthz", openapi_extra=_told("Whether the process lives", "200"))
+    @router.api_route("/healthz", methods=_LOOK, openapi_extra=_told("Whether the process lives", "200"))
     def alive() -> Response:
         return _json({"service": service, "status": "alive"})
 
-    @router.get("/readyz", openapi_extra=_told("Whether it can work, and why not", "200", "503"))
+    @router.api_route(
+        "/readyz", methods=_LOOK, openapi_extra=_told("Whether it can work, and why not", "200", "503")
+    )
     def ready() -> Response:
         found = problems()
         is_ready = not any(found.values() if isinstance(found, Mapping) else found)

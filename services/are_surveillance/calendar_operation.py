@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from isodose.clinical.timeline import LAST_DAY, decision_day
 from isodose.fhir.access import Access
 from isodose.fhir.errors import FhirError, Issue, bad_request, not_found
 from isodose.fhir.interactions import Answer
@@ -71,10 +72,12 @@ def _period(call: Call, today: dt.date) -> tuple[dt.date, dt.date]:
 def _day(call: Call, name: str) -> dt.date | None:
     text = call.query.get(name)
     try:
-        return dt.date.fromisoformat(text) if text else None
+        return decision_day(text) if text else None
     except ValueError:
         raise bad_request(
-            f"The parameter {name} is a whole day, such as 2026-03-31.", name, code="value"
+            f"The parameter {name} is a whole day, such as 2026-03-31, and not after {LAST_DAY}.",
+            name,
+            code="value",
         ) from None
 
 

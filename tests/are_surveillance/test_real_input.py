@@ -101,3 +101,19 @@ def test_the_codex_patient_is_followed_up_with_the_question_what_the_course_was(
     assert [question.code for question in plan.questions] == ["course-kind"]
     backwards = plan_for(resources[::-1], dt.date(2020, 11, 20), "Patient-XRTS-05-22B")
     assert backwards == plan
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "9999", "9999-12-31T23:59:59-14:00", "0001-01-01"])
+def test_a_day_that_no_one_meant_stops_no_decision(day: str) -> None:
+    operation = {
+        "resourceType": "Procedure",
+        "id": "cut",
+        "status": "completed",
+        "subject": {"reference": "Patient/p"},
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "447107001"}]},
+        "performedDateTime": day,
+    }
+    open_ended = {"performedPeriod": {"start": "2026-03-05", "end": day}}
+    assert plan_for([*treated(performedDateTime="2026-03-05"), operation], ON).status == "active"
+    assert plan_for(treated(**open_ended), ON).status
+    assert plan_for([*treated(performedDateTime=day), operation], ON).status

@@ -246,6 +246,7 @@ def test_the_calendar_of_the_clinic_holds_some_weeks_of_all_patients(clinic: Cli
     told = clinic.get("/fhir/$calendar?from=2026-03-01&to=2026-03-10").text
     patients = {str(event["url"]).rpartition("/")[2] for event in Calendar.from_ical(told).walk("VEVENT")}
     assert patients == {"p1", "p2"}
+    assert clinic.get("/fhir/$calendar?from=9999-12-31").status_code == 400
     none = clinic.get("/fhir/$calendar?from=2026-02-01&to=2026-02-10").text
     assert Calendar.from_ical(none).walk("VEVENT") == []
 

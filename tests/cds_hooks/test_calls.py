@@ -133,7 +133,28 @@ def test_a_malformed_envelope_is_400_and_names_the_member(
 def test_authorization_without_a_server_is_400(desk: Any) -> None:
     answer = desk.post("view", desk.request(fhirAuthorization=desk.AUTHORIZED["fhirAuthorization"]))
     assert answer.status_code == 400
-    assert "fhirServer" in answer.text
+    assert expressions(answer) == ["fhirServer"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"hook": 5}, "hook must be a JSON string."),
+        ({"hookInstance": "1"}, "hookInstance must be a UUID."),
+        ({"context": []}, "context must be a JSON object."),
+        ({"fhirServer": "ehr"}, "fhirServer must be an absolute http or https address."),
+    ],
+)
+def test_what_is_wrong_with_a_member_is_said_in_plain_words(
+    desk: Any, change: dict[str, Any], said: str
+) -> None:
+    answer = desk.post("view", desk.request(**change))
+    assert [issue["diagnostics"] for issue in answer.json()["issue"]] == [said]
+
+
+def test_of_a_body_that_is_no_object_that_is_said(desk: Any) -> None:
+    (issue,) = desk.post("view", b"[]").json()["issue"]
+    assert issue["diagnostics"] == "The body must be a JSON object."
 
 
 @pytest.mark.parametrize("member", ["draftOrders", "selections"])

@@ -36,8 +36,42 @@ def test_feedback_on_an_unknown_service_is_404(desk: Any) -> None:
         {"feedback": [{**OVERRIDDEN, "outcomeTimestamp": "yesterday"}]},
         {"feedback": [{**OVERRIDDEN, "outcomeTimestamp": "2026-11-23T10:05:31"}]},
         {"feedback": [{k: v for k, v in OVERRIDDEN.items() if k != "card"}]},
+        {"feedback": [{**OVERRIDDEN, "outcomeTimestamp": 1764000000}]},
+        {"feedback": [{**OVERRIDDEN, "card": "a\u0000b"}]},
+        {"feedback": [{**OVERRIDDEN, "card": "x" * 65}]},
     ],
 )
 def test_malformed_feedback_is_400_and_kept_by_nobody(desk: Any, body: dict[str, Any]) -> None:
     assert desk.post("view/feedback", body).status_code == 400
     assert desk.feedback == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expression", "said"),
+    [
+        ({"outcome": "ignored"}, "feedback[1].outcome", "must be 'accepted' or 'overridden'."),
+        (
+            {"outcome": "accepted"},
+            "feedback[1].acceptedSuggestions",
+            "is required where the outcome is accepted; name them.",
+        ),
+        (
+            {"outcomeTimestamp": "2026-02-30T10:00:00Z"},
+            "feedback[1].outcomeTimestamp",
+            "must be a time with its zone, such as 2026-11-23T10:00:00Z.",
+        ),
+        ({"overrideReason": "x"}, "feedback[1].overrideReason", "must be a JSON object."),
+    ],
+)
+def test_what_is_wrong_with_feedback_is_said_once_and_in_plain_words(
+    desk: Any, changed: dict[str, Any], expression: str, said: str
+) -> None:
+    answer = desk.post("view/feedback", {"feedback": [OVERRIDDEN, OVERRIDDEN | changed]})
+    (issue,) = answer.json()["issue"]
+    assert issue["expression"] == [expression]
+    assert issue["diagnostics"] == f"{expression} {said}"
+
+
+def test_of_a_list_with_one_wrong_item_only_that_is_said(desk: Any) -> None:
+    answer = desk.post("view/feedback", {"feedback": [OVERRIDDEN | {"outcome": "ignored"}]})
+    assert [issue["expression"] for issue in answer.json()["issue"]] == [["feedback[0].outcome"]]

@@ -145,4 +145,5 @@ def test_assess_names_the_trials_that_may_fit(client: Client) -> None:
 
 def test_trials_are_asked_for_a_stored_patient(client: Client) -> None:
     assert client.get("/fhir/$trials").status_code == 400
+    assert client.get("/fhir/$trials?patient=p1&on=9999-12-31").status_code == 400
     assert client.get("/fhir/$trials?patient=nobody").status_code == 404

@@ -196,6 +196,7 @@ def test_no_value_of_the_patient_is_repeated(client: Any, make: Any) -> None:
         ("application/fhir+xml", 415),
         ("text/plain", 415),
         ("application/json; charset=latin-1", 415),
+        ("application/fhir+json; fhirVersion=5.0", 415),
     ],
 )
 def test_only_json_is_taken(content_type: str, status: int, client: Any, make: Any) -> None:
@@ -209,6 +210,8 @@ def test_only_json_is_taken(content_type: str, status: int, client: Any, make: A
         ("application/fhir+json", "", 200),
         ("text/html, */*;q=0.1", "", 200),
         ("application/fhir+xml", "", 406),
+        ("application/fhir+json; fhirVersion=5.0", "", 406),
+        ("application/fhir+json; fhirVersion=4.0", "", 200),
         ("application/fhir+xml", "?_format=json", 200),
         ("application/json", "?_format=xml", 406),
     ],
@@ -226,3 +229,35 @@ def test_an_unknown_route_is_answered_in_fhir(client: Any) -> None:
     ):
         assert answer.status_code in (404, 405)
         assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+def test_what_is_not_taken_is_told_with_what_is(client: Any) -> None:
+    for method, path, taken in (
+        ("TRACE", "/Patient", "DELETE, GET, HEAD, PATCH, POST, PUT"),
+        ("POST", "/Patient/p1", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("PUT", "/Patient/p1/_history/1", "GET, HEAD"),
+        ("GET", "", "POST"),
+    ):
+        answer = client.send(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, taken), path
+        assert f"but {taken}" in answer.json()["issue"][0]["diagnostics"]
+
+
+def test_an_operation_that_is_not_here_is_not_found(client: Any) -> None:
+    for method, path in (("POST", "/$weigh"), ("POST", "/Patient/$weigh"), ("POST", "/Patient/p1/$weigh")):
+        answer = client.send(method, path)
+        assert answer.status_code == 404, path
+        assert "no such operation" in answer.json()["issue"][0]["diagnostics"]
+
+
+def test_a_compressed_body_is_refused_as_such(client: Any, make: Any) -> None:
+    answer = client.put("/Patient/p1", make.patient(), content_encoding="gzip")
+    assert answer.status_code == 415
+    assert "Content-Encoding" in answer.json()["issue"][0]["diagnostics"]
+
+
+def test_a_period_that_ends_before_it_starts_is_told_as_such(client: Any, make: Any) -> None:
+    client.put("/Patient/p1", make.patient())
+    period = {"start": "2026-03", "end": "2026-02-28"}
+    answer = client.put("/Observation/o1", text(effectiveDateTime=..., effectivePeriod=period))
+    assert "ends before it starts" in answer.json()["issue"][0]["diagnostics"]

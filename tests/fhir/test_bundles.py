@@ -249,3 +249,51 @@ def test_whose_records_the_entries_read_is_told_to_the_audit(
     get = {"request": {"method": "GET", "url": "Observation/o1/_history"}}
     assert watched.post("", make.transaction(get, kind="batch")).status_code == 200
     assert (deeds[-1].interaction, deeds[-1].patients) == ("batch", ("p1",))
+
+
+def test_each_entry_of_a_batch_that_is_none_is_refused_in_its_place(local_client: Any, make: Any) -> None:
+    post = {"method": "POST", "url": "Observation"}
+    wrong: list[tuple[Any, str, str]] = [
+        (None, "422", "Bundle.entry[0]"),
+        ({"resource": make.patient()}, "400", "Bundle.entry[1].request"),
+        ({"resource": make.patient()}, "400", "Bundle.entry[2].request"),
+        ({"request": {"method": "GET"}}, "422", "Bundle.entry[3].request.url"),
+        ({"request": [post]}, "422", "Bundle.entry[4].request"),
+        ({"resource": "x", "request": post}, "422", "Bundle.entry[5].resource"),
+        ({"resource": ["x"], "request": post}, "422", "Bundle.entry[6].resource"),
+        (
+            {"resource": 5, "request": {"method": "DELETE", "url": "Patient/x"}},
+            "422",
+            "Bundle.entry[7].resource",
+        ),
+        (
+            {"resource": "x", "request": {"method": "PATCH", "url": "Patient/x"}},
+            "422",
+            "Bundle.entry[8].resource",
+        ),
+        ({"resource": {"status": "final"}, "request": post}, "400", "Bundle.entry[9].resource.resourceType"),
+        (
+            {"request": post | {"ifNoneExist": "x=1"}, "resource": make.observation()},
+            "400",
+            "Bundle.entry[10].request",
+        ),
+    ]
+    entries = [*(entry for entry, _, _ in wrong), make.entry(make.patient())]
+    answer = local_client.post("", make.transaction(*entries, kind="batch"))
+    assert answer.status_code == 200, answer.text
+    *refused, kept = (one["response"] for one in answer.json()["entry"])
+    told = [(one["status"], one["outcome"]["issue"][0]["expression"]) for one in refused]
+    assert told == [(status, [where]) for _, status, where in wrong]
+    assert kept["status"] == "201"
+
+
+def test_the_same_full_url_twice_refuses_a_batch(local_client: Any, make: Any) -> None:
+    twice = [make.entry(make.patient(id), full_url=URN) for id in ("p1", "p2")]
+    answer = local_client.post("", make.transaction(*twice, kind="batch"))
+    assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (422, ["Bundle.entry[1].fullUrl"])
+
+
+def test_the_delete_of_what_is_not_there_says_nothing_of_a_version(local_client: Any, make: Any) -> None:
+    gone = {"request": {"method": "DELETE", "url": "Patient/nobody"}}
+    (entry,) = local_client.post("", make.transaction(gone)).json()["entry"]
+    assert entry == {"response": {"status": "204"}}

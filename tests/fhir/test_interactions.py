@@ -305,3 +305,48 @@ def test_an_unforeseen_failure_is_a_500_that_tells_nothing(client: Any, server: 
     assert answer.status_code == 500
     assert answer.json()["issue"][0]["code"] == "exception"
     assert "Muster" not in answer.text
+
+
+def test_if_match_takes_any_version_or_one_of_several(client: Any, make: Any) -> None:
+    assert client.put("/Patient/p1", make.patient(), if_match="*").status_code == 412
+    client.put("/Patient/p1", make.patient())
+    assert client.put("/Patient/p1", make.patient(gender="male"), if_match="*").status_code == 200
+    assert client.put("/Patient/p1", make.patient(), if_match='"7", W/"2"').status_code == 200
+    assert client.put("/Patient/p1", make.patient(), if_match="3").status_code == 412
+    client.delete("/Patient/p1")
+    assert client.put("/Patient/p1", make.patient(), if_match="*").status_code == 412
+
+
+def test_if_none_match_keeps_an_update_from_what_is_there(client: Any, make: Any) -> None:
+    assert client.put("/Patient/p1", make.patient(), if_none_match="*").status_code == 201
+    other = make.patient(gender="male")
+    for tags in ("*", 'W/"1"'):
+        answer = client.put("/Patient/p1", other, if_none_match=tags)
+        assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (
+            412,
+            ["Patient.meta.versionId"],
+        )
+    entry = make.entry(other, ifNoneMatch="*")
+    assert client.post("", make.transaction(entry)).status_code == 412
+    assert "gender" not in client.get("/Patient/p1").json()
+    client.delete("/Patient/p1")
+    assert client.put("/Patient/p1", other, if_none_match="*").status_code == 201
+
+
+def test_a_conditional_create_that_finds_one_says_where_it_is(client: Any, make: Any) -> None:
+    client.put("/Patient/p1", make.patient(identifier=[{"system": "urn:mrn", "value": "1"}]))
+    condition = {"if_none_exist": "identifier=urn:mrn|1", "prefer": "return=minimal"}
+    answer = client.post("/Patient", make.patient(), **condition)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["location"] == "http://ehr.test/fhir/Patient/p1/_history/1"
+
+
+def test_an_empty_condition_creates_nothing(client: Any, server: Any, make: Any) -> None:
+    answer = client.post("/Patient", make.patient(), if_none_exist="")
+    assert (answer.status_code, server.stored()) == (400, 0)
+
+
+def test_whatever_can_be_read_has_headers_alone(client: Any, make: Any) -> None:
+    client.put("/Patient/p1", make.patient())
+    for path in ("/Patient/p1", "/Patient", "/Patient/p1/_history", "/Patient/_history", "/_history"):
+        assert client.send("HEAD", path).status_code == 200, path

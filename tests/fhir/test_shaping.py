@@ -61,3 +61,10 @@ def test_total_is_counted_or_left_out(filled: Any) -> None:
     assert filled.get("/Patient?_total=accurate").json()["total"] == 1
     assert "total" not in filled.get("/Patient?_total=none").json()
     assert filled.get("/Patient?_total=many").status_code == 400
+
+
+def test_a_search_by_post_is_shaped_by_its_form(filled: Any) -> None:
+    form = {"content_type": "application/x-www-form-urlencoded"}
+    (entry,) = filled.post("/Observation/_search", b"_elements=status", **form).json()["entry"]
+    assert members(entry["resource"]) == {"status", "code"}
+    assert filled.post("/Observation/_search", b"_format=xml", **form).status_code == 406

@@ -98,6 +98,11 @@ SUBJECT = {"name": "subject", "valueReference": {"reference": "Patient/p9"}}
         (_asked(_record(KPS | {"subject": {"display": "x"}})), 400, "Parameters.parameter[0].resource.entry"),
         (_asked(_record(PATIENT, PATIENT | {"id": "p2"})), 400, "Parameters.parameter[0].resource.entry"),
         (
+            _asked(_record(PATIENT), {"name": "on", "valueDate": "9999-12-31"}),
+            400,
+            "Parameters.parameter[1].valueDate",
+        ),
+        (
             _asked(_record(PATIENT), {"name": "on", "valueDate": "2026-11"}),
             400,
             "Parameters.parameter[1].valueDate",

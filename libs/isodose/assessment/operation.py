@@ -15,6 +15,7 @@ from isodose.assessment.bundles import record_in
 from isodose.assessment.decider import Decider, Decision, decide
 from isodose.assessment.standing import of_the_patient, standing
 from isodose.clinical.record import PatientRecord
+from isodose.clinical.timeline import LAST_DAY, decision_day
 from isodose.fhir.errors import bad_request, not_found, unprocessable
 from isodose.fhir.references import target
 from isodose.fhir.rest import Call, Operation
@@ -165,9 +166,11 @@ def _by_name(parameters: Json) -> dict[str, tuple[Json, str]]:
 
 def _day(value: Json, path: str) -> dt.date:
     try:
-        return dt.date.fromisoformat(value["valueDate"])
+        return decision_day(value["valueDate"])
     except (KeyError, ValueError):
-        wanted = "The parameter on is a whole day as valueDate, such as 2026-03-31."
+        wanted = (
+            f"The parameter on is a whole day as valueDate, such as 2026-03-31, and not after {LAST_DAY}."
+        )
         raise bad_request(wanted, f"{path}.valueDate", code="value") from None
 
 

@@ -6,22 +6,39 @@ on the way in; on the way out nothing is null or empty except `cards` itself.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, LiteralString, Self
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 SUMMARY_LIMIT = 140
 """A summary has fewer characters than this."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Summary = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=SUMMARY_LIMIT - 1)]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
-FhirId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9\-.]{1,64}$")]
+_URL, _ID, _CARD = r"^https?://[^\s]+$", r"^[A-Za-z0-9\-.]{1,64}$", r"^[!-~]{1,64}$"
+Url = Annotated[str, StringConstraints(pattern=_URL)]
+FhirId = Annotated[str, StringConstraints(pattern=_ID)]
+CardName = Annotated[str, StringConstraints(pattern=_CARD)]
+PATTERNS = {
+    _URL: "must be an absolute http or https address",
+    _ID: "must be the bare id of the patient, without `Patient/`",
+    _CARD: "must be the uuid of the card",
+}
+"""What a text must be that has to fit one of these patterns."""
 Indicator = Literal["info", "warning", "critical"]
 
 
@@ -147,6 +164,17 @@ def empty_values(value: Any, path: str = "$") -> Iterator[str]:
             yield from empty_values(member, f"{path}[{index}]")
 
 
+def _required(member: str, said: LiteralString) -> PydanticCustomError:
+    return PydanticCustomError("required", said, {"member": (member,)})
+
+
+def _written(instant: Any) -> Any:
+    """A time is text; as a number it would be taken for seconds since 1970."""
+    if not isinstance(instant, str):
+        raise PydanticCustomError("datetime_type", "not a text")
+    return instant
+
+
 class Received(BaseModel):
     """Base of everything we are sent: unknown members are tolerated, as the specification asks."""
 
@@ -179,7 +207,7 @@ class HookRequest(Received):
     @model_validator(mode="after")
     def _authorization_names_a_server(self) -> Self:
         if self.fhir_authorization is not None and self.fhir_server is None:
-            raise ValueError("fhirAuthorization needs fhirServer")
+            raise _required("fhirServer", "is required beside fhirAuthorization; add it")
         return self
 
 
@@ -201,18 +229,16 @@ class GivenReason(Received):
 class Feedback(Received):
     """What became of one card. `userComment` is free text and may tell about the patient: never logged."""
 
-    card: Text
+    card: CardName
     outcome: Literal["accepted", "overridden"]
-    outcome_timestamp: dt.datetime
+    outcome_timestamp: Annotated[AwareDatetime, BeforeValidator(_written)]
     accepted_suggestions: tuple[AcceptedSuggestion, ...] = ()
     override_reason: GivenReason | None = None
 
     @model_validator(mode="after")
     def _acceptance_names_suggestions(self) -> Self:
         if self.outcome == "accepted" and not self.accepted_suggestions:
-            raise ValueError("accepted feedback names its acceptedSuggestions")
-        if self.outcome_timestamp.tzinfo is None:
-            raise ValueError("outcomeTimestamp says its offset from UTC")
+            raise _required("acceptedSuggestions", "is required where the outcome is accepted; name them")
         return self
 
 

@@ -10,11 +10,10 @@ import logging
 import traceback
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ValidationError
 
 from isodose.cds_hooks import described
 from isodose.cds_hooks.admission import admitted
@@ -22,6 +21,7 @@ from isodose.cds_hooks.context import read_context
 from isodose.cds_hooks.hook import CdsService, HookCall, Recall, discovery
 from isodose.cds_hooks.models import Card, Feedback, FeedbackBatch, HookRequest, Link, Source, encode_cards
 from isodose.cds_hooks.prefetch import Ehr, Gathered, PrefetchReader
+from isodose.cds_hooks.received import parsed
 from isodose.cds_hooks.trust import CdsTrust, bearer
 from isodose.fhir.errors import (
     FhirError,
@@ -36,7 +36,6 @@ from isodose.fhir.resources import is_id
 from isodose.security.callers import CALLER, Caller
 from isodose.telemetry import observing
 
-Model = TypeVar("Model", bound=BaseModel)
 FeedbackSink = Callable[[str, Sequence[Feedback]], None]
 Witness = Callable[[Deed, Caller | None, str], None]
 _log = logging.getLogger(__name__)
@@ -85,7 +84,7 @@ def cds_router(
         try:
             who = caller(http, f"/cds-services/{service_id}")
             _known(service_id, known)
-            request = _parsed(content, HookRequest)
+            request = parsed(content, HookRequest)
             patients = _patients(request)
             service = by_hook.get((service_id, request.hook))
             if service is None:
@@ -108,7 +107,7 @@ def cds_router(
     def feedback(http: Request, service_id: str, content: bytes = body) -> Response:
         caller(http, f"/cds-services/{service_id}/feedback")
         _known(service_id, known)
-        feedback_sink(service_id, _parsed(content, FeedbackBatch).feedback)
+        feedback_sink(service_id, parsed(content, FeedbackBatch).feedback)
         return Response(status_code=200)
 
     return router
@@ -195,29 +194,6 @@ def _name(call: HookCall, *place: int) -> uuid.UUID:
 def _known(service_id: str, known: set[str]) -> None:
     if service_id not in known:
         raise not_found("No CDS service has this id; GET /cds-services lists those there are.")
-
-
-def _parsed(content: bytes, model: type[Model]) -> Model:
-    try:
-        members = orjson.loads(content)
-        orjson.dumps(members)  # refuses nesting beyond 254 levels
-        return model.model_validate(members)
-    except (orjson.JSONDecodeError, TypeError):
-        raise bad_request("The body is not JSON in UTF-8, or nested too deeply.", code="structure") from None
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        raise FhirError(
-            400, [_issue(fault["type"], _path(fault["loc"]), fault["msg"]) for fault in faults]
-        ) from None
-
-
-def _issue(kind: str, path: str, message: str) -> Issue:
-    code = "required" if kind == "missing" else "invalid"
-    return Issue(code, f"{path or 'The body'}: {message}.", (path,) if path else ())
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
 
 
 def _bounded_body(limit: int, signed: bool) -> Callable[[Request], Awaitable[bytes]]:

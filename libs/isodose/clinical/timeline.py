@@ -20,6 +20,9 @@ from isodose.clinical.record import Course, Exposure, Operation, PatientRecord, 
 
 DAY = dt.timedelta(days=1)
 WEEK = dt.timedelta(days=7)
+FIRST_DAY = dt.date(1800, 1, 1)
+LAST_DAY = dt.date(2999, 12, 31)
+"""Days are reckoned from the first to the last of these, so that an interval can be added to any of them."""
 
 _PARTIAL = re.compile(r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})(?:T.*)?)?)?")
 
@@ -138,9 +141,23 @@ def possible_days(text: str) -> Period | None:
     except ValueError:
         return None
     if day is not None:
-        return Period(first, first)
+        return Period(bounded(first), bounded(first))
     last_month = month or 12
-    return Period(first, dt.date(first.year, last_month, calendar.monthrange(first.year, last_month)[1]))
+    last = dt.date(first.year, last_month, calendar.monthrange(first.year, last_month)[1])
+    return Period(bounded(first), bounded(last))
+
+
+def bounded(day: dt.date) -> dt.date:
+    """The day that is reckoned with: EHRs write an open end as a day of the year 9999."""
+    return max(FIRST_DAY, min(day, LAST_DAY))
+
+
+def decision_day(text: str) -> dt.date:
+    """The day on which something is to be decided. Raises `ValueError` for what is no day to reckon with."""
+    day = dt.date.fromisoformat(text)
+    if day != bounded(day):
+        raise ValueError(f"not from {FIRST_DAY} to {LAST_DAY}")
+    return day
 
 
 def course_period(course: Course) -> Period:

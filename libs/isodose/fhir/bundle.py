@@ -10,15 +10,25 @@ from typing import Any
 import msgspec
 
 from isodose.fhir import errors, interactions
-from isodose.fhir.bundle_entries import READS, Entry, Step, entries_of, step_of
+from isodose.fhir.bundle_entries import (
+    READS,
+    Step,
+    entries_of,
+    entry_of,
+    raw_entries,
+    step_of,
+    validate_entry,
+    validate_shell,
+)
 from isodose.fhir.bundle_reads import read_entry
 from isodose.fhir.errors import FhirError
 from isodose.fhir.identity import criteria_of, lock_identities, the_match
 from isodose.fhir.interactions import Answer
 from isodose.fhir.patching import patch_in, patched
+from isodose.fhir.preconditions import refuse_stale
 from isodose.fhir.resources import Resource, instant, resource_of
 from isodose.fhir.rewriting import Rewriter
-from isodose.fhir.store import Change, ResourceStore, new_id, refuse_stale
+from isodose.fhir.store import Change, ResourceStore, new_id
 from isodose.fhir.stored import Stored
 from isodose.fhir.validation import validate
 
@@ -35,8 +45,8 @@ def process(store: ResourceStore, bundle: Resource, representation: bool = False
         steps = [step_of(i, entry, bundle.data) for i, entry in enumerate(entries_of(bundle))]
         answers = transact(store, steps)
     elif kind == "batch":
-        _validate_shell(bundle)
-        answers = [_alone(store, i, entry, bundle.data) for i, entry in enumerate(entries_of(bundle))]
+        validate_shell(bundle)
+        answers = [_alone(store, i, entry, bundle.data) for i, entry in enumerate(raw_entries(bundle))]
     else:
         raise _not_processed(bundle)
     written = tuple(stored for answer in answers for stored in answer.written)
@@ -48,7 +58,7 @@ def process(store: ResourceStore, bundle: Resource, representation: bool = False
 
 def _not_processed(bundle: Resource) -> FhirError:
     """Why a Bundle of this type asks for nothing, and what to send instead. Raises 422 where it is none."""
-    _validate_shell(bundle)
+    validate_shell(bundle)
     kept = "to keep it as it is, POST it to /Bundle"
     instead = {
         "history": "a history is not replayed: send what is to be current as a transaction of PUT and DELETE",
@@ -74,23 +84,12 @@ def transact(store: ResourceStore, steps: list[Step]) -> list[Answer]:
     return [done.get(step.index) or _rest(store, step) for step in steps]
 
 
-def _validate_shell(bundle: Resource) -> None:
-    """A batch is judged entry by entry; what is left is the Bundle itself."""
-    entries = bundle.data.get("entry", [])
-    if not isinstance(entries, list):
-        validate(bundle.data)
-        return
-    bare = [{k: v for k, v in e.items() if k != "resource"} if isinstance(e, dict) else e for e in entries]
-    validate(
-        {**bundle.data, "entry": [e or {"fullUrl": "urn:empty"} for e in bare]} if entries else bundle.data
-    )
-
-
-def _alone(store: ResourceStore, index: int, entry: Entry, bundle: dict[str, Any]) -> Answer:
+def _alone(store: ResourceStore, index: int, raw: msgspec.Raw, bundle: dict[str, Any]) -> Answer:
     """One entry of a batch: its failure is its own."""
     try:
+        validate_entry(index, bundle["entry"][index])
         with store.conn.begin_nested():
-            step = step_of(index, entry, bundle)
+            step = step_of(index, entry_of(raw), bundle)
             if step.data is not None:
                 validate(step.data, f"{step.path}.resource")
             return transact(store, [step])[0]
@@ -157,7 +156,16 @@ def _change(store: ResourceStore, step: Step, rewriter: Rewriter) -> Change:
     elif step.request.method != "DELETE":
         assert step.data is not None
         content = rewriter.rewritten(resource_of(step.data, bytes(step.entry.resource)), path)
-    return Change(step.type, step.id, content, step.request.method, step.request.if_match, path=path)
+    asked = step.request
+    return Change(
+        step.type,
+        step.id,
+        content,
+        asked.method,
+        asked.if_match,
+        path=path,
+        if_none_match=asked.if_none_match if asked.method == "PUT" else None,
+    )
 
 
 def _written(store: ResourceStore, step: Step, stored: Stored) -> Answer:
@@ -193,7 +201,7 @@ def _response_entry(answer: Answer, representation: bool) -> dict[str, Any]:
         response["lastModified"] = instant(answer.stored.last_updated)
     if failed:
         response["outcome"] = msgspec.Raw(answer.body)
-    elif answer.written and not any(stored.changed for stored in answer.written):
+    elif answer.body and answer.written and not any(stored.changed for stored in answer.written):
         response["outcome"] = msgspec.Raw(errors.outcome_of([_NOTHING_NEW]))
     read_only = not answer.written and answer.location is None
     if answer.body and not failed and (representation or read_only):

@@ -12,7 +12,9 @@ import msgspec
 
 from isodose.fhir import errors
 from isodose.fhir.audit_trail import refuse_writing
+from isodose.fhir.errors import FhirError, Issue
 from isodose.fhir.resources import Resource, is_id, resource_of
+from isodose.fhir.validation import validate
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 READS = ("GET", "HEAD")
@@ -35,6 +37,10 @@ class Entry(msgspec.Struct, rename="camel"):
 
 class Entries(msgspec.Struct):
     entry: list[Entry] = []
+
+
+class RawEntries(msgspec.Struct):
+    entry: list[msgspec.Raw] = []
 
 
 @dataclass(slots=True)
@@ -62,6 +68,49 @@ class Step:
         if self.request.method == "POST":
             return self.request.if_none_exist
         return self.query if self.request.method not in READS and self.id is None else None
+
+
+def validate_shell(bundle: Resource) -> None:
+    """Raise 422 for what is wrong with a Bundle itself, whatever its entries hold."""
+    entries = bundle.data.get("entry")
+    shell = bundle.data
+    if isinstance(entries, list) and entries:
+        urls = [_full_url(entry) or f"urn:entry:{index}" for index, entry in enumerate(entries)]
+        shell = {**shell, "entry": [{"fullUrl": url} for url in urls]}
+    validate(shell)
+
+
+def validate_entry(index: int, entry: Any) -> None:
+    """Raise 422 for what is wrong with one entry, apart from the resource that it brings."""
+    if isinstance(entry, dict) and isinstance(entry.get("resource"), dict):
+        entry = {name: value for name, value in entry.items() if name != "resource"}
+        if not entry:
+            return
+    try:
+        validate({"resourceType": "Bundle", "type": "batch", "entry": [entry]})
+    except FhirError as error:
+        raise FhirError(error.status, [_at(index, issue) for issue in error.issues]) from None
+
+
+def _at(index: int, issue: Issue) -> Issue:
+    """An issue of the only entry, at the place that this entry has."""
+    places = (place.replace("Bundle.entry[0]", f"Bundle.entry[{index}]", 1) for place in issue.expression)
+    return Issue(issue.code, issue.diagnostics, tuple(places), issue.severity)
+
+
+def _full_url(entry: Any) -> str:
+    url = entry.get("fullUrl") if isinstance(entry, dict) else None
+    return url if isinstance(url, str) and url.split() == [url] else ""
+
+
+def raw_entries(bundle: Resource) -> list[msgspec.Raw]:
+    """The entries of a Bundle of any kind, each as it was written."""
+    return msgspec.json.decode(bundle.raw, type=RawEntries).entry
+
+
+def entry_of(raw: msgspec.Raw) -> Entry:
+    """A valid entry with its resource as it was written."""
+    return msgspec.json.decode(raw, type=Entry)
 
 
 def entries_of(bundle: Resource) -> list[Entry]:
@@ -99,7 +148,10 @@ def _check_write(step: Step) -> None:
     url = f"{step.path}.request.url"
     if step.data is None:
         raise errors.bad_request("This entry needs a resource.", f"{step.path}.resource", code="required")
-    resource = resource_of(step.data, b"")
+    try:
+        resource = resource_of(step.data, b"")
+    except FhirError as error:
+        raise error.under(f"{step.path}.resource") from None
     if resource.type != step.type:
         raise errors.bad_request("The url must be of the type of the resource.", url)
     if step.request.method == "POST":

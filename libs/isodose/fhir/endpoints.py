@@ -17,14 +17,14 @@ from starlette.responses import Response
 
 from isodose.fhir import bundle as bundles
 from isodose.fhir import errors, interactions
-from isodose.fhir.exchange import Exchange, condition_of, id_of, if_match_of, kind_of, respond
+from isodose.fhir.exchange import Exchange, condition_of, id_of, kind_of, respond
 from isodose.fhir.interactions import Answer
 from isodose.fhir.judging import judged, question
 from isodose.fhir.negotiation import FORM, check_accept, returned, strict
 from isodose.fhir.operations import Call, Operation, Outcome, parameters_of
 from isodose.fhir.patching import JSON_PATCH, Patch, fhirpath_patch, json_patch
 from isodose.fhir.resources import Resource
-from isodose.fhir.search_query import SHAPING, Pairs
+from isodose.fhir.search_query import SHAPING
 from isodose.fhir.store import ResourceStore
 from isodose.fhir.validation import validate as validate_resource
 
@@ -145,29 +145,29 @@ def history(exchange: Exchange, request: Request) -> Response:
 
 
 def search(exchange: Exchange, request: Request) -> Response:
-    return _search(exchange, request, request.query_params.multi_items())
+    kind, strictly, pairs = kind_of(request), strict(request), request.query_params.multi_items()
+    return exchange.reading(
+        request, "search-type", lambda _work, store: interactions.search_type(store, kind, pairs, strictly)
+    )
 
 
 def search_by_post(exchange: Exchange, request: Request, content: bytes) -> Response:
+    """As `search`, with the parameters of the form behind those of the URL."""
     if content and request.headers.get("content-type", "").partition(";")[0].strip() != FORM:
         raise errors.unsupported_media_type(f"A search by POST is a form; send it as {FORM}.")
     try:
         form = parse_qsl(content.decode(), keep_blank_values=True, max_num_fields=1000)
     except ValueError:
         raise errors.bad_request("The form is not UTF-8, or has too many fields.") from None
-    return _search(exchange, request, [*request.query_params.multi_items(), *form])
-
-
-def _search(exchange: Exchange, request: Request, pairs: Pairs) -> Response:
-    kind, strictly = kind_of(request), strict(request)
-    return exchange.reading(
-        request, "search-type", lambda _work, store: interactions.search_type(store, kind, pairs, strictly)
-    )
+    asked = urlencode([*request.query_params.multi_items(), *form]).encode()
+    return search(exchange, Request({**request.scope, "query_string": asked}))
 
 
 def create(exchange: Exchange, request: Request, content: bytes) -> Response:
     kind, resource = kind_of(request), exchange.resource(request, content)
-    condition = request.headers.get("if-none-exist") or _query_condition(request)
+    condition = request.headers.get("if-none-exist")
+    if condition is None:
+        condition = _query_condition(request)
     return exchange.writing(
         request, "create", lambda _work, store: interactions.create(store, kind, resource, condition)
     )
@@ -183,7 +183,7 @@ def _query_condition(request: Request) -> str | None:
 
 def conditional_update(exchange: Exchange, request: Request, content: bytes) -> Response:
     kind, resource, query = kind_of(request), exchange.resource(request, content), condition_of(request)
-    if_match = if_match_of(request)
+    if_match = request.headers.get("if-match")
     return exchange.writing(
         request,
         "update",
@@ -192,7 +192,7 @@ def conditional_update(exchange: Exchange, request: Request, content: bytes) -> 
 
 
 def conditional_patch(exchange: Exchange, request: Request, content: bytes) -> Response:
-    kind, query, if_match = kind_of(request), condition_of(request), if_match_of(request)
+    kind, query, if_match = kind_of(request), condition_of(request), request.headers.get("if-match")
     sent = _patch(exchange, request, content)
     return exchange.writing(
         request,
@@ -202,7 +202,7 @@ def conditional_patch(exchange: Exchange, request: Request, content: bytes) -> R
 
 
 def conditional_delete(exchange: Exchange, request: Request) -> Response:
-    kind, query, if_match = kind_of(request), condition_of(request), if_match_of(request)
+    kind, query, if_match = kind_of(request), condition_of(request), request.headers.get("if-match")
     return exchange.writing(
         request,
         "delete",
@@ -227,14 +227,19 @@ def vread(exchange: Exchange, request: Request) -> Response:
 
 def update(exchange: Exchange, request: Request, content: bytes) -> Response:
     kind, resource = kind_of(request), exchange.resource(request, content)
-    id, if_match = request.path_params["id"], if_match_of(request)
+    id, if_match = request.path_params["id"], request.headers.get("if-match")
+    if_none_match = request.headers.get("if-none-match")
     return exchange.writing(
-        request, "update", lambda _work, store: interactions.update(store, kind, id, resource, if_match)
+        request,
+        "update",
+        lambda _work, store: interactions.update(
+            store, kind, id, resource, if_match, if_none_match=if_none_match
+        ),
     )
 
 
 def patch(exchange: Exchange, request: Request, content: bytes) -> Response:
-    kind, id, if_match = kind_of(request), id_of(request), if_match_of(request)
+    kind, id, if_match = kind_of(request), id_of(request), request.headers.get("if-match")
     sent = _patch(exchange, request, content)
     return exchange.writing(
         request, "patch", lambda _work, store: interactions.patch_one(store, kind, id, sent, if_match)
@@ -242,7 +247,7 @@ def patch(exchange: Exchange, request: Request, content: bytes) -> Response:
 
 
 def delete(exchange: Exchange, request: Request) -> Response:
-    kind, id, if_match = kind_of(request), id_of(request), if_match_of(request)
+    kind, id, if_match = kind_of(request), id_of(request), request.headers.get("if-match")
     return exchange.writing(
         request, "delete", lambda _work, store: interactions.delete(store, kind, id, if_match)
     )

@@ -172,12 +172,6 @@ def condition_of(request: Request) -> Pairs:
     return pairs
 
 
-def if_match_of(request: Request) -> str | None:
-    """The version that `If-Match` names, in the weak form of FHIR even when it came in the strong one."""
-    tag = request.headers.get("if-match")
-    return f"W/{tag.strip()}" if tag is not None and not tag.strip().startswith("W/") else tag
-
-
 def respond(request: Request, answer: Answer) -> Response:
     """The answer with its headers, in the form that was asked for."""
     headers: dict[str, str] = {}

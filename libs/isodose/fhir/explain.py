@@ -80,7 +80,7 @@ def _issue(error: jsonschema_rs.ValidationError, kind: str, path: str) -> Issue:
             return Issue(
                 "code-invalid", "One coding must come from the required value set of this element.", (path,)
             )
-        case "custom":
+        case "startBeforeEnd":
             return Issue(
                 "invariant", "The period ends before it starts (per-1); correct one of them.", (path,)
             )

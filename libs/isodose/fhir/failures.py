@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from isodose.fhir import errors
 from isodose.fhir.errors import FhirError, Issue
@@ -27,11 +30,15 @@ def install_error_handlers(app: FastAPI) -> None:
 
     def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        operation = "/$" in request.url.path
-        said = "There is no such operation here" if operation and error.status_code == 404 else error.detail
-        issue = Issue(_CODES.get(error.status_code, "processing"), f"{said}: see /fhir/metadata.")
-        answer = _answer(FhirError(error.status_code, [issue]))
-        answer.headers.update(error.headers or {})
+        headers = dict(error.headers or {})
+        status, said = error.status_code, f"{error.detail}."
+        if status in (404, 405):
+            methods = _methods(request)
+            status = 405 if methods else 404
+            said = _not_here(request, methods)
+            headers |= {"Allow": ", ".join(methods)} if methods else {}
+        answer = _answer(FhirError(status, [Issue(_CODES.get(status, "processing"), said)]))
+        answer.headers.update(headers)
         return answer
 
     def malformed(_request: Request, _error: Exception) -> Response:
@@ -59,6 +66,26 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(SQLAlchemyError, database)
     app.add_exception_handler(Exception, unforeseen)
+
+
+def _methods(request: Request) -> list[str]:
+    """What this address takes. The name of an operation that is not here is no type and no id."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        match, within = route.matches({**request.scope, "path_params": {}})
+        names = within.get("path_params", {}).values()
+        if match != Match.NONE and not any(str(name).startswith("$") for name in names):
+            found |= route.methods or set()
+    return sorted(found)
+
+
+def _not_here(request: Request, methods: Sequence[str]) -> str:
+    path = request.url.path
+    pages = next((one for one in ("/cds-services", "/worklist") if path.startswith(one)), "")
+    where = pages or f"{request.scope.get('root_path', '')}/fhir/metadata"
+    if methods:
+        return f"{request.method} is not taken here, but {', '.join(methods)}; see {where}."
+    return f"There is no such {'operation' if '/$' in path else 'address'} here; see {where}."
 
 
 def _answer(error: FhirError) -> Response:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode
 
 from isodose.fhir import errors
+from isodose.fhir.errors import FhirError, Issue
 from isodose.fhir.search import matching_ids
 from isodose.fhir.search_query import Pairs
 from isodose.fhir.store import ResourceStore, new_id
@@ -41,8 +42,15 @@ def lock_identities(store: ResourceStore, wanted: Iterable[tuple[str, Pairs]]) -
 
 
 def the_match(store: ResourceStore, kind: str, pairs: Pairs, path: str = "") -> str | None:
-    """The id of the one resource that fits, None when there is none; 412 when there are more."""
-    found = matching_ids(store, kind, pairs)
+    """The id of the one resource that fits, None when there is none; 412 when there are more. What is wrong
+    with the condition is named by `path`, where it came from.
+    """
+    try:
+        found = matching_ids(store, kind, pairs)
+    except FhirError as error:
+        places = tuple(filter(None, [path]))
+        told = [Issue(one.code, one.diagnostics, places, one.severity) for one in error.issues]
+        raise FhirError(error.status, told) from None
     if len(found) > 1:
         raise errors.precondition_failed(
             f"The condition fits more than one {kind}; make it narrower.",

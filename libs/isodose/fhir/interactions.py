@@ -15,11 +15,12 @@ from isodose.fhir.audit_trail import refuse_writing
 from isodose.fhir.everything import asked, everything
 from isodose.fhir.identity import criteria_of, lock_identities, the_match
 from isodose.fhir.patching import Patch, patched
+from isodose.fhir.preconditions import refuse_stale
 from isodose.fhir.resources import Resource, is_id
 from isodose.fhir.search import search
 from isodose.fhir.search_parameters import patient_of
 from isodose.fhir.search_query import Pairs
-from isodose.fhir.store import ResourceStore, new_id, refuse_stale
+from isodose.fhir.store import Change, ResourceStore, new_id
 from isodose.fhir.stored import Stored
 from isodose.fhir.validation import validate
 
@@ -79,12 +80,18 @@ def create(store: ResourceStore, type: str, resource: Resource, if_none_exist: s
         found = the_match(store, type, pairs)
         if found is not None:
             stored = store.read(type, found)
-            return Answer(200, stored.body, stored)
+            return Answer(200, stored.body, stored, location(store.base, stored))
     return _written(store, store.create(resource))
 
 
 def update(
-    store: ResourceStore, type: str, id: str, resource: Resource, if_match: str | None = None
+    store: ResourceStore,
+    type: str,
+    id: str,
+    resource: Resource,
+    if_match: str | None = None,
+    *,
+    if_none_match: str | None = None,
 ) -> Answer:
     """200 with the resource as it is now, 201 when it was not there."""
     _right_type(type, resource)
@@ -95,7 +102,8 @@ def update(
     if resource.id != id:
         raise errors.bad_request("The resource must have the id of the URL.", f"{type}.id")
     validate(resource.data)
-    return _written(store, store.update(type, id, resource, if_match))
+    change = Change(type, id, resource, if_match=if_match, path=type, if_none_match=if_none_match)
+    return _written(store, store.write([change])[0])
 
 
 def conditional_update(
@@ -187,5 +195,6 @@ def _right_type(type: str, resource: Resource) -> None:
     refuse_writing(type)
     if resource.type != type:
         raise errors.bad_request(
-            f"The URL takes a {type}; send it to the URL of its type.", "Resource.resourceType"
+            f"The URL is that of {type}; send the resource to the URL of its own type.",
+            "Resource.resourceType",
         )

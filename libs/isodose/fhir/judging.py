@@ -69,7 +69,7 @@ def _judged(asked: Question) -> Iterator[Issue]:
         return
     kind = str(resource.get("resourceType"))
     if asked.type and kind != asked.type:
-        yield Issue("invalid", f"The URL takes a {asked.type}.", (f"{kind}.resourceType",))
+        yield Issue("invalid", f"The URL is that of {asked.type}.", (f"{kind}.resourceType",))
     if asked.mode == "update" and resource.get("id") != asked.id:
         yield Issue("value", "An update has the id of the URL.", (f"{kind}.id",))
     if asked.profile and asked.profile != f"{_CORE}{kind}":

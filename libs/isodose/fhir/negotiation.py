@@ -26,17 +26,34 @@ def check_accept(request: Request, also: str = "") -> None:
     """Raise 406 unless JSON, or the media type `also`, is wanted; `_format` overrides Accept."""
     asked = request.query_params.get("_format")
     wanted = [asked.replace(" ", "+")] if asked else request.headers.get("accept", "*/*").split(",")
-    kinds = {kind.partition(";")[0].strip().lower() for kind in wanted}
+    kinds = {kind.partition(";")[0].strip().lower() for kind in wanted if _is_r4(kind)}
     if not kinds & (_JSON | _ANY | {also}):
-        raise errors.not_acceptable(f"Only JSON is given; ask for {FHIR_JSON}.")
+        raise errors.not_acceptable(f"Only JSON of FHIR 4.0 is given; ask for {FHIR_JSON}.")
 
 
 def check_content_type(request: Request) -> None:
-    """Raise 415 unless the body is FHIR in JSON and UTF-8."""
-    kind, _, rest = request.headers.get("content-type", "").partition(";")
-    charset = rest.lower().partition("charset=")[2].partition(";")[0].strip(' "')
-    if kind.strip().lower() not in _JSON or charset not in ("", "utf-8"):
-        raise errors.unsupported_media_type(f"Only JSON in UTF-8 is taken; send it as {FHIR_JSON}.")
+    """Raise 415 unless the body is FHIR R4 in JSON and UTF-8, not compressed."""
+    sent = request.headers.get("content-type", "")
+    kind, charset = sent.partition(";")[0].strip().lower(), _parameter(sent, "charset")
+    if kind not in _JSON or charset not in ("", "utf-8") or not _is_r4(sent):
+        raise errors.unsupported_media_type(
+            f"Only JSON of FHIR 4.0 in UTF-8 is taken; send it as {FHIR_JSON}."
+        )
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise errors.unsupported_media_type(
+            "A compressed body is not taken; send it without Content-Encoding."
+        )
+
+
+def _is_r4(media_type: str) -> bool:
+    """Whether the parameter fhirVersion, where it is given, names R4."""
+    return _parameter(media_type, "fhirversion") in ("", "4.0", "4.0.1")
+
+
+def _parameter(media_type: str, name: str) -> str:
+    """The value of a parameter of a media type in small letters; empty where it is not given."""
+    found = media_type.lower().partition(f"{name}=")[2]
+    return found.partition(";")[0].strip(' "')
 
 
 def returned(request: Request) -> Return | None:

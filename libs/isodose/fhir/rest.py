@@ -28,18 +28,18 @@ __all__ = ["Call", "HasResources", "Operation", "fhir_router", "install_error_ha
 _OPERATION_PATHS = {"system": "", "type": "/{type}", "instance": "/{type}/{id}"}
 # In this order each request meets few routes before its own; what would match a broader path comes first.
 _ROUTES: tuple[tuple[str, tuple[str, ...], endpoints.Endpoint], ...] = (
-    ("/_history", ("GET",), endpoints.Plain(endpoints.history)),
+    ("/_history", ("GET", "HEAD"), endpoints.Plain(endpoints.history)),
     ("/{type}", ("GET", "HEAD"), endpoints.Plain(endpoints.search)),
     ("/$validate", ("POST",), endpoints.WithBody(endpoints.validate)),
     ("/{type}", ("POST",), endpoints.WithBody(endpoints.create)),
-    ("/{type}/_history", ("GET",), endpoints.Plain(endpoints.history)),
+    ("/{type}/_history", ("GET", "HEAD"), endpoints.Plain(endpoints.history)),
     ("/{type}/{id}", ("GET", "HEAD"), endpoints.Plain(endpoints.read)),
     ("/{type}/{id}", ("PUT",), endpoints.WithBody(endpoints.update)),
     ("", ("POST",), endpoints.WithBody(endpoints.bundle)),
     ("/", ("POST",), endpoints.WithBody(endpoints.bundle)),
     ("/{type}/_search", ("POST",), endpoints.WithBody(endpoints.search_by_post)),
     ("/Patient/{id}/$everything", ("GET", "POST"), endpoints.WithBody(endpoints.everything)),
-    ("/{type}/{id}/_history", ("GET",), endpoints.Plain(endpoints.history)),
+    ("/{type}/{id}/_history", ("GET", "HEAD"), endpoints.Plain(endpoints.history)),
     ("/{type}/{id}/_history/{version}", ("GET", "HEAD"), endpoints.Plain(endpoints.vread)),
     ("/{type}/$validate", ("POST",), endpoints.WithBody(endpoints.validate)),
     ("/{type}/{id}/$validate", ("POST",), endpoints.WithBody(endpoints.validate)),

@@ -20,6 +20,7 @@ from isodose.fhir.access import OF_ASKER, Access
 from isodose.fhir.belonging import Identifier, arriving_as, names_of, owner
 from isodose.fhir.dates import bounds
 from isodose.fhir.integrity import refuse_dangling
+from isodose.fhir.preconditions import refuse_stale, refuse_there
 from isodose.fhir.reading import PAGE, Key, Origin, Reading
 from isodose.fhir.resources import (
     ABOUT_NO_PATIENT,
@@ -64,6 +65,7 @@ class Change:
     origin: Origin = "ehr"
     path: str = ""
     patient_id: str | None = None
+    if_none_match: str | None = None
 
 
 class ResourceStore(Reading):
@@ -176,7 +178,9 @@ class _Batch:
         self.unindexed: list[Key] = []
 
     def add(self, change: Change, row: Row[Any] | None) -> Stored:
-        refuse_stale(change.if_match, None if row is None else row.version, change.path)
+        version, deleted = (None, False) if row is None else (row.version, row.deleted)
+        refuse_stale(change.if_match, version, change.path, deleted=deleted)
+        refuse_there(change.if_none_match, version, change.path, deleted=deleted)
         if change.content is None:
             return self._delete(change, row)
         return self._put(change, change.content, row)
@@ -296,14 +300,6 @@ def _same(content: Resource, row: Row[Any] | None) -> bool:
 def _compact(text: bytes) -> bytes:
     """JSON without the white space between its tokens; numbers and strings stay as they are written."""
     return msgspec.json.format(text, indent=-1)
-
-
-def refuse_stale(if_match: str | None, version: int | None, path: str) -> None:
-    """Raise 412 unless the resource is in the version that `If-Match` names, where it names one."""
-    if if_match is not None and if_match != f'W/"{version}"':
-        raise errors.precondition_failed(
-            "The resource is not in the version that If-Match names; read it again.", f"{path}.meta.versionId"
-        )
 
 
 def new_id() -> str:

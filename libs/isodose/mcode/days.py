@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from isodose.clinical.timeline import possible_days
+from isodose.clinical.timeline import bounded, possible_days
 
 
 def day(written: Any, *, last: bool = False) -> dt.date | None:
@@ -15,7 +15,7 @@ def day(written: Any, *, last: bool = False) -> dt.date | None:
         return None
     if len(written) >= 10:
         try:
-            return dt.date.fromisoformat(written[:10])
+            return bounded(dt.date.fromisoformat(written[:10]))
         except ValueError:
             return None
     period = possible_days(written)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from all_in_one.composition import SERVICES
 from isodose.clinical.knowledge import KnowledgeError
+from isodose.clinical.timeline import decision_day
 from isodose.running import audit_key
 from isodose.security.gate import GateError
 from isodose.service import Service
@@ -74,7 +75,7 @@ def known(name: str) -> str:
 
 def day_or_fail(text: str | None) -> dt.date | None:
     try:
-        return dt.date.fromisoformat(text) if text else None
+        return decision_day(text) if text else None
     except ValueError:
         fail(f"{text} is not a day; write it as 2026-03-31", code=2)
 

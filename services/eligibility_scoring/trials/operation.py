@@ -15,6 +15,7 @@ from eligibility_scoring.trials.studies import study_id
 from isodose.assessment import Decider, stored_record
 from isodose.clinical import derive
 from isodose.clinical.record import PatientRecord
+from isodose.clinical.timeline import LAST_DAY, decision_day
 from isodose.fhir.errors import bad_request, not_found
 from isodose.fhir.rest import Call, Operation
 from isodose.work import Work
@@ -73,9 +74,11 @@ def _day(query: Mapping[str, str], decider: Decider) -> dt.date:
     if "on" not in query:
         return decider.today()
     try:
-        return dt.date.fromisoformat(query["on"])
+        return decision_day(query["on"])
     except ValueError:
-        raise bad_request("on is a whole day, such as 2026-03-31.", "on", code="value") from None
+        raise bad_request(
+            f"on is a whole day, such as 2026-03-31, and not after {LAST_DAY}.", "on", code="value"
+        ) from None
 
 
 def _wanted(query: Mapping[str, str]) -> set[str]:
