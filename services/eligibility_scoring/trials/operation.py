@@ -28,10 +28,11 @@ def trials_operation(decider: Decider) -> Operation:
         patient_id = call.query.get("patient", "").removeprefix("Patient/")
         if not patient_id:
             raise bad_request("Say for whom: $trials?patient=ID.", "patient", code="required")
+        on, wanted = _day(call.query, decider), _wanted(call.query)
         record = stored_record(work, call, patient_id)
         if record is None:
             raise not_found("No record of this patient is stored here.", "patient")
-        return answer(record, _day(call.query, decider), _wanted(call.query), decider.knowledge.version)
+        return answer(record, on, wanted, decider.knowledge.version)
 
     return Operation(name="$trials", level="system", handle=handle, judges=True)
 
