@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
@@ -14,6 +15,7 @@ _DAY = timedelta(days=1)
 _WIDTHS = {5: timedelta(minutes=1), 12: timedelta(milliseconds=1), 15: _MICROSECOND}
 
 
+@lru_cache(maxsize=4096)
 def bounds(text: str) -> tuple[datetime, datetime]:
     """First and last moment of a date, dateTime or instant; days without a time zone are taken in UTC.
 

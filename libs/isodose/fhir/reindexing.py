@@ -10,9 +10,8 @@ from sqlalchemy import delete, select, tuple_
 
 from isodose.fhir.reading import PAGE
 from isodose.fhir.search_parameters import rows
-from isodose.fhir.store import INDEX
 from isodose.storage.database import Database
-from isodose.storage.insertion import insert_rows
+from isodose.storage.insertion import insert_structs
 from isodose.storage.tables import resource as current
 from isodose.storage.tables import search_index
 
@@ -41,8 +40,6 @@ def _page(database: Database, base: str, last: tuple[str, str]) -> list[tuple[st
         keys = [(row.type, row.id) for row in found]
         indexed = tuple_(search_index.c.type, search_index.c.id)
         conn.execute(delete(search_index).where(indexed.in_(keys)))
-        made = [
-            (row.type, row.id, *one) for row in found for one in rows(row.type, orjson.loads(row.body), base)
-        ]
-        insert_rows(conn, search_index, INDEX, made)
+        made = [one for row in found for one in rows(row.type, row.id, orjson.loads(row.body), base)]
+        insert_structs(conn, search_index, made)
     return keys

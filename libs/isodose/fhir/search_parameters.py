@@ -6,10 +6,12 @@ https://hl7.org/fhir/R4/search.html
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from isodose.clinical.written import parsed
 from isodose.fhir import dates
@@ -17,7 +19,8 @@ from isodose.fhir.definitions import element_of, schema_at
 from isodose.fhir.r4_search import standard
 from isodose.fhir.references import target
 
-_Make = Callable[[str, Any, str], list["Row"]]
+_Row = Callable[..., "Row"]
+_Make = Callable[[_Row, str, Any, str], list["Row"]]
 Kind = Literal["token", "string", "date", "reference", "patient", "quantity", "number", "uri", "composite"]
 LONGEST = 255
 # Seconds, farther than any date: periods without start or end. The JSON that carries rows has no infinity.
@@ -37,12 +40,14 @@ class Parameter(NamedTuple):
     def values(self, data: dict[str, Any]) -> Iterator[Any]:
         """What the resource has in these elements."""
         for path in self.paths:
-            yield from _follow(data, path)
+            yield from _follow(data.get(path[0]), path[1:])
 
 
-class Row(NamedTuple):
-    """One searchable value of one resource, as a row of `search_index` has it after type and id."""
+class Row(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One searchable value of one resource: a row of `search_index`."""
 
+    type: str
+    id: str
     param: str
     system: str | None = None
     value: str | None = None
@@ -83,17 +88,17 @@ def patient_of(resource_type: str, data: dict[str, Any], base: str) -> str | Non
     return None
 
 
-def rows(resource_type: str, data: dict[str, Any], base: str) -> set[Row]:
-    """The index rows of one resource. The patient is a column of the resource and needs none but for who is
-    named by an identifier.
+def rows(resource_type: str, id: str, data: dict[str, Any], base: str) -> Collection[Row]:
+    """The index rows of one resource, each once. The patient is a column of the resource and needs none but
+    for who is named by an identifier.
     """
-    plan = _plan(resource_type)
-    found: set[Row] = set()
-    for member in data:
+    plan, row = _plan(resource_type), partial(Row, resource_type, id)
+    found: list[Row] = []
+    for member, value in data.items():
         for name, path, make in plan.get(member, ()):
-            for value in _follow(data, path):
-                found.update(make(name, value, base))
-    return found
+            for one in _follow(value, path):
+                found += make(row, name, one, base)
+    return dict.fromkeys(found)
 
 
 def folded(text: str) -> str:
@@ -115,12 +120,14 @@ def element_type(resource_type: str, path: tuple[str, ...]) -> str:
 
 @cache
 def _plan(resource_type: str) -> dict[str, list[tuple[str, tuple[str, ...], _Make]]]:
-    """What to index for each member that a resource may have at its top."""
+    """What to index for each member that a resource may have at its top: the parameter, the path from there,
+    and what makes the rows.
+    """
     plan: dict[str, list[tuple[str, tuple[str, ...], _Make]]] = {}
     for parameter in parameters(resource_type).values():
         if parameter.kind in _ROWS:
-            for path in parameter.paths:
-                plan.setdefault(path[0], []).append((parameter.name, path, _ROWS[parameter.kind]))
+            for first, *rest in parameter.paths:
+                plan.setdefault(first, []).append((parameter.name, tuple(rest), _ROWS[parameter.kind]))
     return plan
 
 
@@ -137,22 +144,22 @@ def _table() -> dict[str, dict[str, list[str]]]:
     return table
 
 
-def _follow(node: dict[str, Any], path: tuple[str, ...]) -> list[Any]:
-    """What stands at the end of the path, lists on the way opened."""
-    value = node.get(path[0])
+def _follow(value: Any, path: Sequence[str]) -> list[Any]:
+    """What stands at the end of the path from here, lists on the way opened."""
     if value is None:
         return []
     values = value if isinstance(value, list) else [value]
-    if len(path) == 1:
+    if not path:
         return values
-    return [found for one in values if isinstance(one, dict) for found in _follow(one, path[1:])]
+    first, rest = path[0], path[1:]
+    return [found for one in values if isinstance(one, dict) for found in _follow(one.get(first), rest)]
 
 
-def _token(name: str, value: Any, _base: str) -> list[Row]:
+def _token(row: _Row, name: str, value: Any, _base: str) -> list[Row]:
     if isinstance(value, bool):
-        return [Row(name, None, "true" if value else "false")]
+        return [row(name, None, "true" if value else "false")]
     if isinstance(value, str):
-        return [Row(name, None, value[:LONGEST])]
+        return [row(name, None, value[:LONGEST])]
     if not isinstance(value, dict):
         return []
     found = []
@@ -160,22 +167,22 @@ def _token(name: str, value: Any, _base: str) -> list[Row]:
         code, display = coding.get("code", coding.get("value")), coding.get("display")
         if isinstance(code, str) or display:
             text = folded(display) if isinstance(display, str) else None
-            found.append(Row(name, _cut(coding.get("system")), _cut(code), text=text))
+            found.append(row(name, _cut(coding.get("system")), _cut(code), text=text))
     kind = value.get("type")
     of = kind if isinstance(kind, dict) else {}
     if text := value.get("text", of.get("text")):
-        found.append(Row(name, text=folded(text)))
-    found += [_of_type(name, coding, value) for coding in of.get("coding", ()) if "value" in value]
+        found.append(row(name, text=folded(text)))
+    found += [_of_type(row, name, coding, value) for coding in of.get("coding", ()) if "value" in value]
     return found
 
 
-def _of_type(name: str, coding: dict[str, Any], identifier: dict[str, Any]) -> Row:
+def _of_type(row: _Row, name: str, coding: dict[str, Any], identifier: dict[str, Any]) -> Row:
     typed = f"{coding.get('code', '')}|{identifier['value']}"
-    return Row(f"{name}:of-type", _cut(coding.get("system")), typed[:LONGEST])
+    return row(f"{name}:of-type", _cut(coding.get("system")), typed[:LONGEST])
 
 
-def _string(name: str, value: Any, _base: str) -> list[Row]:
-    return [Row(name, value=folded(part), text=part[:LONGEST]) for part in _texts(value)]
+def _string(row: _Row, name: str, value: Any, _base: str) -> list[Row]:
+    return [row(name, value=folded(part), text=part[:LONGEST]) for part in _texts(value)]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -190,51 +197,51 @@ def _texts(value: Any) -> Iterator[str]:
             yield from [value[member]] if member in value else []
 
 
-def _date(name: str, value: Any, _base: str) -> list[Row]:
+def _date(row: _Row, name: str, value: Any, _base: str) -> list[Row]:
     if isinstance(value, str):
         start, end = dates.bounds(value)
-        return [Row(name, None, None, start.timestamp(), end.timestamp())]
+        return [row(name, None, None, start.timestamp(), end.timestamp())]
     if not isinstance(value, dict):
         return []
     low = dates.bounds(value["start"])[0].timestamp() if "start" in value else -ENDLESS
     high = dates.bounds(value["end"])[1].timestamp() if "end" in value else ENDLESS
-    return [Row(name, None, None, low, high)]
+    return [row(name, None, None, low, high)]
 
 
-def _reference(name: str, value: Any, base: str) -> list[Row]:
+def _reference(row: _Row, name: str, value: Any, base: str) -> list[Row]:
     if not isinstance(value, dict):
         return []
     found = []
     reference = value.get("reference")
     if isinstance(reference, str):
         kind, key = target(reference, base) or (None, reference[:LONGEST])
-        found.append(Row(name, kind, key))
-    return found + _logical(name, value, base)
+        found.append(row(name, kind, key))
+    return found + _logical(row, name, value, base)
 
 
-def _logical(name: str, value: Any, _base: str) -> list[Row]:
+def _logical(row: _Row, name: str, value: Any, _base: str) -> list[Row]:
     """What a reference says by identifier, as `:identifier` searches it."""
     found = value.get("identifier") if isinstance(value, dict) else None
     if not isinstance(found, dict) or not isinstance(found.get("value"), str):
         return []
-    return [Row(f"{name}:identifier", _cut(found.get("system")), found["value"][:LONGEST])]
+    return [row(f"{name}:identifier", _cut(found.get("system")), found["value"][:LONGEST])]
 
 
-def _quantity(name: str, value: Any, _base: str) -> list[Row]:
+def _quantity(row: _Row, name: str, value: Any, _base: str) -> list[Row]:
     if not isinstance(value, dict) or not isinstance(value.get("value"), int | float):
         return []
     number = float(value["value"])
     unit = value.get("code", value.get("unit"))
-    return [Row(name, _cut(value.get("system")), _cut(unit), number, number)]
+    return [row(name, _cut(value.get("system")), _cut(unit), number, number)]
 
 
-def _number(name: str, value: Any, _base: str) -> list[Row]:
+def _number(row: _Row, name: str, value: Any, _base: str) -> list[Row]:
     number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-    return [] if number is None else [Row(name, None, None, number, number)]
+    return [] if number is None else [row(name, None, None, number, number)]
 
 
-def _uri(name: str, value: Any, _base: str) -> list[Row]:
-    return [Row(name, None, value[:LONGEST])] if isinstance(value, str) else []
+def _uri(row: _Row, name: str, value: Any, _base: str) -> list[Row]:
+    return [row(name, None, value[:LONGEST])] if isinstance(value, str) else []
 
 
 def _cut(value: Any) -> str | None:

@@ -32,9 +32,10 @@ from isodose.fhir.resources import (
     result_key,
     with_meta,
 )
+from isodose.fhir.search_parameters import Row as IndexRow
 from isodose.fhir.search_parameters import patient_of, rows
 from isodose.fhir.stored import Stored, as_stored
-from isodose.storage.insertion import insert_rows
+from isodose.storage.insertion import insert_rows, insert_structs
 from isodose.storage.tables import resource as current
 from isodose.storage.tables import resource_version as versions
 from isodose.storage.tables import search_index
@@ -44,7 +45,6 @@ _CURRENT = (
     "origin", "body",
 )  # fmt: skip
 _VERSION = ("type", "id", "version", "method", "last_updated", "deleted", "body")
-INDEX = ("type", "id", "param", "system", "value", "low", "high", "text")
 _REPLACE = "ON CONFLICT (type, id) DO UPDATE SET " + ", ".join(f"{c} = excluded.{c}" for c in _CURRENT[2:])
 # A row that somebody else made since it was read is not overwritten: the count of rows then tells.
 _ADVANCE = f"{_REPLACE} WHERE resource.last_version < excluded.last_version"
@@ -173,7 +173,7 @@ class _Batch:
         self.arriving = arriving
         self.current: list[tuple[Any, ...]] = []
         self.versions: list[tuple[Any, ...]] = []
-        self.index: list[tuple[Any, ...]] = []
+        self.index: list[IndexRow] = []
         self.restamped: list[tuple[Any, ...]] = []
         self.unindexed: list[Key] = []
 
@@ -215,7 +215,7 @@ class _Batch:
         if row is not None and row.patient_id != stored.patient_id:
             stored = replace(stored, left=row.patient_id)
         self._keep(stored, source)
-        self._index(stored, content.data)
+        self.index.extend(rows(stored.type, stored.id, content.data, self.store.base))
         return stored
 
     def _patient(self, change: Change, content: Resource, row: Row[Any] | None) -> str | None:
@@ -261,10 +261,6 @@ class _Batch:
     def _restamp(self, row: Row[Any], source: str) -> None:
         self.restamped.append((*row[:5], source, *row[6:]))
 
-    def _index(self, stored: Stored, data: dict[str, Any]) -> None:
-        key = (stored.type, stored.id)
-        self.index.extend((*key, *row) for row in rows(stored.type, data, self.store.base))
-
     def flush(self) -> None:
         conn = self.store.conn
         for start in range(0, len(self.unindexed), PAGE):
@@ -276,7 +272,7 @@ class _Batch:
             said = "Somebody else wrote the same resource at the same time; send it again."
             raise errors.OvertakenError(409, [errors.Issue("conflict", said)])
         insert_rows(conn, versions, _VERSION, self.versions)
-        insert_rows(conn, search_index, INDEX, self.index)
+        insert_structs(conn, search_index, self.index)
 
 
 def _as_result(data: dict[str, Any], patient_id: str | None = None) -> Change:
@@ -311,7 +307,7 @@ def _source_updated(data: dict[str, Any]) -> str | None:
     stamp = (data.get("meta") or {}).get("lastUpdated")
     if not isinstance(stamp, str):
         return None
-    return bounds(stamp)[0].strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return bounds(stamp)[0].isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _older(source: str | None, stored: str | None) -> bool:
