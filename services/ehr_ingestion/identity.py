@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, or_, select, tuple_, union_all, update
+from sqlalchemy import BindParameter, and_, bindparam, or_, select, tuple_, union_all, update
 
 from isodose.fhir.belonging import names_of, owner
 from isodose.fhir.errors import FhirError
@@ -22,6 +22,17 @@ from isodose.service import Work
 from isodose.storage.tables import merged_patient, resource, search_index
 
 _AT_ONCE = 500
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
+_IS_LINK = and_(
+    search_index.c.type == "Patient", search_index.c.param == "link", search_index.c.system == "Patient"
+)
+_NEIGHBOURS = union_all(
+    select(search_index.c.id, search_index.c.value).where(_IS_LINK, search_index.c.id.in_(_IDS)),
+    select(search_index.c.id, search_index.c.value).where(_IS_LINK, search_index.c.value.in_(_IDS)),
+    select(merged_patient.c.patient_id, merged_patient.c.survivor).where(
+        or_(merged_patient.c.patient_id.in_(_IDS), merged_patient.c.survivor.in_(_IDS))
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +79,8 @@ def _linked(work: Work, patient_ids: Collection[str]) -> set[str]:
 
 
 def _neighbours(work: Work, patient_ids: set[str]) -> set[str]:
-    ids = sorted(patient_ids)
-    link, merged = search_index.c, merged_patient.c
-    is_link = and_(link.type == "Patient", link.param == "link", link.system == "Patient")
-    pairs = union_all(
-        select(link.id, link.value).where(is_link, link.id.in_(ids)),
-        select(link.id, link.value).where(is_link, link.value.in_(ids)),
-        select(merged.patient_id, merged.survivor).where(
-            or_(merged.patient_id.in_(ids), merged.survivor.in_(ids))
-        ),
-    )
-    return {one for pair in work.conn.execute(pairs) for one in pair}
+    pairs = work.conn.execute(_NEIGHBOURS, {"ids": sorted(patient_ids)})
+    return {one for pair in pairs for one in pair}
 
 
 def _survivors(work: Work, patient_ids: set[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from sqlalchemy import select, tuple_
+from sqlalchemy import bindparam, select, tuple_
 
 from ehr_ingestion.identity import settled
 from isodose.clinical.record import PatientRecord
@@ -19,6 +19,16 @@ from isodose.mcode import build_record
 from isodose.service import Work
 from isodose.storage.tables import resource, search_index
 from isodose.telemetry import current_traceparent
+
+_SENT = (
+    select(resource.c.body)
+    .where(
+        resource.c.patient_id == bindparam("patient"),
+        resource.c.deleted.is_(False),
+        resource.c.origin == "ehr",
+    )
+    .order_by(resource.c.type, resource.c.id)
+)
 
 
 def touched(written: Iterable[Stored]) -> set[str]:
@@ -77,7 +87,7 @@ def rebuild(work: Work, patient_ids: Iterable[str]) -> list[PatientRecord]:
 
 def _resources(work: Work, patient_id: str) -> list[dict[str, Any]]:
     """What the EHR sent about the patient, with the drugs that its orders name by reference."""
-    own = [orjson.loads(stored.body) for stored in work.resources.of_patient(patient_id, origin="ehr")]
+    own = [orjson.loads(body) for body in work.conn.execute(_SENT, {"patient": patient_id}).scalars()]
     named = {
         drug
         for one in own

@@ -31,6 +31,8 @@ DRAIN_S = 5.0
 """A relay that is stopped goes on for at most so long with what was committed before."""
 
 
+_PUT = outbox.insert().inline()
+
 Published = Callable[[Sequence[Record], Sequence[dt.datetime], int], None]
 """Told of records that the log acknowledged, when each was put in the outbox, and when sending began (ns)."""
 
@@ -57,7 +59,7 @@ class Outbox:
             raise ValueError(f"no topic {topic!r}: known are {', '.join(contract.TOPICS)}")
         rows = [_row(topic, key, event) for key, event in events]
         if rows:
-            self.conn.execute(outbox.insert(), rows)
+            self.conn.execute(_PUT, rows)
 
     def is_behind(self, many: int) -> bool:
         """Whether more than `many` rows wait for the log."""

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, false, or_, select
 from isodose.fhir import search_sql
 from isodose.fhir.access import OF_ASKER, Access, Grant, Right
 from isodose.fhir.errors import FhirError, Issue, not_found
-from isodose.fhir.reading import Key, Origin, Reading
+from isodose.fhir.reading import Key, Reading
 from isodose.fhir.references import pointers, target
 from isodose.fhir.search_parameters import patient_of
 from isodose.fhir.search_query import parse
@@ -98,8 +98,8 @@ class LimitedStore(ResourceStore):
             raise not_found(f"There is no such version of this {type}.", f"{type}.meta.versionId")
         return found
 
-    def of_patient(self, patient_id: str, origin: Origin | None = None) -> list[Stored]:
-        found = super().of_patient(patient_id, origin)
+    def of_patient(self, patient_id: str) -> list[Stored]:
+        found = super().of_patient(patient_id)
         allowed = self._allowed(found, "r")
         return [one for one in found if (one.type, one.id) in allowed]
 

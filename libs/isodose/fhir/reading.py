@@ -9,7 +9,19 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Text, cast, exists, func, not_, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Row,
+    Text,
+    bindparam,
+    exists,
+    func,
+    not_,
+    select,
+    tuple_,
+)
 
 from isodose.fhir import errors
 from isodose.fhir.access import Right
@@ -21,6 +33,24 @@ from isodose.storage.tables import search_index
 Origin = Literal["ehr", "result"]
 Key = tuple[str, str]
 PAGE = 500
+
+# Each of these is asked for with every bundle: built once, it costs a fraction.
+_PLACE = tuple_(current.c.type, current.c.id)
+_OF_PATIENT = (
+    select(current)
+    .where(current.c.patient_id == bindparam("patient"), current.c.deleted.is_(False))
+    .order_by(current.c.type, current.c.id)
+)
+# Two arrays cost PostgreSQL a tenth of a hundred parameters.
+_ARRAYS = select(*(func.unnest(bindparam(name, type_=ARRAY(Text))) for name in ("types", "ids")))
+_FOUND = {
+    "postgresql": select(current).where(_PLACE.in_(_ARRAYS)),
+    "sqlite": select(current).where(_PLACE.in_(bindparam("keys", expanding=True))),
+}
+_LOCKED = {
+    dialect: found.order_by(current.c.type, current.c.id).with_for_update()
+    for dialect, found in _FOUND.items()
+}
 
 
 class Reading:
@@ -114,12 +144,9 @@ class Reading:
             raise errors.not_found(f"There is no {type} with this id.", f"{type}.id")
         return [as_version(row) for row in found]
 
-    def of_patient(self, patient_id: str, origin: Origin | None = None) -> list[Stored]:
+    def of_patient(self, patient_id: str) -> list[Stored]:
         """Everything current in the patient's compartment, the Patient included, in a stable order."""
-        statement = select(current).where(current.c.patient_id == patient_id, current.c.deleted.is_(False))
-        if origin is not None:
-            statement = statement.where(current.c.origin == origin)
-        return [as_stored(row) for row in self.conn.execute(statement.order_by(current.c.type, current.c.id))]
+        return [as_stored(row) for row in self.conn.execute(_OF_PATIENT, {"patient": patient_id})]
 
     def dated(
         self, keys: Sequence[Key], params: Callable[[str], frozenset[str]]
@@ -147,23 +174,19 @@ class Reading:
 
     def _rows(self, keys: Iterable[Key], lock: bool = False) -> dict[Key, Row[Any]]:
         wanted = sorted(set(keys))
+        statement = (_LOCKED if lock else _FOUND)[self.conn.dialect.name]
         found: dict[Key, Row[Any]] = {}
         for start in range(0, len(wanted), PAGE):
-            part = wanted[start : start + PAGE]
-            statement = select(current).where(_among(self.conn, part))
-            if lock:
-                statement = statement.order_by(current.c.type, current.c.id).with_for_update()
-            found |= {(row.type, row.id): row for row in self.conn.execute(statement)}
+            part = _as_parameters(self.conn, wanted[start : start + PAGE])
+            found |= {(row.type, row.id): row for row in self.conn.execute(statement, part)}
         return found
 
 
-def _among(conn: Connection, keys: Sequence[Key]) -> ColumnElement[bool]:
-    """The rows of these keys. Two arrays cost PostgreSQL a tenth of a hundred parameters."""
-    pair = tuple_(current.c.type, current.c.id)
-    if conn.dialect.name != "postgresql":
-        return pair.in_(keys)
-    columns = (cast([key[part] for key in keys], ARRAY(Text)) for part in (0, 1))
-    return pair.in_(select(*map(func.unnest, columns)))
+def _as_parameters(conn: Connection, keys: Sequence[Key]) -> dict[str, Any]:
+    """Keys as `_FOUND` takes them."""
+    if conn.dialect.name == "sqlite":
+        return {"keys": keys}
+    return {"types": [type for type, _ in keys], "ids": [id for _, id in keys]}
 
 
 def _number(version: str) -> int:

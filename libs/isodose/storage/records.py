@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, text, union
+from sqlalchemy import Connection, Row, bindparam, func, select, text, union
 
 from isodose.clinical import record as clinical_record
 from isodose.clinical.record import PatientRecord
@@ -19,6 +19,7 @@ _LOCK = text(
     " FROM unnest(CAST(:ids AS text[])) AS id"
 )
 """An array is unnested in its order, so locks are taken in that order."""
+_KEPT = select(patient_record.c.content).where(patient_record.c.patient_id == bindparam("patient"))
 _RECORD = ("patient_id", "version", "content")
 _NEWER_RECORD = (
     "ON CONFLICT (patient_id) DO UPDATE SET version = excluded.version, content = excluded.content"
@@ -64,8 +65,7 @@ class Records:
         return locked
 
     def get(self, patient_id: str) -> PatientRecord | None:
-        query = select(patient_record.c.content).where(patient_record.c.patient_id == patient_id)
-        content = self.conn.execute(query).scalar_one_or_none()
+        content = self.conn.execute(_KEPT, {"patient": patient_id}).scalar_one_or_none()
         return None if content is None else clinical_record.decode(content)
 
     def get_many(self, patient_ids: Iterable[str]) -> dict[str, PatientRecord]:
