@@ -24,7 +24,7 @@ from ehr_ingestion.write_back.erasing import DELETE_COPY
 from ehr_ingestion.write_back.patients import patient_at
 from ehr_ingestion.write_back.writing import WriteBack, overwriting
 from isodose.events import contract, jobs, set_aside
-from isodose.events.jobs import GiveUpError, Job
+from isodose.events.jobs import GiveUpError, Job, LaterError
 from isodose.service import build_app
 from isodose.settings import Settings
 from isodose.storage.database import Database
@@ -40,7 +40,9 @@ PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-05-01", "id
 
 
 class Ehr(Network):
-    """A FHIR server in this process; `answers` come first for writes, `sent` keeps what was written."""
+    """A FHIR server in this process; `answers` come first for writes, `sent` keeps what was written. So many
+    writes are `unanswered`, although they are done.
+    """
 
     def __init__(self, client: Any) -> None:
         super().__init__(client)
@@ -49,6 +51,14 @@ class Ehr(Network):
         self.refuses, self.refusal = "", 422
         self.deletions: list[httpx.Response] = []
         self.before_answering: Callable[[], object] = lambda: None
+        self.unanswered = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        if self.unanswered and request.method in ("POST", "PUT"):
+            self.unanswered -= 1
+            raise httpx.ReadError("the answer is lost")
+        return answer
 
     def instead(self, request: httpx.Request) -> httpx.Response | None:
         if request.method == "DELETE":
@@ -270,6 +280,84 @@ def test_what_was_made_before_a_crash_is_found_again(
     tell(2, results(detail="changed") if changed else [*results(), result("Task", "new", status="requested")])
     assert [len(ehr.holds(kind)) for kind in TYPES] == [1, 1, 1 if changed else 2, 1, 1]
     assert ehr.holds("DetectedIssue")[0]["detail"] == ("changed" if changed else "as it was")
+
+
+@pytest.fixture
+def fold(client: Any) -> Callable[..., None]:
+    """Fold a decision in; nobody brings it to the EHR yet."""
+    versions = iter(range(1, 100))
+
+    def folded(**issue: Any) -> None:
+        with client.app.state.running.transaction() as work:
+            fold_guidance(work, [decided(next(versions), [results(**issue)[-1]])], write_back=False)
+
+    return folded
+
+
+@pytest.fixture
+def write(client: Any, ehr: Ehr) -> Callable[[], None]:
+    """Bring the results to the EHR once, as one job does."""
+    written = WriteBack(client.app.state.running, EhrClient(EHR, dict, ehr, attempts=1), TYPES)
+    return lambda: written.write(Job("write-back", "p1", 1, 0))
+
+
+@pytest.mark.parametrize("then", [{"detail": "third"}, {"detail": "as it was"}, {"status": "cancelled"}])
+@pytest.mark.parametrize("made_before", [True, False])
+def test_what_was_written_and_not_answered_is_ours_and_is_replaced(
+    fold: Callable[..., None],
+    write: Callable[[], None],
+    ehr: Ehr,
+    database: Database,
+    then: Json,
+    made_before: bool,
+) -> None:
+    fold()
+    if made_before:
+        write()
+        fold(detail="second")
+    ehr.unanswered = 1
+    with pytest.raises(LaterError):
+        write()
+    fold(**then)
+    write()
+    [issue] = ehr.holds("DetectedIssue")
+    assert issue.items() >= then.items()
+    assert entry(database, "DetectedIssue", "alert").state == "written"
+
+
+def test_several_attempts_that_were_not_answered_are_all_ours(
+    fold: Callable[..., None], write: Callable[[], None], ehr: Ehr, database: Database
+) -> None:
+    ehr.unanswered = 4
+    for number in range(4):
+        fold(detail=f"attempt {number}")
+        with pytest.raises(LaterError):
+            write()
+    fold(detail="the last")
+    write()
+    assert [one["detail"] for one in ehr.holds("DetectedIssue")] == ["the last"]
+    assert entry(database, "DetectedIssue", "alert").unanswered == ()
+
+
+@both
+def test_a_process_that_is_overtaken_while_it_writes_takes_nothing_down(
+    fold: Callable[..., None], write: Callable[[], None], ehr: Ehr, database: Database
+) -> None:
+    fold()
+    write()
+    fold(detail="second")
+
+    def overtaken() -> None:
+        fold(detail="third")
+        write()
+
+    ehr.before_answering = overtaken
+    with pytest.raises(LaterError):
+        write()
+    assert [one["detail"] for one in ehr.holds("DetectedIssue")] == ["third"]
+    assert entry(database, "DetectedIssue", "alert").state == "written"
+    write()
+    assert ehr.holds("DetectedIssue")[0]["meta"]["versionId"] == "2"
 
 
 def test_what_the_ehr_refuses_is_told_and_not_sent_again_before_it_changes(

@@ -429,10 +429,12 @@ written_back = Table(
     Column("state", String(16), nullable=False),
     Column("status", Integer, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("unanswered", Text, nullable=False, server_default=""),
     Index(None, "patient_id"),
     Index(None, "state"),
 )
-"""What of the results, and of the patients they are about, is at the EHR: where, and what was last sent."""
+"""What of the results, and of the patients they are about, is at the EHR: where, what was last sent, and what
+may have arrived although no answer came."""
 
 subscriber = Table(
     "subscriber",

@@ -37,7 +37,7 @@ def settle(
     with opened(settings.database_url) as database:
         with database.read() as conn:
             entry = ledger.get(conn, kind, id)
-        if entry is None or entry.state == "written":
+        if entry is None or entry.state not in _SAID:
             fail(f"{result} is in no conflict; see `isodose write-back list`")
         try:
             settled = overwriting(ehr_or_fail(settings), entry)

@@ -56,7 +56,8 @@ class Sender:
         seen = replace(entry, etag=_etag(answer))
         if digest(there) == digest(content):
             return _written(seen, content, answer)
-        if str((there.get("meta") or {}).get("versionId")) == "1":
+        first = str((there.get("meta") or {}).get("versionId")) == "1"
+        if first or entry.is_ours(digest(there)):
             return self._update(seen, content)
         return _unsettled(seen, content, "conflict", answer.status_code)
 
@@ -74,14 +75,16 @@ class Sender:
         there, read = self._read(entry)
         if there is not None and digest(there) == digest(content):
             return _written(replace(entry, etag=_etag(read)), content, read)
-        if there is not None and again and digest(there) == entry.digest:
+        if there is not None and entry.is_ours(digest(there)):
+            if not again:
+                raise LaterError(f"the {entry.type} is changed at the EHR by us, twice at once")
             return self._update(replace(entry, etag=_etag(read)), content, again=False)
         return _unsettled(entry, content, "conflict", answer.status_code)
 
     def _unchanged(self, entry: Entry, content: Json) -> bool:
         """Whether a server without versions still has what we sent."""
         there, _answer = self._read(entry)
-        return there is not None and digest(there) in (entry.digest, digest(content))
+        return there is not None and (entry.is_ours(digest(there)) or digest(there) == digest(content))
 
     def _read(self, entry: Entry) -> tuple[Json | None, httpx.Response]:
         answer = self._client.request("GET", entry.remote, entry.type)
@@ -95,8 +98,9 @@ class Sender:
 def _written(entry: Entry, content: Json, answer: httpx.Response) -> Entry:
     said = digest(content)
     return replace(
-        entry, etag=_etag(answer), digest=said, tried=said, state="written", status=answer.status_code
-    )
+        entry, etag=_etag(answer), digest=said, tried=said, state="written", status=answer.status_code,
+        unanswered=(),
+    )  # fmt: skip
 
 
 def _judged(entry: Entry, content: Json, answer: httpx.Response) -> Entry:
@@ -111,7 +115,9 @@ def _judged(entry: Entry, content: Json, answer: httpx.Response) -> Entry:
 
 def _unsettled(entry: Entry, content: Json, state: State, status: int) -> Entry:
     """Not sent again until the result changes. What was last written there stays known as such."""
-    return replace(entry, tried=digest(content), state=state, status=status)
+    said = digest(content)
+    unanswered = tuple(one for one in entry.unanswered if one != said)
+    return replace(entry, tried=said, state=state, status=status, unanswered=unanswered)
 
 
 def _placed(entry: Entry, answer: httpx.Response) -> Entry:

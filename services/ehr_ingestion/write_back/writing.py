@@ -76,16 +76,16 @@ class WriteBack:
         rewriter = Rewriter(at_ehr, results.get, own, self._client.base)
         sent, later = 0, None
         for key in self._in_order(results):
-            entry = entries.get(key) or Entry(type=key[0], id=key[1], patient_id=patient_id)
+            entry = entries.get(key) or _unknown(key, patient_id)
             content = rewriter.rewritten(results[key])
-            if digest(content) == entry.tried or (not entry.remote and _withdrawn(content)):
+            if not _is_due(entry, content):
                 continue
             try:
-                now = self._sender.send(entry, content)
+                now = self._sent(entry, content)
             except LaterError as error:
                 later = error
                 continue
-            if not self._kept(now):
+            if now is None:
                 return 0
             if now.remote:
                 at_ehr[key] = now.remote
@@ -94,13 +94,31 @@ class WriteBack:
             raise later
         return sent
 
-    def _kept(self, entry: Entry) -> bool:
+    def _sent(self, entry: Entry, content: Mapping[str, Any]) -> Entry | None:
+        """How the result stands after sending it, None where the patient was erased meanwhile.
+
+        That it is sent is known before: an answer may be lost, and this process killed.
+        """
+        begun = entry.sending(digest(content))
+        if not self._kept(entry, begun):
+            return None
+        now = self._sender.send(begun, dict(content))
+        return now if self._kept(begun, now) else None
+
+    def _kept(self, before: Entry, entry: Entry) -> bool:
         """Whether it was taken down. Not so where the patient was erased meanwhile: what was just written
         goes as well, where that is asked for.
+
+        Raises `LaterError` where it does not stand as `before` any more: a process that lost its turn without
+        knowing is overtaken by the next.
         """
+        key = (entry.type, entry.id)
         with self._running.transaction() as work:
             work.records.lock(entry.patient_id)
             if work.records.get(entry.patient_id) is not None:
+                known = ledger.get(work.conn, *key) or _unknown(key, entry.patient_id)
+                if known != before:
+                    raise LaterError(f"the {entry.type} is written by another process")
                 ledger.put(work.conn, entry)
                 return True
             if self._running.settings.write_back_erasure and entry.remote:
@@ -138,6 +156,20 @@ def overwriting(client: EhrClient, entry: Entry) -> Entry:
         raise EhrAwayError(f"the EHR answered {answer.status_code} for {entry.type}", answer.status_code)
     seen = digest(orjson.loads(answer.content))
     return replace(entry, etag=answer.headers.get("etag", ""), digest=seen, tried="", state="written")
+
+
+def _unknown(key: Key, patient_id: str) -> Entry:
+    """A result that was never sent."""
+    return Entry(type=key[0], id=key[1], patient_id=patient_id)
+
+
+def _is_due(entry: Entry, content: Mapping[str, Any]) -> bool:
+    """Whether it is to be sent. What was withdrawn is made there only where it may have been made already: an
+    earlier attempt that is still on its way then finds it.
+    """
+    if entry.state == "sending":
+        return True
+    return digest(content) != entry.tried and bool(entry.remote or not _withdrawn(content))
 
 
 def _withdrawn(content: Mapping[str, Any]) -> bool:
