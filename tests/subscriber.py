@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -15,15 +16,20 @@ BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/ba
 
 
 class Hook(httpx.BaseTransport):
-    """The endpoint of a subscriber: `told` what came, `status` what it answers."""
+    """The endpoint of a subscriber: `told` what came, `status` what it answers, `before_answering` what happens
+    once meanwhile.
+    """
 
     def __init__(self) -> None:
         self.told: list[httpx.Request] = []
         self.status = 200
+        self.before_answering: Callable[[], object] = lambda: None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
         self.told.append(request)
+        then, self.before_answering = self.before_answering, lambda: None
+        then()
         if not self.status:
             raise httpx.ConnectError("away")
         return httpx.Response(self.status, headers={"location": "https://elsewhere.example/"})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, case, delete, func, select, update
 
 from ehr_ingestion.subscribers.asking import Asked
 from isodose.fhir.access import Access, Grant
@@ -102,13 +102,12 @@ def set_status(conn: Connection, id: str, status: str) -> None:
 
 
 def told(conn: Connection, id: str, delivered: int | None = None) -> None:
-    """Somebody was told just now, of events up to `delivered`."""
+    """Somebody was told just now, of events up to `delivered`; who says so late takes nothing back."""
     values: dict[str, Any] = {"told_at": dt.datetime.now(dt.UTC)}
-    conn.execute(
-        update(subscriber)
-        .where(subscriber.c.id == id)
-        .values(values | ({"delivered": delivered} if delivered is not None else {}))
-    )
+    if delivered is not None:
+        known = subscriber.c.delivered
+        values["delivered"] = case((known < delivered, delivered), else_=known)
+    conn.execute(update(subscriber).where(subscriber.c.id == id).values(values))
 
 
 def add_events(conn: Connection, id: str, events: Sequence[tuple[Key, Sequence[Key], str]]) -> None:

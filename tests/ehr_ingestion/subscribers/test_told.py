@@ -177,6 +177,28 @@ def test_after_many_failures_it_is_in_error_and_asked_for_again_it_misses_nothin
     assert "error" not in client.get("/fhir/Subscription/s1").json()
 
 
+@both
+def test_who_is_overtaken_while_it_tells_takes_nothing_back(
+    client: Any, hook: Hook, decide: Callable[..., None], serving: Any
+) -> None:
+    subscribed(client, topical(), serving)
+    next_one = delivering.Delivering(client.running, hook)
+
+    def overtaken() -> None:
+        decide(issue(detail="second"))
+        next_one.notify(jobs.Job("notify", "s1", 1, 0))
+
+    hook.before_answering = overtaken
+    decide(issue(detail="first"))
+    serving.eventually(lambda: jobs_of(client) == jobs.Standing(0, 0, dt.timedelta()))
+    assert hook.numbers() == [1, 1, 2], "what was taken and noted is not told again"
+
+
+def jobs_of(client: Any) -> jobs.Standing:
+    with client.running.database.read() as conn:
+        return jobs.standing(conn, ["notify"])["notify"]
+
+
 @pytest.mark.parametrize("status", [302, 404, 500])
 def test_without_a_handshake_that_is_taken_it_is_not_active(
     client: Any, hook: Hook, serving: Any, monkeypatch: pytest.MonkeyPatch, status: int
