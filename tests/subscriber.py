@@ -16,8 +16,8 @@ BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/ba
 
 
 class Hook(httpx.BaseTransport):
-    """The endpoint of a subscriber: `told` what came, `status` what it answers, `before_answering` what happens
-    once meanwhile.
+    """The endpoint of a subscriber: `told` what came, `status` what it answers, `before_answering` what
+    happens meanwhile, once.
     """
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from all_in_one.app import AllInOne
 from concluded import concluded, decided_on
@@ -55,21 +55,22 @@ def without_faults(
 
 
 def settled(databases: Databases, seconds: float = 300) -> None:
-    """Wait until every record is decided on by all, and every result is known wherever it is wanted."""
+    """Wait until every record is decided on by all, every result is known wherever it is wanted, and nothing
+    is left to do at others.
+    """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if _is_decided(databases) and _is_told(databases):
+        if _is_decided(databases) and _is_told(databases) and not jobs(databases, job.c.failed_at.is_(None)):
             return
         time.sleep(0.5)
-    raise AssertionError(f"events are still under way; left: {left(databases)}")
+    raise AssertionError(f"events are still under way; left: {left(databases)}, {jobs(databases)}")
 
 
 def left(databases: Databases) -> dict[str, dict[str, int]]:
-    """By service what should be none: events not published, events set aside, jobs not done."""
+    """By service what should be none: events not published, events set aside."""
     kinds = {
         "unpublished": (outbox, outbox.c.published_at.is_(None)),
         "set aside": (dead_letter, dead_letter.c.replayed_at.is_(None)),
-        "jobs": (job, job.c.due_at.is_not(None)),
     }
     found: dict[str, dict[str, int]] = {}
     for name, database in databases.items():
@@ -78,6 +79,15 @@ def left(databases: Databases) -> dict[str, dict[str, int]]:
                 many = conn.execute(select(func.count()).select_from(table).where(wanted)).scalar_one()
                 if many:
                     found.setdefault(name, {})[kind] = many
+    return found
+
+
+def jobs(databases: Databases, *which: ColumnElement[bool]) -> list[str]:
+    """What is left to do at others, or was given up, with what was said last."""
+    query, found = select(job.c["kind", "attempts", "error"]).where(*which), []
+    for name, database in databases.items():
+        with database.read() as conn:
+            found += [f"{name}: {kind} after {tries}: {said}" for kind, tries, said in conn.execute(query)]
     return found
 
 

@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +38,8 @@ class Sent:
 class Ehr(threading.Thread):
     """Sends one bundle after the other until stopped, `pause_s` between two.
 
-    It goes to any of `urls`, and to another one when one does not answer, as through a gateway.
+    It goes to any of `urls`, and to another one when one does not answer, as through a gateway. `admit` has
+    each bundle first: the EHR knows its patients before anybody else does.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Ehr(threading.Thread):
         seed: int,
         pause_s: float,
         most: int,
+        admit: Callable[[bytes], None],
     ) -> None:
         super().__init__(name=f"ehr-{seed}", daemon=True)
         self.sent = Sent()
@@ -59,11 +61,13 @@ class Ehr(threading.Thread):
         self._headers = {"content-type": "application/fhir+json", **headers}
         self._bodies = _bodies(patients, random.Random(seed), f"e{seed}", most)
         self._pause_s = pause_s
+        self._admit = admit
 
     def run(self) -> None:
         with httpx.Client(timeout=20, headers=self._headers) as client:
             while not self.enough.is_set():
                 body = next(self._bodies)
+                self._admit(body)
                 while (met := self._sent(client, body)) is not None:
                     self.sent.again[met] += 1
                     time.sleep(0.2)

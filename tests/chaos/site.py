@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from chaos.hosted import HostedServices
 from chaos.load import Ehr
 from chaos.network import Network
+from chaos.others import HOSTS
 from chaos.servers import Server, send
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ class Site:
     def ways(self) -> list[tuple[str, str]]:
         """The pairs of hosts that talk to one another; the one that asks stands first."""
         to_servers = [(name, server) for name in self.names for server in self.servers]
-        return to_servers + [("ehr", name) for name in self.names if name.startswith("ehr_ingestion")]
+        ingesting = [name for name in self.names if name.startswith("ehr_ingestion")]
+        to_others = [(name, other) for name in ingesting for other in HOSTS]
+        return [*to_servers, *to_others, *(("ehr", name) for name in ingesting)]
 
     def taken(self) -> frozenset[str]:
         return frozenset().union(*(fault.places for fault, thread in self._going if thread.is_alive()))

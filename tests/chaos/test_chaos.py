@@ -1,7 +1,8 @@
 """Processes die, ways are cut, disks are full, under load: nothing is lost, nothing is done twice.
 
 `make chaos` makes two hundred faults; CI one of each kind. The state at the end is that of a run without
-faults, in one process on SQLite, of everything acknowledged.
+faults, in one process on SQLite, of everything acknowledged; results stand as they are here at an EHR that
+is moody, and a subscriber was told of each.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from chaos import ends
+from chaos import arrived, ends
 from chaos.faults import FEW, planned
 from chaos.hosted import HostedServices, Keys, environments, replicas
 from chaos.load import Ehr
 from chaos.network import Network
+from chaos.others import HOSTS, Others
 from chaos.servers import Kafka, Postgres, Server
 from chaos.site import Site
 from isodose.storage.database import Database
@@ -38,7 +40,7 @@ def names(faults: int) -> list[str]:
 @pytest.fixture
 def network(names: list[str], new_network: Callable[[Sequence[str]], Network]) -> Iterator[Network]:
     """Within, the test stands on the host of the EHR."""
-    made = new_network(["ehr", "kafka", "postgresql", *names])
+    made = new_network(["ehr", *HOSTS, "kafka", "postgresql", *names])
     with made.at("ehr"):
         yield made
 
@@ -65,10 +67,19 @@ def keys(tmp_path: Path) -> Keys:
 
 
 @pytest.fixture
+def others(network: Network, tmp_path: Path, seed: int) -> Iterator[Others]:
+    made = Others(network, tmp_path, seed)
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def services(
-    names: list[str], servers: dict[str, Any], network: Network, keys: Keys, tmp_path: Path
+    names: list[str], servers: dict[str, Any], network: Network, keys: Keys, others: Others, tmp_path: Path
 ) -> Iterator[HostedServices]:
     made = environments(names, network, servers["kafka"].url, servers["postgresql"].new_database, keys)
+    for name in made:
+        made[name] |= others.settings if name.startswith("ehr_ingestion") else {}
     running = HostedServices(made, tmp_path, network)
     try:
         running.start_all()
@@ -82,6 +93,7 @@ def test_the_state_after_faults_is_that_of_a_run_without(
     servers: dict[str, Server],
     network: Network,
     keys: Keys,
+    others: Others,
     patients: list[Path],
     faults: int,
     seed: int,
@@ -90,8 +102,10 @@ def test_the_state_after_faults_is_that_of_a_run_without(
 ) -> None:
     few = faults < FEW
     urls = [services.url(name) for name in services.environments if name.startswith("ehr_ingestion")]
-    ehrs = [Ehr(urls, keys.header, patients, seed * 10 + n, 0.5, 4 if few else 60) for n in range(2)]
+    admit, most = others.ehr.admit, 4 if few else 60
+    ehrs = [Ehr(urls, keys.header, patients, seed * 10 + n, 0.5, most, admit) for n in range(2)]
     site = Site(services, servers, network, ehrs)
+    others.subscriber.subscribe(urls[0], keys.header)
     began = time.monotonic()
     for ehr in ehrs:
         ehr.start()
@@ -113,10 +127,12 @@ def test_the_state_after_faults_is_that_of_a_run_without(
     ends.settled(databases)
     bodies = [body for ehr in ehrs for body in ehr.sent.bodies]
     _print(site, bodies, after, time.monotonic() - began)
+    print(f"EHR and subscriber: {dict(others.moods())}; told again: {arrived.told_again(others.subscriber)}")
 
     assert [said for ehr in ehrs for said in ehr.sent.refused] == []
     assert ends.errors_set_aside(databases) == []
     assert ends.left(databases) == {}
+    assert ends.jobs(databases) == []
     assert ends.broken_chains(databases, keys.audit) == {}
     log_url = services.environments["ehr_ingestion"]["ISODOSE_EVENT_LOG_URL"]
     assert ends.stale_at_the_end(log_url, databases["ehr_ingestion"]) == {}
@@ -125,6 +141,11 @@ def test_the_state_after_faults_is_that_of_a_run_without(
     for name in databases:
         assert found[name] == expected[name], name
     assert ends.versions(databases["ehr_ingestion"]) == ends.told_apart(bodies)
+    records = databases["ehr_ingestion"]
+    assert [*others.ehr.refused, *others.subscriber.refused] == []
+    assert arrived.unsettled(records) == []
+    assert arrived.wrong_at_the_ehr(records, others.ehr) == []
+    assert arrived.wrongly_told(records, others.subscriber) == []
     assert after == before, "a client met an error while replicas were stopped one after the other"
     for database in databases.values():
         database.dispose()
