@@ -6,11 +6,17 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 from are_surveillance.decision import SCHEDULE
-from are_surveillance.outputs.orders import asked_of_the_scan, before_the_scan, mri_order, order_notes
+from are_surveillance.outputs.orders import (
+    SAFETY,
+    asked_of_the_scan,
+    before_the_scan,
+    mri_order,
+    order_notes,
+)
 from are_surveillance.schedule import Plan
 from are_surveillance.todo import OWNER, TITLE, Todo
 from are_surveillance.wording import kind
-from isodose.cds_hooks.cards import OVERRIDE_REASONS, detail, escaped, shortened
+from isodose.cds_hooks.cards import OVERRIDE_REASONS, WARNING_REASONS, detail, escaped, shortened
 from isodose.cds_hooks.hook import HookCall
 from isodose.cds_hooks.models import Action, Card, Coding, Indicator, Link, Source, Suggestion
 from isodose.clinical import timeline
@@ -19,6 +25,8 @@ from isodose.clinical.knowledge import Knowledge
 from isodose.fhir.resources import result_id
 
 _ABOUT_A_SCAN = ("book", "due", "overdue", "lost", "decide-imaging")
+_DANGERS = ("SUP-SAFE-no-mri", *SAFETY)
+"""What a card is about where a scan must not be done as it is: no patient declines that."""
 _SCANNED = (*_ABOUT_A_SCAN, "post-operative")
 
 
@@ -95,7 +103,7 @@ class Deck:
                 label="Isodose: surveillance after radiosurgery",
                 topic=Coding(system=f"{self._base}/CodeSystem/catalogue", code=code),
             ),
-            override_reasons=OVERRIDE_REASONS,
+            override_reasons=WARNING_REASONS if code in _DANGERS else OVERRIDE_REASONS,
             links=links,
         )
 

@@ -14,7 +14,7 @@ from eligibility_scoring.dosing.outputs import Doses, with_doses
 from eligibility_scoring.group_survival import GroupSurvival
 from eligibility_scoring.options import Appraisal
 from eligibility_scoring.questions import questions
-from eligibility_scoring.request_group import actions, question_in_words
+from eligibility_scoring.request_group import Words, actions, question_in_words
 from eligibility_scoring.standing import UNKNOWN
 from eligibility_scoring.trials.proposals import proposals, studies_of, with_trials
 from isodose.clinical import facts
@@ -42,9 +42,10 @@ def conclude(
     asked = [question_in_words(question) for question in questions(appraisal.by_code)]
     proposed = proposals(record, appraisal.options, on, nothing_waits=appraisal.nothing_waits)
     doses = Doses(record, appraisal.options, knowledge, on)
+    words = Words(appraisal.by_code, appraisal.names)
     listed = [
         with_doses(with_trials(action, proposed, base), doses)
-        for action in actions(appraisal.options, knowledge, base)
+        for action in actions(appraisal.options, words, knowledge, base)
     ]
     made = [
         _guidance(record, appraisal, asked, on, base),

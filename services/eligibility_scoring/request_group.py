@@ -5,13 +5,14 @@ https://hl7.org/fhir/R4/requestgroup.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from eligibility_scoring.citations import artifacts
 from eligibility_scoring.options import leading
 from eligibility_scoring.standing import ORDER, UNKNOWN
-from isodose.clinical.finding import Finding, Option
+from isodose.clinical.finding import ByCode, Finding, Option
 from isodose.clinical.knowledge import Knowledge
 
 Resource = dict[str, Any]
@@ -20,9 +21,30 @@ LEADING = "leading"
 """The prefix of the one action that leads; no action has it while that is unknown."""
 
 
-def actions(judged: Sequence[Option], knowledge: Knowledge, base: str) -> list[Resource]:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the codes of findings and the references of lesions say to a reader."""
+
+    found: ByCode
+    names: Mapping[str, str]
+
+    def of(self, codes: Iterable[str]) -> str:
+        """The findings of `codes`, each sentence once with the entry that says it."""
+        said: dict[str, str] = {}
+        for code in codes:
+            judged = [f for f in self.found.get(code, ()) if f.verdict != "unknown"]
+            told = [f.summary for f in judged if f.verdict == "met"] or [f.summary for f in judged]
+            if told:
+                said.setdefault(told[0].rstrip("."), code)
+        return "; ".join(f"{sentence} ({code})" for sentence, code in said.items())
+
+    def lesions(self, refs: Iterable[str]) -> str:
+        return ", ".join(self.names.get(ref, ref) for ref in refs)
+
+
+def actions(judged: Sequence[Option], words: Words, knowledge: Knowledge, base: str) -> list[Resource]:
     """One action per option, in the order in which people read them."""
-    return [_action(option, knowledge, base) for option in in_order(judged)]
+    return [_action(option, words, knowledge, base) for option in in_order(judged)]
 
 
 def in_order(judged: Sequence[Option]) -> list[Option]:
@@ -33,20 +55,19 @@ def in_order(judged: Sequence[Option]) -> list[Option]:
     return sorted(judged, key=lambda o: (o is not lead, ORDER.index(o.standing), -o.bound[1]))
 
 
-def in_words(option: Option) -> str:
-    """The standing with its reasons on one line."""
-    parts = [
-        option.standing + (f" (still possible: {', '.join(option.possible)})" if option.possible else "")
-    ]
-    parts.append(score_in_words(option))
+def in_words(option: Option, words: Words) -> str:
+    """The standing with its reasons, part by part."""
+    still = f" (still possible: {', '.join(option.possible)})" if option.possible else ""
+    parts = [f"{option.standing.replace('-', ' ')}{still}, {score_in_words(option)}"]
     if option.applies_to:
-        parts.append(f"concerns {', '.join(option.applies_to)}")
-    if option.for_:
-        parts.append(f"for: {', '.join(option.for_)}")
-    if option.against:
-        parts.append(f"against: {', '.join(option.against)}")
-    parts.append(f"would change it: {option.what_would_change.rstrip('.')}")
-    return "; ".join(parts) + "."
+        parts.append(f"concerns {words.lesions(option.applies_to)}")
+    if said := words.of(option.for_):
+        parts.append(f"for: {said}")
+    if said := words.of(option.against):
+        parts.append(f"against: {said}")
+    change = option.what_would_change.rstrip(".")
+    parts.append(change if option.missing else f"would change it: {change[:1].lower()}{change[1:]}")
+    return ". ".join(part[:1].upper() + part[1:] for part in parts) + "."
 
 
 def score_in_words(option: Option) -> str:
@@ -64,14 +85,14 @@ def question_in_words(question: Finding) -> str:
     return f"Question for the board ({question.code}): {question.summary} {sides}."
 
 
-def _action(option: Option, knowledge: Knowledge, base: str) -> Resource:
+def _action(option: Option, words: Words, knowledge: Knowledge, base: str) -> Resource:
     """R4 asks of every action a resource or sub-actions (rqg-1): here the definition of the option."""
     cited = artifacts((*option.for_, *option.against, *knowledge.evidence_for(option.code)), knowledge)
     action: Resource = {"prefix": LEADING} if option.leads else {}
     action |= {
         "extension": _score(option, base),
         "title": option.title,
-        "description": in_words(option),
+        "description": in_words(option, words),
         "code": [
             {"coding": [{"system": f"{base}/CodeSystem/option", "code": option.code}], "text": option.title},
             {

@@ -20,7 +20,7 @@ from ici_steroid_alerts.names import card_name, key_of
 from ici_steroid_alerts.proposals import suggestions
 from ici_steroid_alerts.situation import Situation
 from ici_steroid_alerts.steroid_alerts import WITH_ICI
-from isodose.cds_hooks.cards import OVERRIDE_REASONS, shortened
+from isodose.cds_hooks.cards import OVERRIDE_REASONS, WARNING_REASONS, shortened
 from isodose.cds_hooks.drafts import with_named_drafts
 from isodose.cds_hooks.hook import CdsService, HookCall, Prefetch
 from isodose.cds_hooks.models import Card, Coding, Indicator, Link, Source
@@ -198,7 +198,7 @@ def _card(alert: Alert, situation: Situation, call: HookCall, base: str) -> Card
         ),
         suggestions=offered,
         selection_behavior="any" if offered else None,
-        override_reasons=OVERRIDE_REASONS,
+        override_reasons=WARNING_REASONS if alert.severity == "high" else OVERRIDE_REASONS,
         links=_links(call),
     )
 

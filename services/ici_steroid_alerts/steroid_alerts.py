@@ -32,6 +32,12 @@ _BESIDE = (
     "ARE-MGMT-bevacizumab",
     "ARE-MGMT-surgery",
 )
+_ASKS_FOR_LESS = ("SUP-STER-ici-10mg", "SUP-STER-peri-srs")
+"""Not said of steroid that an immune side effect, a replacement or another illness asks for."""
+_LEFT_ALONE = (
+    "The reason on record mostly did not go with worse outcome (SUP-STER-ici-indication): the checkpoint "
+    "inhibitor alone is no reason to lower or to stop this steroid."
+)
 _SOFTER_REASONS = ("immune_adverse_event", "replacement", "antiemetic", "cancer_unrelated")
 
 
@@ -52,13 +58,15 @@ def _with_checkpoint_inhibitor(s: Situation) -> Iterator[Alert]:
     facts = ("ici_active", "ici_planned", "steroid_dexamethasone_mg_per_day")
     severity = _severity(s, finding)
     softer = s.view["steroid_indication"].value in _SOFTER_REASONS
+    if softer:
+        findings = tuple(f for f in findings if f.code not in _ASKS_FOR_LESS)
     yield Alert(
         code=WITH_ICI,
         severity=severity,
         title=_title(s, finding),
         findings=findings,
         implicated=involved(s.icis, s.steroid_refs, sources_of(findings, *facts)),
-        action=s.knowledge.entry(WITH_ICI).action,
+        action=_LEFT_ALONE if softer else s.knowledge.entry(WITH_ICI).action,
         settled=finding.verdict == "met" or _at_least(s) > 0,
         interrupts=severity == "high" and not _needed_for_symptoms(s),
         on_card=severity != "low",

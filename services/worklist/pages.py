@@ -7,7 +7,7 @@ import datetime as dt
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from isodose.cds_hooks.cards import OVERRIDE_REASONS
+from isodose.cds_hooks.cards import OVERRIDE_REASONS, WARNING_REASONS
 from isodose.fhir.exchange import Deed
 from isodose.fhir.resources import is_id
 from isodose.service import Running
@@ -81,6 +81,7 @@ def pages(running: Running, connections: Connections, csrf: Csrf) -> APIRouter:
             "fixed_day": fixed,
             "token": token,
             "reasons": OVERRIDE_REASONS,
+            "warning_reasons": WARNING_REASONS,
             "kept": request.query_params.get("kept", ""),
             "answered": request.query_params.get("answered", ""),
             "merged": await merged.into(request, patient_id),

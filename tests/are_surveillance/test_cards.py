@@ -182,6 +182,12 @@ def test_an_implant_warns_whoever_books_an_mri() -> None:
     (card,) = booked(appointment("2026-03-10T10:00:00Z"), more=[pacemaker])
     assert card.indicator == "warning"
     assert card.summary.startswith("On record since 2026-01-20: cardiac pacemaker in situ.")
+    assert {"patient-refuses", "patient-contraindication"}.isdisjoint(r.code for r in card.override_reasons)
+
+
+def test_a_patient_may_decline_a_scan_that_is_due() -> None:
+    (card,) = cards.cards(call("2026-03-20", SRS), KNOWN, BASE)
+    assert "patient-refuses" in {reason.code for reason in card.override_reasons}
 
 
 def stated(name: str, value: str, **more: Any) -> dict[str, Any]:

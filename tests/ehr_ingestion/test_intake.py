@@ -134,7 +134,7 @@ def test_a_new_lesion_is_made_once_and_follows_its_amendments(clinic: Any, datab
     first = new_lesion(item("lesion_diameter_cm", valueDecimal=1.2))
     sent = clinic.post(URL, json=response(first)).json()
     (made,) = [s for s in record(database).subjects if s.ref != "BodyStructure/l1"]
-    assert (made.label, [f.value for f in made.facts]) == ("Left Frontal lobe", [1.2])
+    assert (made.label, [f.value for f in made.facts]) == ("left frontal lobe", [1.2])
     temporal = {"valueCoding": {"system": FRONTAL["valueCoding"]["system"], "code": "78277001"}}
     amended = response(
         new_lesion(item("lesion_volume_ml", valueDecimal=0.8), site=temporal), id=sent["id"], status="amended"

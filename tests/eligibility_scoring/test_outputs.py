@@ -153,6 +153,35 @@ def test_a_score_and_its_bound_travel_with_the_action(resources: Made) -> None:
     assert "score 95 to 100" in first["description"]
 
 
+def test_an_option_tells_its_reasons_in_words(resources: Made) -> None:
+    actions = {a["title"]: a["description"] for a in resources({})["RequestGroup"]["action"]}
+    said = actions["Stereotactic radiosurgery in one fraction"]
+    assert said.startswith("Standard, score 98. ")
+    assert "For: Oligometastatic: one to four brain metastases (F1-burden); " in said
+    assert "Neither large nor close to an organ at risk: single-fraction SRS (F1-fraction)" in said
+    against = actions["Best supportive care"]
+    assert "Against: Performance status and life expectancy allow local therapy" in against
+
+
+def test_what_is_unknown_is_said_once_as_what_would_decide(resources: Made) -> None:
+    (first, *_) = resources({"without": ["kps"]})["RequestGroup"]["action"]
+    assert first["description"].count("Decided once known:") == 1
+    assert "ould change it: " not in first["description"]
+
+
+def test_where_nothing_waits_no_radiosurgery_stands_with_a_score(resources: Made) -> None:
+    made = resources({"facts": {"histology": "melanoma"}, "lesions": [{"months_since_srs": 3}]})
+    stands = {a["code"][0]["coding"][0]["code"]: a["code"][1]["text"] for a in made["RequestGroup"]["action"]}
+    local = (
+        "srs",
+        "fsrs",
+        "neoadjuvant-srs-then-resection",
+        "resection-then-postoperative-srs",
+        "salvage-srs",
+    )
+    assert {stands[option] for option in local} == {"not-advised"}
+
+
 def test_where_no_treatment_waits_the_guidance_is_complete_and_says_so(resources: Made) -> None:
     made = resources({"facts": {"histology": "melanoma"}, "lesions": [{"months_since_srs": 3}]})
     assert made["GuidanceResponse"]["status"] == "success"

@@ -108,6 +108,7 @@ def test_a_steroid_for_a_patient_on_a_checkpoint_inhibitor_interrupts_at_signing
     assert codes([card]) == ["DRUG-steroid-ici-alert"]
     assert card.indicator == "critical"
     assert "53.33 mg prednisone" in card.summary
+    assert "patient-refuses" not in {reason.code for reason in card.override_reasons}
     assert "Jessurun" in (card.detail or "")
 
 

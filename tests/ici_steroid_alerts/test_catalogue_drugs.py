@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import os
+import re
+from pathlib import Path
+
 import pytest
 
 from alert_scenarios import SYSTEMS
+from ici_steroid_alerts import knowledge
 from isodose.clinical.terminology import DRUG_SETS, coding, drugs, value_set, words_of
 from isodose.mcode import build_record
 
@@ -125,3 +131,30 @@ def test_the_code_of_a_steroid_product_alone_tells_its_strength(
     }
     (exposure,) = build_record("p", [order]).exposures
     assert (exposure.drug_class, exposure.daily_dose_mg) == ("corticosteroid", milligrams)
+
+
+FACTS = (
+    Path(os.environ.get("ISODOSE_SHARED", Path(__file__).parents[3] / "shared"))
+    / "clinical/codes/drug_facts.tsv"
+)
+
+
+def read_half_lives() -> list[tuple[str, str]]:
+    """Drug and half-life in days where the code tables have read it in a source."""
+    if not FACTS.exists():
+        return []
+    with FACTS.open(encoding="utf-8", newline="") as file:
+        rows = [
+            row
+            for row in csv.DictReader(file, delimiter="\t")
+            if row["fact"].startswith("terminal_half_life")
+        ]
+    return [(row["concept_id"], row["value"]) for row in rows if row["verified"] == "yes"]
+
+
+@pytest.mark.parametrize(("drug", "days"), read_half_lives())
+def test_a_half_life_read_elsewhere_is_used_or_shown_beside_the_one_used(drug: str, days: str) -> None:
+    entry = knowledge.load().entry("SUP-ICIPK-half-life-table")
+    used = entry.values["half_life_days"][-1].value[drug]
+    shown_beside = re.search(rf"\b{re.escape(days)}\b", entry.conflicts.partition(drug)[2][:50])
+    assert used == float(days) or shown_beside

@@ -53,6 +53,18 @@ def test_a_scenario_raises_these_alerts_and_no_others(row: dict[str, Any]) -> No
     assert len({issue["id"] for issue in issues}) == len(issues)
 
 
+@pytest.mark.parametrize("why", ["immune-related colitis", "adrenal insufficiency"])
+def test_no_alert_asks_to_taper_steroid_that_another_reason_needs(why: str) -> None:
+    drugs = [{"drug": "nivolumab", "from": -40}, {"drug": "prednisone", "from": -3, "mg": 60, "why": why}]
+    record = record_of({"drugs": drugs, "facts": {"neuro_symptomatic": False}})
+    findings = decision.decide(record, KNOWLEDGE, TODAY)
+    (alert,) = (
+        a for a in alerts.alerts(record, findings, KNOWLEDGE, TODAY) if a.code == "DRUG-steroid-ici-alert"
+    )
+    assert "no reason to lower or to stop this steroid" in alert.action
+    assert {"SUP-STER-ici-10mg", "SUP-STER-peri-srs"}.isdisjoint(f.code for f in alert.findings)
+
+
 @pytest.mark.parametrize("row", SCENARIOS[::4], ids=named)
 def test_the_order_in_which_things_were_read_does_not_matter(row: dict[str, Any]) -> None:
     record = record_of(row)

@@ -263,6 +263,37 @@ def lesion(identity: str = "l1", **more: Any) -> dict[str, Any]:
     }
 
 
+def site(code: str, display: str) -> dict[str, Any]:
+    return {"coding": [{"system": SNOMED, "code": code, "display": display}]}
+
+
+OCCIPITAL = site("31065004", "Occipital lobe structure")
+LEFT = [site("7771000", "Left")]
+
+
+@pytest.mark.parametrize(
+    ("location", "label"),
+    [
+        (site("16630005", "Parietal lobe structure"), "left parietal lobe"),
+        (site("113305005", "Cerebellar structure (body structure)"), "left cerebellum"),
+        (site("6566002", "Cerebellar hemisphere structure"), "left cerebellar hemisphere"),
+        (site("83678007", "Structure of cerebrum"), "left cerebrum"),
+        (concept(SNOMED, "83251001", text="Gyrus frontalis"), "left gyrus frontalis"),
+        (concept(SNOMED, "83251001", text="MCA territory"), "left MCA territory"),
+    ],
+)
+def test_a_lesion_is_named_as_a_report_names_it(location: dict[str, Any], label: str) -> None:
+    (subject,) = build_record("p", [lesion(location=location, locationQualifier=LEFT)]).of_scope("lesion")
+    assert subject.label == label
+
+
+def test_two_lesions_at_one_place_are_told_apart() -> None:
+    found = build_record("p", [lesion("l1"), lesion("l2"), lesion("l3", location=OCCIPITAL)]).of_scope(
+        "lesion"
+    )
+    assert [one.label for one in found] == ["frontal lobe (l1)", "frontal lobe (l2)", "occipital lobe"]
+
+
 def size(longest: float, unit: str = "mm", focus: str = "BodyStructure/l1") -> dict[str, Any]:
     part = {"code": concept(LOINC, "33728-7"), "valueQuantity": {"value": longest, "code": unit}}
     return observation("21889-1", component=[part], focus=[{"reference": focus}])

@@ -152,7 +152,7 @@ def test_what_holds_for_several_lesions_is_said_once_with_the_facts_of_each(plat
         for one in options.all("details", class_="statement")
         if "upfront SRS alone" in one.one("summary").text
     )
-    lesions = ["Left Cerebellar structure", "Left Frontal lobe structure"]
+    lesions = ["left cerebellum", "left frontal lobe"]
     assert ", ".join(lesions) in upfront.one("summary").text
     each = upfront.all("p", class_="each")
     assert [one.text.partition(" (")[0] for one in each] == lesions

@@ -28,7 +28,11 @@ OVERRIDE_REASONS = tuple(
         ("need-more-info", "More information is needed"),
     )
 )
-"""What a clinician may answer to any card of ours."""
+"""What a clinician may answer to what is proposed for a patient."""
+
+_NO_ANSWER_TO_A_DANGER = ("patient-refuses", "patient-contraindication")
+WARNING_REASONS = tuple(one for one in OVERRIDE_REASONS if one.code not in _NO_ANSWER_TO_A_DANGER)
+"""What may be answered to a danger: nothing in it is declined by a patient or contraindicated."""
 
 _CERTAINTY = {"sure": "", "likely": "likely", "ask": "to be confirmed"}
 _SEEN = {"yes": "", "review": "as given in the review", "memory": AWAITS_SIGN_OFF}

@@ -239,12 +239,18 @@ class Reading:
             Subject(
                 ref=ref,
                 scope=scope,
-                label=self._labels.get((scope, ref), ""),
+                label=self._told_apart(scope, ref),
                 facts=in_order(self._facts[scope, ref]),
                 links=tuple(sorted({self.aliases.get(k, k) for k in self._links[scope, ref]})),
             )
             for scope, ref in sorted(self._facts)
         )
+
+    def _told_apart(self, scope: Scope, ref: str) -> str:
+        """The label, with the id of the resource where another subject of the scope has the same one."""
+        label = self._labels.get((scope, ref), "")
+        alike = sum(scope == kind and label == other for (kind, _), other in self._labels.items())
+        return f"{label} ({ref.rpartition('/')[2]})" if scope == "lesion" and label and alike > 1 else label
 
 
 def in_order(given: Iterable[Fact]) -> tuple[Fact, ...]:

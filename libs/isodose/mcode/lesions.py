@@ -7,6 +7,7 @@ Tumor and RadiotherapyVolume BodyStructures, TumorSize Observations
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 from isodose.clinical.terminology import codings, value_set, words_of
@@ -16,6 +17,9 @@ from isodose.mcode.days import effective_day
 from isodose.mcode.sites import extent_of, is_lesion_site, site_region
 
 _NOT_READ = ("cancelled",)
+_STRUCTURE = re.compile(
+    r" *\(body structure\)$|^structure of (the )?| structure(?= *(\(body structure\))?$)", re.I
+)
 
 
 def read(chart: Chart, reading: Reading) -> None:
@@ -38,10 +42,24 @@ def read(chart: Chart, reading: Reading) -> None:
 
 
 def label_of(structure: Resource) -> str:
-    """A short name for a lesion: what its location says, with the side where it is told apart."""
+    """A short name for a lesion, as a report writes it: `left frontal lobe`."""
     parts = [_text(q) for q in items(structure.get("locationQualifier")) if not extent_of(q)]
-    parts.append(_text(structure.get("location")))
-    return " ".join(part for part in parts if part)
+    parts.append(_place(structure.get("location")))
+    return " ".join(_within_a_sentence(part) for part in parts if part)
+
+
+def _place(location: Any) -> str:
+    """The place without the `structure` of SNOMED CT; an adjective left alone gives way to the noun."""
+    words = _text(location)
+    plain = _STRUCTURE.sub("", words).strip()
+    if plain == words or " " in plain:
+        return plain
+    concept = value_set("body_sites").match(codings(location))
+    return concept.display if concept is not None else plain
+
+
+def _within_a_sentence(words: str) -> str:
+    return words if words[:2].isupper() else words[:1].lower() + words[1:]
 
 
 def _text(concept: Any) -> str:
