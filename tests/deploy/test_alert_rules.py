@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from promtool import CannotFetch, judged, promtool
+from debian import CannotFetch
+from promtool import judged, promtool
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"

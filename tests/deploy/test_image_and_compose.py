@@ -197,7 +197,10 @@ def test_the_gateway_knows_every_service_by_host_and_port() -> None:
 
 
 def routes() -> dict[str, str]:
-    return dict(re.findall(r"location (?:= )?(\S+) { proxy_pass http://(\w+)/?; }", GATEWAY))
+    found = re.findall(
+        r"location (?:= )?(\S+) {(?: error_page [^;]+;)? proxy_pass http://(\w+)\S*; }", GATEWAY
+    )
+    return dict(found)
 
 
 def test_the_gateway_gives_each_public_path_to_its_owner() -> None:
@@ -206,8 +209,8 @@ def test_the_gateway_gives_each_public_path_to_its_owner() -> None:
     assert routes()["/worklist"] == routes()["/worklist/"] == routes()["/cds-services"] == "worklist"
     for name, prefix in PREFIXES.items():
         if prefix:
-            assert routes()[f"{prefix}/"] == name
-            assert f"location {prefix}/ {{ proxy_pass http://{name}/; }}" in GATEWAY
+            for equal, path in (("= ", "/fhir"), ("", "/fhir/"), ("= ", "/openapi.json")):
+                assert f"location {equal}{prefix}{path} {{ proxy_pass http://{name}{path}; }}" in GATEWAY
 
 
 def test_the_gateway_tells_the_services_who_asked_and_by_which_proxies() -> None:
