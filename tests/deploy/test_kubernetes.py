@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-from collections.abc import Iterator
-from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -22,74 +16,33 @@ from all_in_one.composition import PREFIXES, SERVICES
 from ehr_ingestion.write_back.writing import ORDER as WRITTEN
 from isodose.cds_hooks.trust import clients_in
 from isodose.events.contract import TOPICS
-from isodose.events.kafka_access import access_of
 from isodose.settings import Settings
+from manifests import (
+    BUILDS,
+    BUILT,
+    BUILT_IN,
+    COMPONENTS,
+    ROOT,
+    STATEFUL,
+    build,
+    containers,
+    mounted,
+    named,
+    of_kind,
+    offences,
+    pods,
+    selects,
+    settings_in,
+    settings_of,
+    with_components,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILT = {name: make(Settings().for_service(name, 0)) for name, make in SERVICES.items()}
 VARIABLES = {
     str(field.validation_alias or f"ISODOSE_{name.upper()}") for name, field in Settings.model_fields.items()
 }
-COMPONENTS = (
-    "monitoring", "keda", "strimzi", "cloudnative-pg", "cert-manager", "opentelemetry", "bulk-pull",
-)  # fmt: skip
-BUILDS = ("base", "overlays/local", "overlays/production")
-BUILT_IN = {"v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "policy/v1", "autoscaling/v2"}
 KUBERNETES = "1.32"
-STATEFUL = [name.replace("_", "-") for name, service in BUILT.items() if service.keeps_state]
 READING = [name for name in STATEFUL if name != "ehr-ingestion"]
 """Those that read records too large for an event."""
-
-
-@cache
-def build(folder: str) -> tuple[dict[str, Any], ...]:
-    if shutil.which("kubectl") is None:
-        reason = "kubectl is not here, so the manifests cannot be built; install it to run these tests"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-    return _kustomize(ROOT / "k8s" / folder)
-
-
-def _kustomize(folder: Path) -> tuple[dict[str, Any], ...]:
-    made = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
-    return tuple(yaml.safe_load_all(made.stdout))
-
-
-def with_components(folder: Path, *components: str) -> tuple[dict[str, Any], ...]:
-    """The base with these components, as a site would put them together."""
-    build("base")
-    k8s = os.path.relpath(ROOT / "k8s", folder)
-    parts = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "namespace": "isodose",
-        "resources": [f"{k8s}/base"],
-        "components": [f"{k8s}/components/{name}" for name in components],
-    }
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(parts))
-    return _kustomize(folder)
-
-
-def of_kind(folder: str, kind: str) -> dict[str, dict[str, Any]]:
-    return {found["metadata"]["name"]: found for found in build(folder) if found["kind"] == kind}
-
-
-def pods(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    return pods_in(build(folder))
-
-
-def pods_in(objects: tuple[dict[str, Any], ...]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for found in objects:
-        spec = found.get("spec", {})
-        spec = spec.get("jobTemplate", {}).get("spec", spec)
-        if "template" in spec and found["apiVersion"] in BUILT_IN:
-            yield f"{found['kind']}/{found['metadata']['name']}", spec["template"]["spec"]
-
-
-def containers(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, pod in pods(folder):
-        for container in pod["containers"]:
-            yield f"{name}/{container['name']}", container
 
 
 @pytest.mark.parametrize("folder", BUILDS)
@@ -168,15 +121,6 @@ def test_the_ingress_opens_the_public_paths_and_no_others(folder: str) -> None:
     assert {path["backend"]["service"]["name"] for path in rule["http"]["paths"]} == {"gateway"}
 
 
-def mounted(pod: dict[str, Any]) -> dict[str, str]:
-    """The kind of volume behind each folder of a pod's container that is given from outside."""
-    kinds = ("secret", "configMap", "projected")
-    given = {v["name"]: kind for v in pod["volumes"] for kind in kinds if kind in v}
-    mounts = pod["containers"][0]["volumeMounts"]
-    assert all(mount.get("readOnly") for mount in mounts if mount["name"] in given)
-    return {mount["mountPath"]: given[mount["name"]] for mount in mounts if mount["name"] in given}
-
-
 OF_ONE_SERVICE = {
     "ISODOSE_SMART_CLIENT_KEY_FILE": "worklist",
     "ISODOSE_SMART_CLIENT_SECRET_FILE": "worklist",
@@ -200,57 +144,12 @@ def test_every_file_that_the_settings_name_is_mounted_where_it_is_needed(folder:
                 assert found[str(Path(path).parent)] == "secret", (name, dashed)
 
 
-AT_KAFKA = [*(f"Deployment/{name}" for name in STATEFUL), "Job/topics", "CronJob/day"]
-
-
-@pytest.mark.parametrize("folder", BUILDS)
-def test_who_talks_to_kafka_has_the_files_for_it(folder: str) -> None:
-    of_pods = dict(pods(folder))
-    named = {name for name in settings_of(folder) if re.fullmatch("ISODOSE_KAFKA_.*_FILE", name)}
-    assert bool(named) == (folder == "overlays/production")
-    for name in AT_KAFKA:
-        assert mounted(of_pods[name])["/etc/isodose/kafka"] == "secret", name
-    assert {str(Path(settings_of(folder)[name]).parent) for name in named} <= {"/etc/isodose/kafka"}
-
-
 @pytest.mark.parametrize("folder", BUILDS)
 def test_what_is_mounted_for_the_group_is_readable_by_the_user_of_the_pod(folder: str) -> None:
     for name, pod in pods(folder):
         modes = [v[kind].get("defaultMode") for v in pod.get("volumes", ()) for kind in v.keys() & {"secret"}]
         assert set(modes) <= {0o440}, name
         assert not modes or pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"], name
-
-
-def test_a_site_s_kafka_asks_for_a_password_over_tls_and_is_reached_there(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    settings = settings_of("overlays/production")
-    (tmp_path / "password").write_text("of the site\n")
-    told = options(settings, tmp_path, monkeypatch)
-    assert told["security_protocol"] == "SASL_SSL"
-    assert (told["sasl_plain_username"], told["sasl_plain_password"]) == ("isodose", "of the site")
-    assert told["ssl_cafile"] == str(tmp_path / "ca.crt")
-    servers = settings["ISODOSE_EVENT_LOG_URL"].removeprefix("kafka://").split(",")
-    [rule] = of_kind("overlays/production", "NetworkPolicy")["to-kafka"]["spec"]["egress"]
-    assert {server.partition(":")[2] for server in servers} == {str(port["port"]) for port in rule["ports"]}
-
-
-def options(settings: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the settings have the client of Kafka do, with its files in this folder."""
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value.replace("/etc/isodose/kafka", str(folder)))
-    return access_of(Settings()).options()
-
-
-def settings_of(folder: str) -> dict[str, str]:
-    return settings_in(build(folder))
-
-
-def settings_in(objects: tuple[dict[str, Any], ...]) -> dict[str, str]:
-    [settings] = [
-        m["data"] for n, m in named(objects, "ConfigMap").items() if n.startswith("isodose-settings")
-    ]
-    return settings
 
 
 @pytest.mark.parametrize("folder", BUILDS)
@@ -309,45 +208,6 @@ def test_a_site_s_users_sign_in_at_their_ehr() -> None:
     settings = settings_of("overlays/production")
     for name in ("ISSUER", "JWKS_URL", "TOKEN_URL", "LAUNCH_ISSUERS", "CLIENT_ID", "CLIENT_KEY_FILE"):
         assert settings[f"ISODOSE_SMART_{name}"], name
-
-
-VOLUMES = {
-    "configMap",
-    "csi",
-    "downwardAPI",
-    "emptyDir",
-    "ephemeral",
-    "persistentVolumeClaim",
-    "projected",
-    "secret",
-}
-
-
-def offences(pod: dict[str, Any]) -> Iterator[str]:
-    """What the Pod Security Standard "restricted" forbids of this pod.
-
-    https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
-    """
-    own = pod.get("securityContext", {})
-    yield from (name for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name))
-    yield from ("sysctls" for _ in own.get("sysctls", ()))
-    for volume in pod.get("volumes", ()):
-        yield from (f"volume {kind}" for kind in volume.keys() - {"name"} - VOLUMES)
-    for container in [*pod["containers"], *pod.get("initContainers", ())]:
-        context = container.get("securityContext", {})
-        both = own | context
-        checks = {
-            "hostPort": not any("hostPort" in port for port in container.get("ports", ())),
-            "privileged": not context.get("privileged"),
-            "procMount": context.get("procMount", "Default") == "Default",
-            "allowPrivilegeEscalation": context.get("allowPrivilegeEscalation") is False,
-            "runAsNonRoot": both.get("runAsNonRoot") is True,
-            "runAsUser": both.get("runAsUser") != 0,
-            "seccomp": both.get("seccompProfile", {}).get("type") in {"RuntimeDefault", "Localhost"},
-            "drop": context.get("capabilities", {}).get("drop") == ["ALL"],
-            "add": set(context.get("capabilities", {}).get("add", ())) <= {"NET_BIND_SERVICE"},
-        }
-        yield from (f"{container['name']}: {name}" for name, kept in checks.items() if not kept)
 
 
 @pytest.mark.parametrize("folder", BUILDS)
@@ -439,15 +299,6 @@ def labels_of(folder: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
-    assert selector.keys() <= {"matchLabels", "matchExpressions"}
-    expressions = selector.get("matchExpressions", ())
-    assert all(expression["operator"] == "In" for expression in expressions)
-    return selector.get("matchLabels", {}).items() <= labels.items() and all(
-        labels.get(expression["key"]) in expression["values"] for expression in expressions
-    )
-
-
 def open_ports(folder: str, direction: str, pod: dict[str, str], peer: dict[str, str]) -> set[int]:
     """The ports on which policies let `pod` receive from, or send to, `peer` in the namespace."""
     member = {"ingress": "from", "egress": "to"}[direction]
@@ -495,10 +346,6 @@ def test_each_component_fits_the_base_alone(name: str, tmp_path: Path) -> None:
             kubernetes_validate.validate(found, KUBERNETES, strict=True)
 
 
-def named(objects: tuple[dict[str, Any], ...], kind: str) -> dict[str, dict[str, Any]]:
-    return {found["metadata"]["name"]: found for found in objects if found["kind"] == kind}
-
-
 def test_all_components_together_bring_what_the_settings_name(tmp_path: Path) -> None:
     together = with_components(tmp_path, *COMPONENTS)
     kafka = named(together, "Kafka")["isodose"]
@@ -510,44 +357,6 @@ def test_all_components_together_bring_what_the_settings_name(tmp_path: Path) ->
     stateful = [name for name, service in BUILT.items() if service.keeps_state]
     assert databases == {name: name for name in stateful}
     assert [role["name"] for role in roles] == stateful
-
-
-def test_strimzi_knows_the_services_by_the_certificate_that_they_mount(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = with_components(tmp_path, "strimzi")
-    kafka, [user] = named(made, "Kafka")["isodose"], named(made, "KafkaUser").values()
-    [listener] = kafka["spec"]["kafka"]["listeners"]
-    assert (listener["tls"], listener["authentication"], user["spec"]["authentication"]) == (
-        True,
-        {"type": "tls"},
-        {"type": "tls"},
-    )
-    [policy] = [one for name, one in named(made, "NetworkPolicy").items() if name == "to-strimzi"]
-    assert policy["spec"]["egress"][0]["ports"] == [{"port": listener["port"]}]
-    told = options(settings_in(made), tmp_path, monkeypatch)
-    files = {told[name] for name in ("ssl_cafile", "ssl_certfile", "ssl_keyfile")}
-    assert told.keys() == {"security_protocol", "ssl_cafile", "ssl_certfile", "ssl_keyfile"}
-    secrets = {f"{kafka['metadata']['name']}-cluster-ca-cert": {"ca.crt"}}
-    secrets[user["metadata"]["name"]] = {"user.crt", "user.key"}
-    of_pods = dict(pods_in(made))
-    for name in set(AT_KAFKA) - {"Job/topics"}:
-        assert mounted(of_pods[name])["/etc/isodose/kafka"] == "projected", name
-        [sources] = [v["projected"]["sources"] for v in of_pods[name]["volumes"] if v["name"] == "kafka"]
-        given = {one["secret"]["name"]: {i["key"] for i in one["secret"]["items"]} for one in sources}
-        assert given == secrets
-        assert files == {str(tmp_path / i["path"]) for one in sources for i in one["secret"]["items"]}
-    assert {name: found for name, pod in of_pods.items() if (found := list(offences(pod)))} == {}
-
-
-def test_the_topics_of_strimzi_are_those_of_the_contract(tmp_path: Path) -> None:
-    topics = named(with_components(tmp_path, "strimzi"), "KafkaTopic")
-    assert topics.keys() == TOPICS.keys()
-    for name, topic in TOPICS.items():
-        made = topics[name]["spec"]
-        assert (made["partitions"], made["config"]["cleanup.policy"]) == (topic.partitions, topic.cleanup)
-        kept = int(topic.retention.total_seconds() * 1000) if "delete" in topic.cleanup else None
-        assert made["config"].get("retention.ms") == kept
 
 
 def test_scaling_on_lag_asks_what_the_services_expose_and_replaces_scaling_on_cpu(tmp_path: Path) -> None:
