@@ -62,7 +62,7 @@ def surveillance(tmp_path: Path) -> Iterator[Database]:
 def test_dead_letters_are_listed_replayed_and_dismissed_and_that_is_audited(
     surveillance: Database, tmp_path: Path
 ) -> None:
-    place = {"ISODOSE_DATA_DIR": str(tmp_path)}
+    place = {"ISODOSE_DATA_DIR": str(tmp_path), "LOGNAME": "an operator"}
 
     def typed(*words: str) -> tuple[int, str]:
         done = run.invoke(app, ["dead-letters", *words], env=place)
@@ -95,6 +95,8 @@ def test_dead_letters_are_listed_replayed_and_dismissed_and_that_is_audited(
         ("dismiss-event", ["Patient/p1", "isodose.patient-record.v1?partition=0&offset=8"]),
     ]
     assert told(surveillance) == events
+    with surveillance.read() as conn:
+        assert set(conn.execute(select(audit_event.c.agent)).scalars()) == {"an operator"}
     assert "p1" not in "".join(typed("list", "--dismissed")[1])
 
 
