@@ -97,7 +97,10 @@ class ValueSet:
 
     def match(self, codings: Iterable[Coding]) -> Concept | None:
         """The concept of the first of `codings` that has one here."""
-        return next((concept for coding in codings if (concept := self.get(coding))), None)
+        for coding in codings:
+            if concept := self.get(coding):
+                return concept
+        return None
 
     def matches(self, codings: Iterable[Coding]) -> list[Concept]:
         """Every concept that `codings` have here, each once."""

@@ -16,7 +16,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from isodose.events.lease import lease_of
 from isodose.events.worker import Worker
@@ -125,6 +137,14 @@ def standing(conn: Connection, kinds: Iterable[str]) -> dict[str, Standing]:
     return {kind: found.get(kind, Standing(0, 0, dt.timedelta())) for kind in kinds}
 
 
+def _due(kinds: Iterable[str]) -> Select[Any]:
+    """The jobs of these kinds that are due `now`, the longest due first, at `most` so many."""
+    at = job.c
+    waiting = and_(at.failed_at.is_(None), at.due_at <= bindparam("now"), at.kind.in_(list(kinds)))
+    found = select(at.kind, at.key, at.version, at.attempts).where(waiting)
+    return found.order_by(at.due_at, at.key).limit(bindparam("most"))
+
+
 class JobRunner(Worker):
     """Does the jobs of a database, some at once, never two for the same thing.
 
@@ -140,6 +160,7 @@ class JobRunner(Worker):
         self._handlers = handlers
         self._poll_s = poll_s
         self._at_once = at_once
+        self._due = _due(handlers)
         self._lease = lease_of(database, "jobs")
         self._running: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -169,13 +190,9 @@ class JobRunner(Worker):
         room = self._at_once - len(busy)
         if room <= 0:
             return 0
-        at = job.c
-        due = select(at.kind, at.key, at.version, at.attempts).where(
-            at.failed_at.is_(None), at.due_at <= dt.datetime.now(dt.UTC), at.kind.in_(self._handlers)
-        )
         reading = self._lease.transaction if self._database.dialect == "postgresql" else self._database.read
         with reading() as conn:
-            rows = conn.execute(due.order_by(at.due_at, at.key).limit(room + len(busy))).all()
+            rows = conn.execute(self._due, {"now": dt.datetime.now(dt.UTC), "most": room + len(busy)}).all()
         chosen = [Job(*row) for row in rows if (row.kind, row.key) not in busy][:room]
         for one in chosen:
             with self._lock:

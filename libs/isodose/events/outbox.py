@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from isodose.events import contract
@@ -32,6 +32,12 @@ DRAIN_S = 5.0
 
 
 _PUT = outbox.insert().inline()
+_UNSENT = select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.seq).limit(BATCH)
+_MARK = (
+    update(outbox)
+    .where(outbox.c.seq.in_(bindparam("sent", expanding=True)))
+    .values(published_at=bindparam("moment"))
+)
 
 Published = Callable[[Sequence[Record], Sequence[dt.datetime], int], None]
 """Told of records that the log acknowledged, when each was put in the outbox, and when sending began (ns)."""
@@ -136,18 +142,15 @@ class Relay(Worker):
             if self._database.dialect == "postgresql"
             else self._database.read() as conn
         ):
-            query = select(outbox).where(outbox.c.published_at.is_(None)).order_by(outbox.c.seq).limit(BATCH)
-            rows = conn.execute(query).all()
+            rows = conn.execute(_UNSENT).all()
         if not rows:
             return 0
         records = [Record(row.topic, row.key, row.value, json.loads(row.headers)) for row in rows]
         started_ns = time.time_ns()
         self._log.publish(records)
         self._published(records, [row.created_at for row in rows], started_ns)
-        published = [row.seq for row in rows]
         with self._lease.transaction() as conn:
-            marked = update(outbox).where(outbox.c.seq.in_(published))
-            conn.execute(marked.values(published_at=dt.datetime.now(dt.UTC)))
+            conn.execute(_MARK, {"sent": [row.seq for row in rows], "moment": dt.datetime.now(dt.UTC)})
         return len(rows)
 
     def prune(self, keep: dt.timedelta = KEEP_PUBLISHED) -> int:
@@ -173,7 +176,7 @@ class Relay(Worker):
         self._lease.release()
 
     def step(self) -> None:
-        if self.run_once():
+        if self.run_once() == BATCH:
             return
         if time.monotonic() - self._pruned > PRUNE_EVERY_S:
             self._pruned = time.monotonic()
