@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from eligibility_scoring.arguments import ARGUMENTS
 from eligibility_scoring.decisive import MissingFact
 from eligibility_scoring.options import Appraisal
-from eligibility_scoring.questions import questions
 from eligibility_scoring.request_group import in_order, score_in_words
 from eligibility_scoring.standing import NOT_ADVISED, ORDER, UNKNOWN
 from isodose.cds_hooks.cards import citation_line, escaped, fact_line
 from isodose.clinical import facts
-from isodose.clinical.finding import ByCode, Finding, Option
+from isodose.clinical.finding import Finding, Option
 from isodose.clinical.knowledge import Knowledge
 
 _SHOWN = 4
@@ -42,7 +41,7 @@ def leading(lead: Option, appraisal: Appraisal, findings: Sequence[Finding], kno
         _score(lead, knowledge),
         _table(appraisal.options),
         _could_still_change(appraisal.missing),
-        _questions(appraisal.by_code, knowledge),
+        _questions(appraisal, knowledge),
         _sources(shown),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -58,7 +57,7 @@ def undecided(appraisal: Appraisal, findings: Sequence[Finding], knowledge: Know
         _findings("Against radiosurgery", _met(against, findings), names),
         _missing(appraisal.missing),
         _table(appraisal.options),
-        _questions(appraisal.by_code, knowledge),
+        _questions(appraisal, knowledge),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -195,10 +194,11 @@ def _wanted(fact: MissingFact) -> str:
     return f"- {escaped(facts.words(fact.name))}" + (f" (may settle {what})" if settles else "")
 
 
-def _questions(found: ByCode, knowledge: Knowledge) -> str:
-    said = {code: f.summary for code, alike in found.items() for f in alike if f.verdict == "met"}
+def _questions(appraisal: Appraisal, knowledge: Knowledge) -> str:
+    met = (f for alike in appraisal.by_code.values() for f in alike if f.verdict == "met")
+    said = {finding.code: finding.summary for finding in met}
     lines = []
-    for question in questions(found)[:_QUESTIONS]:
+    for question in appraisal.questions[:_QUESTIONS]:
         lines.append(f"- {escaped(question.summary)} _{question.code}_")
         for side in question.sides:
             arguments = " ".join(escaped(_argument(code, said, knowledge)) for code in side.arguments)

@@ -13,6 +13,7 @@ from eligibility_scoring.asked import relevant
 from eligibility_scoring.branches import BRANCHES
 from eligibility_scoring.decisive import MissingFact, missing_facts
 from eligibility_scoring.judged import ARE_EXCLUDED, IRRADIATED, PLANNED, QUIET, Judged, Place, as_answer
+from eligibility_scoring.questions import OF_DOSE, questions
 from eligibility_scoring.score import Weights, criteria, weights
 from eligibility_scoring.standing import INVESTIGATIONAL, NOT_ADVISED, ORDER, UNKNOWN
 from isodose.clinical import derive, facts
@@ -40,6 +41,15 @@ _LEADS = (
     "clinical-trial",
 )
 """Which option leads where several stand equally."""
+
+_RADIOSURGERY = (
+    "srs",
+    "fsrs",
+    "resection-then-postoperative-srs",
+    "neoadjuvant-srs-then-resection",
+    "srs-with-systemic",
+    "salvage-srs",
+)
 
 _SETTLED_FIRST = ("biopsy", "salvage-srs", "cns-downstaging")
 """Where the pathway ends here, it comes first: local progression is settled before anything else, and
@@ -76,6 +86,12 @@ class Appraisal:
         self.options = [
             msgspec.structs.replace(option, leads=True) if option is lead else option for option in made
         ]
+
+    @property
+    def questions(self) -> list[Finding]:
+        """What is open for the board; of dose and fractions only while some radiosurgery is open."""
+        irradiates = any(o.standing != NOT_ADVISED for o in self.options if o.code in _RADIOSURGERY)
+        return [asked for asked in questions(self.by_code) if irradiates or asked.code not in OF_DOSE]
 
     @property
     def leading(self) -> Option | None:

@@ -13,7 +13,6 @@ from eligibility_scoring import group_survival
 from eligibility_scoring.dosing.outputs import Doses, with_doses
 from eligibility_scoring.group_survival import GroupSurvival
 from eligibility_scoring.options import Appraisal
-from eligibility_scoring.questions import questions
 from eligibility_scoring.request_group import Words, actions, question_in_words
 from eligibility_scoring.standing import UNKNOWN
 from eligibility_scoring.trials.proposals import proposals, studies_of, with_trials
@@ -39,7 +38,7 @@ def conclude(
     appraisal = Appraisal(findings, knowledge, record)
     if record.deceased:
         return appraisal.options, []
-    asked = [question_in_words(question) for question in questions(appraisal.by_code)]
+    asked = [question_in_words(question) for question in appraisal.questions]
     proposed = proposals(record, appraisal.options, on, nothing_waits=appraisal.nothing_waits)
     doses = Doses(record, appraisal.options, knowledge, on)
     words = Words(appraisal.by_code, appraisal.names)

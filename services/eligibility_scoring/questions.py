@@ -89,6 +89,9 @@ SIDES: Mapping[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
 }
 """By question, each position with the entries that argue for it, in the order in which they are shown."""
 
+OF_DOSE = ("OQ-3", "OQ-4", "OQ-5")
+"""Questions of dose and fractions: none where no radiosurgery is advised."""
+
 
 _ARGUING = frozenset(
     code.removeprefix("~") for sides in SIDES.values() for _, codes in sides for code in codes

@@ -126,6 +126,12 @@ def test_what_is_missing_is_the_card_while_nothing_leads() -> None:
     assert "| Stereotactic radiosurgery in one fraction | standard or not-advised | 0 to 98 |" in card.detail
 
 
+def test_nobody_is_asked_about_fractions_where_no_radiosurgery_is_advised() -> None:
+    (advised,), (poor,) = shown(), shown(kps=40)
+    assert "does FSRS help over a single fraction?" in advised.detail
+    assert "does FSRS help over a single fraction?" not in poor.detail
+
+
 def test_poor_status_warns() -> None:
     (card,) = shown(kps=50)
     assert card.summary.startswith("Best supportive care")

@@ -26,8 +26,8 @@ State = Literal[
     "closed",
 ]
 STATE_NAME: Mapping[State, str] = {
-    "suspected": "Suspected",
-    "equivocal": "Equivocal",
+    "suspected": "Suspected radiation effect",
+    "equivocal": "Radiation effect or tumour, equivocal",
     "are-likely": "Adverse radiation effect likely",
     "progression-likely": "Tumour progression likely",
     "confirmed-by-pathology": "Settled by pathology",
