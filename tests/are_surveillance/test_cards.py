@@ -185,6 +185,11 @@ def test_an_implant_warns_whoever_books_an_mri() -> None:
     assert {"patient-refuses", "patient-contraindication"}.isdisjoint(r.code for r in card.override_reasons)
 
 
+def test_a_scan_is_asked_for_where_a_recurrence_would_be_treated() -> None:
+    (card,) = cards.cards(call("2026-03-20", SRS), KNOWN, BASE)
+    assert "It is meant for patients in whom a recurrence would be treated." in card.detail
+
+
 def test_a_patient_may_decline_a_scan_that_is_due() -> None:
     (card,) = cards.cards(call("2026-03-20", SRS), KNOWN, BASE)
     assert "patient-refuses" in {reason.code for reason in card.override_reasons}

@@ -128,6 +128,8 @@ def _in_the_record(
     name: Name, record: PatientRecord, lesion: str, knowledge: Knowledge, on: dt.date
 ) -> Iterator[str]:
     """Contraindications that stand in the record itself, with their day and source."""
+    if name == "steroid":
+        yield from _steroid_taken(record, on)
     if name == "bevacizumab":
         if _is(record, lesion, "haemorrhage_risk", True, on):
             yield "A bleeding risk is on record."
@@ -142,6 +144,19 @@ def _in_the_record(
         yield from _bevacizumab_before(record, knowledge, on)
     if name == "boswellia" and _is(record, lesion, "otc_boswellia_use", True, on):
         yield "Boswellia serrata is already taken."
+
+
+def _steroid_taken(record: PatientRecord, on: dt.date) -> Iterator[str]:
+    """A glucocorticoid that is given already is no first treatment any more."""
+    dose = facts.current(record.facts, "steroid_dexamethasone_mg_per_day", on)
+    if dose is None or not isinstance(dose.value, int | float) or dose.value <= 0:
+        return
+    days = facts.current(record.facts, "steroid_duration_days", on)
+    since = f", for {days.value:g} days" if days is not None and isinstance(days.value, int | float) else ""
+    yield (
+        f"A glucocorticoid is taken already, {dose.value:g} mg dexamethasone equivalent per day{since}: "
+        "record whether the symptoms persist on it."
+    )
 
 
 def _is(record: PatientRecord, lesion: str, name: str, value: bool, on: dt.date) -> bool:
