@@ -60,17 +60,22 @@ def test_each_missing_fact_of_the_patients_page_leads_to_its_field(one_patient: 
 
 
 def test_an_answer_is_kept_and_the_option_has_changed_when_the_page_comes_back(one_patient: Any) -> None:
-    before = standing(one_patient, "Fractionated")
+    before = standing(one_patient, "Systemic downstaging")
     page, cookie = shown(one_patient)
-    answer = send(one_patient, page, cookie, {f"{LESION}lesion_near_oar": "false", "author": "Dr Ada Brown"})
+    told = {
+        f"{LESION}lesion_near_oar": "false",
+        "board.wbrt_otherwise_needed": "false",
+        "author": "Dr Ada Brown",
+    }
+    answer = send(one_patient, page, cookie, told)
     assert answer.status_code == 303, read(answer.text).one("div", id="faults").text
     assert answer.headers["location"] == "../demo-11?kept=facts"
-    assert (before, standing(one_patient, "Fractionated")) == ("unknown", "not advised")
+    assert (before, standing(one_patient, "Systemic downstaging")) == ("unknown", "not advised")
     (kept,) = fact(one_patient, "lesion_near_oar")
     assert kept["valueBoolean"] is False
     assert kept["performer"] == [{"display": "Dr Ada Brown"}]
     assert fact(one_patient, "kps") == []
-    again = send(one_patient, page, cookie, {f"{LESION}lesion_near_oar": "false", "author": "Dr Ada Brown"})
+    again = send(one_patient, page, cookie, told)
     assert again.status_code == 303
     assert one_patient.get("/fhir/QuestionnaireResponse?_summary=count").json()["total"] == 1
     assert read(one_patient.get("/worklist/Patient/demo-11?kept=facts").text).one("p", class_="done")
