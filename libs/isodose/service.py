@@ -66,7 +66,10 @@ def refuse(service: Service, settings: Settings) -> None:
         raise RefusalError(f"{service.name} does not start: {error}") from error
     except SQLAlchemyError as error:
         url = make_url(settings.database_url).render_as_string(hide_password=True)
-        raise RefusalError(f"{service.name} does not start: {url} cannot be opened") from error
+        raise RefusalError(
+            f"{service.name} does not start: {url} cannot be opened; "
+            f"see whether it can be reached, and make what it needs by: isodose migrate {service.name}"
+        ) from error
 
 
 def build_app(service: Service, settings: Settings, telemetry: Telemetry | None = None) -> FastAPI:

@@ -151,6 +151,8 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int | None = Field(
         default=None,
+        ge=1,
+        le=65535,
         description="port to listen on; empty: 8000 for all in one, else 8001 to 8005 by service",
     )
     public_url: str = Field(
@@ -246,6 +248,13 @@ class Settings(BaseSettings):
     @classmethod
     def _without_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("event_log_url")
+    @classmethod
+    def _of_a_known_log(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "kafka://")):
+            raise ValueError("use sqlite:///FILE or kafka://HOST:PORT")
+        return value
 
     def today(self) -> dt.date:
         """The decision day: the demonstration day where one is set, else the day on the local clock."""

@@ -1,5 +1,6 @@
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -55,3 +56,11 @@ def test_what_a_site_chose_is_kept_for_each_service() -> None:
 def test_a_value_that_is_not_offered_is_refused() -> None:
     with pytest.raises(ValidationError):
         Settings(auth="maybe")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"event_log_url": "redis://there"}, {"event_log_url": "kafka:there"}, {"port": 99999}]
+)
+def test_what_could_not_be_listened_on_or_published_to_is_refused(chosen: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(**chosen)
