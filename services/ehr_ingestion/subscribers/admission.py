@@ -7,7 +7,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ehr_ingestion.subscribers import registry
-from ehr_ingestion.subscribers.asking import Asked, Json, name_of, origin_of, read, refuse_others
+from ehr_ingestion.subscribers.asking import (
+    Asked,
+    Json,
+    name_of,
+    origin_of,
+    read,
+    refuse_others,
+    refuse_unanswerable,
+)
 from ehr_ingestion.subscribers.registry import NOTIFY
 from ehr_ingestion.subscribers.sealing import SealedError, Sealing, sealing_of
 from ehr_ingestion.subscribers.topic import topic_url
@@ -36,6 +44,7 @@ def admission(settings: Settings) -> Admission:
         data = change.content.data
         before, whose = registry.get(conn, change.id), _whose(store, change)
         asked = read(data, topic, origins)
+        refuse_unanswerable(asked, Reading(conn, store.base))
         known = _known(sealing, before.asked, asked) if before is not None else {}
         asked = replace(asked, headers=_whole(asked, known))
         if whose is not None:

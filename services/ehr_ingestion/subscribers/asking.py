@@ -14,10 +14,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from ehr_ingestion.backport import CONTENTS, structure
+from isodose.fhir import search_sql
 from isodose.fhir.criteria import criterion
 from isodose.fhir.dates import bounds
 from isodose.fhir.errors import FhirError, Issue
 from isodose.fhir.negotiation import FHIR_JSON
+from isodose.fhir.reading import Reading
 from isodose.fhir.references import target
 from isodose.fhir.search_query import parse
 
@@ -95,6 +97,19 @@ def refuse_others(asked: Asked, patient: str, base: str) -> None:
             if patient not in named:
                 said = "The token is of another patient, of whom alone this could tell."
                 raise FhirError(422, [_issue("business-rule", said, where)])
+
+
+def refuse_unanswerable(asked: Asked, reading: Reading) -> None:
+    """Raise 422 for a search that cannot be answered: a value that is none, a value set that is not here."""
+    where = "Subscription.criteria" + (".extension" if asked.topic else "")
+    for text in asked.criteria:
+        kind, _, query = text.partition("?")
+        try:
+            understood = parse(kind, parse_qsl(query, keep_blank_values=True), strict=True)
+            search_sql.matching(reading, kind, understood.criteria)
+        except FhirError as error:
+            issues = [_issue(issue.code, issue.diagnostics, where) for issue in error.issues]
+            raise FhirError(422, issues) from None
 
 
 def name_of(header: str) -> str:

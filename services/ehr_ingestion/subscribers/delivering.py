@@ -14,12 +14,13 @@ import httpx
 from ehr_ingestion.backport import Kind
 from ehr_ingestion.subscribers import registry
 from ehr_ingestion.subscribers.admission import shown
-from ehr_ingestion.subscribers.asking import may_be_told, name_of, value_of
+from ehr_ingestion.subscribers.asking import may_be_told, name_of, refuse_unanswerable, value_of
 from ehr_ingestion.subscribers.notification import NOTHING, Shown, notification
 from ehr_ingestion.subscribers.registry import NOTIFY, Event, Key, Subscriber
 from ehr_ingestion.subscribers.sealing import SealedError, sealing_of
 from isodose.events.jobs import Handler, Job, LaterError
 from isodose.fhir.access import Access
+from isodose.fhir.errors import FhirError
 from isodose.fhir.exchange import Deed
 from isodose.fhir.limited import within
 from isodose.fhir.negotiation import FHIR_JSON
@@ -64,6 +65,12 @@ class Delivering:
             self._set(one, "off", "")
             return None
         before = one.delivered
+        try:
+            with self._running.reading() as work:
+                refuse_unanswerable(one.asked, work.resources)
+        except FhirError as error:
+            self._set(one, "error", str(error))
+            return None
         try:
             one = self._handshaken(one)
             while one.delivered < one.last:

@@ -13,6 +13,7 @@ from ehr_ingestion.subscribers.asking import TOLD
 from ehr_ingestion.subscribers.registry import NOTIFY, Key, Subscriber
 from isodose.events.jobs import ask
 from isodose.fhir import search_sql
+from isodose.fhir.errors import FhirError
 from isodose.fhir.limited import within
 from isodose.fhir.search_query import parse
 from isodose.fhir.stored import Stored
@@ -28,7 +29,13 @@ def tell(work: Work, written: Sequence[Stored]) -> None:
     for one in subscribers:
         if one.asked.end is not None and one.asked.end <= now:
             continue
-        wanted = _wanted(work, one, changed)
+        try:
+            wanted = _wanted(work, one, changed)
+        except FhirError:
+            # It must keep no result from being stored; the delivery finds it too, and says so.
+            if one.status != "error":
+                ask(work.conn, NOTIFY, one.id)
+            continue
         if not wanted:
             continue
         registry.add_events(work.conn, one.id, _events(one, wanted))

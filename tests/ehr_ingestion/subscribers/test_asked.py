@@ -25,6 +25,8 @@ from subscriber import TOPIC, Hook, Json, events, issue, kind_of, plain, subscri
         ({"criteria": "Observation?code=x"}, "criteria"),
         ({"criteria": "DetectedIssue?shoe-size=1"}, "criteria"),
         ({"criteria": "DetectedIssue?_count=1"}, "criteria"),
+        ({"criteria": "DetectedIssue?identified=soon"}, "criteria"),
+        ({"criteria": "DetectedIssue?code:in=ValueSet/nowhere"}, "criteria"),
         ({"criteria": "https://other.example/topic"}, "criteria"),
         ({"status": "error"}, "status"),
         ({"channel": {"type": "email"}}, "channel.type"),

@@ -236,3 +236,17 @@ def test_it_ends_when_it_was_to_end(client: Any, hook: Hook, serving: Any) -> No
     past = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     subscribed(client, topical(end=past), serving, "off")
     assert hook.told == []
+
+
+def test_a_search_that_can_no_longer_be_answered_ends_itself_and_keeps_no_result_out(
+    client: Any, decide: Callable[..., None], serving: Any
+) -> None:
+    codes = {"system": "urn:codes", "concept": [{"code": "c"}]}
+    drugs = {"resourceType": "ValueSet", "id": "v1", "status": "active", "compose": {"include": [codes]}}
+    client.put("/fhir/ValueSet/v1", json=drugs)
+    subscribed(client, plain("DetectedIssue?code:in=ValueSet/v1"), serving)
+    assert client.request("DELETE", "/fhir/ValueSet/v1").status_code == 204
+    decide(issue("a1"))
+    assert client.get("/fhir/DetectedIssue/a1").status_code == 200
+    serving.eventually(lambda: client.get("/fhir/Subscription/s1").json()["status"] == "error")
+    assert "ValueSet" in client.get("/fhir/Subscription/s1").json()["error"]
