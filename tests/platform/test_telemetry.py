@@ -1,8 +1,10 @@
 import logging
 
 import orjson
+import pytest
 
 from isodose.telemetry import JsonLines, Telemetry, current_traceparent
+from isodose.telemetry.logs import REPEATED_S, OnceAMinute
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -29,6 +31,24 @@ def test_fields_that_are_not_known_to_be_free_of_patient_data_are_left_out() -> 
     line = _line(record)
     assert line["route"] == "/fhir/{type}/{id}"
     assert "patient" not in line
+
+
+def test_what_the_client_of_kafka_says_again_and_again_is_logged_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("isodose.telemetry.logs.time.monotonic", lambda: now)
+    once = OnceAMinute("kafka")
+
+    def said(logger: str, words: str, port: int) -> bool:
+        return bool(once.filter(logging.LogRecord(logger, logging.ERROR, __file__, 1, words, (port,), None)))
+
+    assert said("kafka.net", "refused at %s", 9092)
+    assert not said("kafka.net", "refused at %s", 9093)
+    assert said("kafka.net", "no leader at %s", 9092)
+    assert [said("isodose.events", "refused at %s", 9092) for _ in range(2)] == [True, True]
+    now += REPEATED_S
+    assert said("kafka.net", "refused at %s", 9092)
 
 
 def test_a_trace_goes_on_from_the_caller_to_the_event() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import time
 import traceback
 
 import orjson
@@ -26,6 +27,29 @@ _FIELDS = (
     "error",
     "where",
 )
+
+
+REPEATED_S = 60.0
+
+
+class OnceAMinute(logging.Filter):
+    """Lets through what a library says, and the same again only after a minute; what others say passes.
+
+    While Kafka is away its client says so several times a second, for hours.
+    """
+
+    def __init__(self, library: str) -> None:
+        super().__init__(library)
+        self._said: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not super().filter(record):
+            return True
+        now, said = time.monotonic(), (record.name, record.msg)
+        if now - self._said.get(said, -REPEATED_S) < REPEATED_S:
+            return False
+        self._said = {one: at for one, at in self._said.items() if now - at < REPEATED_S} | {said: now}
+        return True
 
 
 class JsonLines(logging.Formatter):
@@ -63,6 +87,7 @@ def configure_logging(level: str) -> None:
     """Send everything that is logged in this process to standard error as JSON lines."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
+    handler.addFilter(OnceAMinute("kafka"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
