@@ -5,6 +5,7 @@ https://kafka.apache.org/documentation/#security · https://datatracker.ietf.org
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -27,7 +28,8 @@ def made(kind: Callable[..., Any], **options: Any) -> tuple[Any, KafkaNetClient]
     """A consumer, producer or admin client, and the connections that it goes through, to be closed after it.
 
     The library leaves a thread and its sockets behind where a client cannot be made, or cannot leave its
-    group: in an outage one more at every attempt. Raises what `kind` raises.
+    group: in an outage one more at every attempt. Those that were refused hang in cycles until the garbage
+    collector is next due. Raises what `kind` raises.
     """
     nets: list[KafkaNetClient] = []
 
@@ -40,6 +42,7 @@ def made(kind: Callable[..., Any], **options: Any) -> tuple[Any, KafkaNetClient]
     except BaseException:
         for one in nets:
             one.close()
+        gc.collect()
         raise
 
 
