@@ -39,6 +39,7 @@ _PREFER_RETURN = parameter(
 )
 _PREFER_HANDLING = parameter("Prefer", "header", "handling=strict refuses what is not understood")
 _IF_MATCH = parameter("If-Match", "header", "The version that is to be changed")
+_IF_NONE_MATCH_WRITING = parameter("If-None-Match", "header", "* where nothing may be there yet")
 _IF_NONE_EXIST = parameter("If-None-Exist", "header", "A search; a match makes the create do nothing")
 _IF_NONE_MATCH = parameter("If-None-Match", "header", "A version that the client has")
 _IF_MODIFIED = parameter("If-Modified-Since", "header", "When the client last read it")
@@ -192,6 +193,7 @@ ROUTES: Mapping[str, Json] = {
             _TYPE,
             _ID,
             _IF_MATCH,
+            _IF_NONE_MATCH_WRITING,
             _PREFER_RETURN,
         ),
         patch=_write("Patch", {"200": _STORED}, _TYPE, _ID, _IF_MATCH, _PREFER_RETURN, body=_PATCH_BODY),
