@@ -339,6 +339,21 @@ def test_several_attempts_that_were_not_answered_are_all_ours(
     assert entry(database, "DetectedIssue", "alert").unanswered == ()
 
 
+def test_a_process_that_is_about_to_stop_leaves_the_rest_to_the_next(
+    client: Any, write: Callable[[], None], ehr: Ehr
+) -> None:
+    running = client.app.state.running
+    with running.transaction() as work:
+        fold_guidance(work, [decided(1, results())], write_back=False)
+    ehr.before_answering = running.leaving.set
+    with pytest.raises(LaterError):
+        write()
+    assert ehr.sent == ["POST CarePlan"]
+    running.leaving.clear()
+    write()
+    assert [len(ehr.holds(kind)) for kind in TYPES] == [1, 1, 1, 1, 1]
+
+
 @both
 def test_a_process_that_is_overtaken_while_it_writes_takes_nothing_down(
     fold: Callable[..., None], write: Callable[[], None], ehr: Ehr, database: Database

@@ -34,6 +34,8 @@ MOST_ATTEMPTS = 10
 """So many failures in a row, a quarter of an hour, and the subscription is in error until it is asked for
 again.
 """
+AGAIN = dt.timedelta(seconds=1)
+"""What was begun and not ended is gone on with after so long, by this process or the next."""
 KEPT = dt.timedelta(days=30)
 """Events are kept so long for `$events`."""
 _OF_A_VERSION = ("versionId", "lastUpdated")
@@ -73,13 +75,13 @@ class Delivering:
             return None
         try:
             one = self._handshaken(one)
-            while one.delivered < one.last:
+            while one.delivered < one.last and not self._running.leaving.is_set():
                 one = self._next(one)
-            return self._heartbeat(one)
+            return self._again(one)
         except NotTakenError as error:
             now = self._subscriber(job.key)
             if now is not None and now.delivered > before:
-                return dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+                return dt.datetime.now(dt.UTC) + AGAIN
             if job.attempts + 1 >= MOST_ATTEMPTS:
                 self._set(one, "error", str(error))
                 return None
@@ -109,7 +111,10 @@ class Delivering:
             registry.forget_before(work.conn, dt.datetime.now(dt.UTC) - KEPT)
         return self._subscriber(one.id) or one
 
-    def _heartbeat(self, one: Subscriber) -> dt.datetime | None:
+    def _again(self, one: Subscriber) -> dt.datetime | None:
+        """When to go on: soon where the process stops and events are left, else for the heartbeat."""
+        if one.delivered < one.last:
+            return dt.datetime.now(dt.UTC) + AGAIN
         if not one.asked.heartbeat_s:
             return None
         period = dt.timedelta(seconds=one.asked.heartbeat_s)

@@ -53,7 +53,10 @@ class WriteBack:
         return {WRITE_BACK: self.write}
 
     def write(self, job: Job) -> None:
-        """Bring the results of one patient to the EHR as they are now."""
+        """Bring the results of one patient to the EHR as they are now.
+
+        A process that is about to stop leaves the rest to the next one.
+        """
         try:
             subject = self._patient(job.key)
             for _ in range(PASSES):
@@ -80,6 +83,8 @@ class WriteBack:
             content = rewriter.rewritten(results[key])
             if not _is_due(entry, content):
                 continue
+            if self._running.leaving.is_set():
+                raise LaterError("the process is about to stop")
             try:
                 now = self._sent(entry, content)
             except LaterError as error:

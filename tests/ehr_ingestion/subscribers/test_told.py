@@ -194,6 +194,18 @@ def test_who_is_overtaken_while_it_tells_takes_nothing_back(
     assert hook.numbers() == [1, 1, 2], "what was taken and noted is not told again"
 
 
+def test_a_process_that_is_about_to_stop_leaves_the_rest_to_the_next(
+    client: Any, hook: Hook, decide: Callable[..., None], serving: Any
+) -> None:
+    subscribed(client, topical("id-only", extension={"max-count": {"valuePositiveInt": 1}}), serving)
+    hook.before_answering = client.running.leaving.set
+    decide(issue(), issue("b1", "p2"))
+    serving.eventually(lambda: hook.numbers() and jobs_of(client).waiting == 0)
+    assert hook.numbers() == [1]
+    client.running.leaving.clear()
+    serving.eventually(lambda: hook.numbers() == [1, 2])
+
+
 def jobs_of(client: Any) -> jobs.Standing:
     with client.running.database.read() as conn:
         return jobs.standing(conn, ["notify"])["notify"]
