@@ -57,6 +57,7 @@ def listen(application: ASGIApp, settings: Settings, port: int, running: Iterabl
         port=port,
         log_config=None,
         access_log=False,
+        ws="none",
         timeout_graceful_shutdown=STOP_WITHIN_S,
         forwarded_allow_ips=list(settings.proxies),
     )
