@@ -97,7 +97,7 @@ def patch(body: Any, kind: str = "application/fhir+json") -> Ask:
 
 
 ASKED: dict[str, Ask] = {
-    "Only JSON is given": get("/Patient/p1", accept="application/fhir+xml"),
+    "Only JSON of FHIR 4.0 is given": get("/Patient/p1", accept="application/fhir+xml"),
     "Only JSON of FHIR 4.0 in UTF-8 is taken": post("/Patient", "<Patient/>", "text/xml"),
     "A search by POST is a form": post("/Patient/_search", {}),
     "split it": post("/Patient", patient(name=[{"text": "x" * 70_000}])),
