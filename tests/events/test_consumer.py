@@ -17,7 +17,7 @@ from isodose.events import dead_letters
 from isodose.events.consumer import Consumer, position
 from isodose.events.contract import Event, encode, record_changed
 from isodose.events.log import Delivered, EventLog, LogUnavailable, Record
-from isodose.events.outbox import Outbox, Relay, waiting
+from isodose.events.outbox import BATCH, Outbox, Relay, waiting
 from isodose.storage.database import Database
 from isodose.storage.tables import outbox
 
@@ -300,6 +300,21 @@ def test_rows_leave_in_their_order_and_are_marked_only_after_the_log_acknowledge
     assert relay.prune(keep=dt.timedelta(days=1)) == 0
     assert relay.prune(keep=dt.timedelta(0)) == 3
     relay.stop()
+
+
+def test_a_relay_rests_only_when_it_took_all_that_waited(noting):
+    with noting.begin() as conn:
+        Outbox(conn).add_all(TOPIC, [(f"p{n}", changed(f"p{n}")) for n in range(BATCH + 1)])
+    log = Deaf()
+    log.deaf = False
+    relay = Relay(noting, log, poll_s=60)  # type: ignore[arg-type]
+    relay.start()
+    until = time.monotonic() + 20
+    while len(log.taken) <= BATCH:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    relay.stop()
+    assert len(log.taken) == BATCH + 1
 
 
 def test_a_relay_outlives_a_log_that_is_away_and_says_so(noting):
