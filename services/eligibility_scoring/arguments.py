@@ -64,7 +64,7 @@ ARGUMENTS = (
             "ELIG-bmv-trial-threshold",
         ),
         "Number of metastases, a lesion to resect, size or closeness to an organ at risk, tumour type, "
-        "radiosurgery that the lesion had: more of it is salvage.",
+        "leptomeningeal disease, radiosurgery that the lesion had: more of it is salvage.",
     ),
     Argument(
         "fsrs",
@@ -89,8 +89,8 @@ ARGUMENTS = (
             "ELIG-histology-exceptions",
             "ELIG-poly-over-10",
         ),
-        "Size of the target, closeness to an organ at risk, number of metastases, radiosurgery that the "
-        "lesion had: more of it is salvage.",
+        "Size of the target, closeness to an organ at risk, number of metastases, leptomeningeal disease, "
+        "radiosurgery that the lesion had: more of it is salvage.",
     ),
     Argument(
         "resection-then-postoperative-srs",

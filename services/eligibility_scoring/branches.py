@@ -43,7 +43,6 @@ def _radiosurgery(j: Judged, lesion: str) -> Any:
         (oligo & j("F1-accessible", lesion), NOT_ADVISED),
         (j("ELIG-sclc-wbrt-pci-neurotoxic") & (oligo | banded), EMERGING),
         (banded, CONDITIONAL),
-        (j("ELIG-wbrt-indications-cyberspace"), CONDITIONAL),
         (j("ELIG-postop-srs-vs-observation", lesion), STANDARD),
         (oligo & j("F1-upfront-srs", lesion), STANDARD),
         (oligo, CONDITIONAL),

@@ -16,7 +16,7 @@ ARE_EXCLUDED = "ARE-excluded"
 
 IRRADIATED = "had-radiosurgery"
 """A lesion had radiosurgery, by a course on record or because it is called recurrent after SRS: more of it is
-salvage, an option of its own. A condition of ELIG-salvage-srs and of SYS-salvage-and-are.
+salvage, an option of its own. Always known: it tells what the record holds.
 """
 
 QUIET = "quiet-after-radiosurgery"

@@ -236,7 +236,7 @@ def _answers(
         answers[ARE_EXCLUDED, lesion] = view["are_status"].is_in(settled)
         irradiated = lesion in subjects and view["months_since_srs"].known
         recurrent = view["lesion_setting"].is_in(knowledge.values("ELIG-salvage-srs", on)["had_srs"])
-        answers[IRRADIATED, lesion] = Term(True) if irradiated else recurrent
+        answers[IRRADIATED, lesion] = Term(irradiated or recurrent.value is True)
         answers[QUIET, lesion] = Term(irradiated and finding.verdict != "met" and not progresses)
         answers[PLANNED, lesion] = Term(_radiosurgery_planned(record, lesion))
     return answers

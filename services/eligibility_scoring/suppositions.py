@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from eligibility_scoring.decision import RULES
-from eligibility_scoring.judged import ARE_EXCLUDED, IRRADIATED, Judged, Place
+from eligibility_scoring.judged import ARE_EXCLUDED, Judged, Place
 from isodose.clinical import facts
 from isodose.clinical.finding import ByCode, Finding
 from isodose.clinical.knowledge import Knowledge, Values
@@ -19,9 +19,6 @@ from isodose.clinical.record import FactScalar, PatientRecord
 from isodose.clinical.rules import View, views
 
 _RULES = {rule.code: rule for rule in RULES}
-_CONDITIONS = {"are_status": (ARE_EXCLUDED, "are_settled_as"), "lesion_setting": (IRRADIATED, "had_srs")}
-"""By fact, what the walk asks of a lesion beside verdicts, and the value of ELIG-salvage-srs to tell it."""
-
 _UNBOUNDED = (0, 1, 100)
 """Tried where no rule holds a number against a limit of its unit."""
 
@@ -69,13 +66,11 @@ class _Supposing:
                 for finding in alike:
                     for name in finding.missing:
                         self._open.setdefault(name, []).append(finding)
-        self._conditions = {
-            name: [lesion for lesion in judged.lesions if judged(condition, lesion).value is None]
-            for name, (condition, _) in _CONDITIONS.items()
-        }
-        for name, lesions in self._conditions.items():
-            if lesions:
-                self._open.setdefault(name, [])
+        self._effect_open = [
+            lesion for lesion in judged.lesions if judged(ARE_EXCLUDED, lesion).value is None
+        ]
+        if self._effect_open:
+            self._open.setdefault("are_status", [])
         self._views = views(record, self._on)
         self._subjects = {subject.ref: subject for subject in record.subjects}
 
@@ -100,10 +95,9 @@ class _Supposing:
                 answer = logic(view, in_force).value
                 if answer is not None:
                     answers[place] = answer is not False
-            if name in _CONDITIONS:
-                condition, so = _CONDITIONS[name]
-                listed = self._in_force("ELIG-salvage-srs")[so]
-                answers |= {(condition, lesion): value in listed for lesion in self._conditions[name]}
+            if name == "are_status":
+                settled = self._in_force("ELIG-salvage-srs")["are_settled_as"]
+                answers |= {(ARE_EXCLUDED, lesion): value in settled for lesion in self._effect_open}
             yield answers
 
     def _view(self, about: str) -> View:

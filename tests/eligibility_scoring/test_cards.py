@@ -251,7 +251,7 @@ def test_radiosurgery_of_a_pregnant_patient_is_a_warning_that_says_why() -> None
 
 def test_leptomeningeal_disease_stands_against_radiosurgery_on_its_card() -> None:
     (card,) = shown(lmd_present=True)
-    assert card.summary == "Stereotactic radiosurgery in one fraction: conditional"
+    assert card.summary == "Stereotactic radiosurgery in one fraction: standard"
     assert card.indicator == "warning"
     assert "leptomeningeal disease" in card.detail.partition("**Against**")[2].partition("**Facts")[0]
 
