@@ -10,8 +10,8 @@ from worklist_browser import OpenPage, barriers
 pytestmark = pytest.mark.browser
 PATIENT = "/worklist/Patient/demo-11"
 NEAR = "Target lies close to a CNS organ at risk or critical structure"
-BURDEN = "Current brain burden would need WBRT if treated with radiation now"
-DOWNSTAGING = "Systemic downstaging, then judge SRS again"
+EARLIER = "Earlier whole-brain radiotherapy"
+AVOIDING = "Hippocampal-avoiding WBRT with memantine"
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +27,11 @@ def standing(page: Page, title: str) -> str:
 
 def test_a_missing_fact_is_given_and_the_option_changes(open_page: OpenPage) -> None:
     page = open_page(PATIENT)
-    assert standing(page, DOWNSTAGING) == "unknown"
-    page.get_by_role("link", name=BURDEN).first.click()
-    burden = page.get_by_role("group", name=BURDEN).first
-    expect(burden).to_be_focused()
-    burden.get_by_label("no", exact=True).check()
+    assert standing(page, AVOIDING) == "unknown"
+    page.get_by_role("link", name=EARLIER).first.click()
+    earlier = page.get_by_role("group", name=EARLIER).first
+    expect(earlier).to_be_focused()
+    earlier.get_by_label("yes").check()
     near = page.get_by_role("group", name=NEAR).first
     volume = page.get_by_label("Volume of the lesion (or target) being planned").first
     volume.fill("-3")
@@ -49,7 +49,7 @@ def test_a_missing_fact_is_given_and_the_option_changes(open_page: OpenPage) -> 
     page.get_by_label("Your name").fill("Dr Ada Brown")
     page.keyboard.press("Enter")
     expect(page.get_by_text("What you gave is kept.")).to_be_visible()
-    assert standing(page, DOWNSTAGING) == "not advised"
+    assert standing(page, AVOIDING) == "not advised"
     kept = page.request.get("/fhir/Observation?code=lesion_volume_ml&date=2026-11-23").json()["entry"]
     assert [entry["resource"]["valueQuantity"]["value"] for entry in kept] == [3.9]
 

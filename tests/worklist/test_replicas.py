@@ -83,8 +83,8 @@ def test_an_answer_given_at_one_replica_is_told_and_shown_at_the_other(
     told.start()
     assert told.begun.wait(60)
     form, cookie = shown(asked)
-    before = standing(other, "Fractionated")
-    assert send(asked, form, cookie, {"lesion-1.lesion_near_oar": "false"}).status_code == 303
-    eventually(lambda: standing(other, "Fractionated") == "not advised", 60)
+    before = standing(other, "Hippocampal")
+    assert send(asked, form, cookie, {"brain.prior_wbrt": "true"}).status_code == 303
+    eventually(lambda: standing(other, "Hippocampal") == "not advised", 60)
     told.join(60)
     assert (before, told.patients) == ("unknown", ["demo-11"])
