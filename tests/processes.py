@@ -77,6 +77,11 @@ class Services:
     def send(self, name: str, sign: signal.Signals) -> None:
         self._running[name].send_signal(sign)
 
+    def threads(self, name: str) -> int:
+        """How many threads the process has; 0 where the system does not say."""
+        listed = Path(f"/proc/{self._running[name].pid}/task")
+        return len(list(listed.iterdir())) if listed.exists() else 0
+
     def has_ended(self, name: str) -> bool:
         return self._running[name].poll() is not None
 

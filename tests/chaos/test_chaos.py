@@ -28,6 +28,8 @@ from chaos.site import Site
 from isodose.storage.database import Database
 from processes import NAMES
 
+MOST_THREADS = 40
+"""A process that was through many faults has no more; at rest it has about a dozen."""
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.processes, pytest.mark.timeout(7200)]
 
 
@@ -110,6 +112,7 @@ def test_the_state_after_faults_is_that_of_a_run_without(
     for ehr in ehrs:
         ehr.start()
     site.suffer(planned(site, faults, seed, 3.0 if few else 14.0), _pauses(seed, 1.0 if few else 3.0))
+    threads = {name: services.threads(name) for name in services.environments}
     before = _sent_again(ehrs)
     if not few:
         _rolled(site, services)
@@ -127,8 +130,10 @@ def test_the_state_after_faults_is_that_of_a_run_without(
     ends.settled(databases)
     bodies = [body for ehr in ehrs for body in ehr.sent.bodies]
     _print(site, bodies, after, time.monotonic() - began)
+    print(f"threads after the faults: {threads}")
     print(f"EHR and subscriber: {dict(others.moods())}; told again: {arrived.told_again(others.subscriber)}")
 
+    assert {name: many for name, many in threads.items() if many > MOST_THREADS} == {}
     assert [said for ehr in ehrs for said in ehr.sent.refused] == []
     assert ends.errors_set_aside(databases) == []
     assert ends.left(databases) == {}
