@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from isodose.events import jobs
 from isodose.events.jobs import GiveUpError, Handler, Job, JobRunner, LaterError, ask, standing
@@ -114,6 +115,42 @@ def test_an_outage_is_waited_out_and_a_fault_is_not(database: Database, serving,
     with database.read() as conn:
         said = {one.key: one.error for one in listed(conn)}
     assert said == {"fault": "ZeroDivisionError", "refused": "the other system refuses it"}
+
+
+@pytest.mark.parametrize("outages", [0, 12])
+def test_failures_are_counted_apart_from_outages(
+    database: Database, serving, impatient, outages: int
+) -> None:
+    said: list[str] = []
+
+    def away_then_faulty(job: Job) -> None:
+        if len(said) < outages:
+            said.append("away")
+            raise LaterError("away") if len(said) % 2 else OperationalError("select", {}, Exception("away"))
+        said.append("fault")
+        raise ZeroDivisionError
+
+    asked(database, "a")
+    with running(database, away_then_faulty):
+        serving.eventually(lambda: left(database) == (0, 1))
+        assert said.count("fault") == jobs.ATTEMPTS
+        asked(database, "a")
+        serving.eventually(lambda: said.count("fault") > jobs.ATTEMPTS and left(database) == (0, 1))
+    assert said.count("fault") == 2 * jobs.ATTEMPTS
+
+
+def test_what_succeeds_now_and_then_is_not_set_aside(database: Database, serving, impatient) -> None:
+    tried: list[Job] = []
+
+    def every_fifth(job: Job) -> dt.datetime | None:
+        tried.append(job)
+        if len(tried) % jobs.ATTEMPTS:
+            raise ZeroDivisionError
+        return dt.datetime.now(dt.UTC) if len(tried) < 3 * jobs.ATTEMPTS else None
+
+    asked(database, "a")
+    with running(database, every_fifth):
+        serving.eventually(lambda: len(tried) == 3 * jobs.ATTEMPTS and left(database) == (0, 0))
 
 
 def test_what_was_set_aside_is_tried_again_when_it_is_asked_for_again(

@@ -13,7 +13,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -45,12 +45,15 @@ _log = logging.getLogger("isodose.events")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing to do. `attempts` tells how often it was tried in vain since it was asked for."""
+    """One thing to do. `attempts` tells how often it was tried in vain since it was asked for, `failures` how
+    many of these were nobody's outage.
+    """
 
     kind: str
     key: str
     version: int
     attempts: int
+    failures: int = 0
 
 
 Handler = Callable[[Job], dt.datetime | None]
@@ -77,8 +80,8 @@ def ask(conn: Connection, kind: str, *keys: str, at: dt.datetime | None = None) 
     now = dt.datetime.now(dt.UTC)
     rows = [
         {
-            "kind": kind, "key": key, "version": 1, "attempts": 0, "asked_at": now, "due_at": at or now,
-            "failed_at": None, "error": "",
+            "kind": kind, "key": key, "version": 1, "attempts": 0, "failures": 0, "asked_at": now,
+            "due_at": at or now, "failed_at": None, "error": "",
         }
         for key in sorted(set(keys))
     ]  # fmt: skip
@@ -89,17 +92,19 @@ def ask(conn: Connection, kind: str, *keys: str, at: dt.datetime | None = None) 
 def _ask_together(conn: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     statement = insert(conn, job).values(rows)
     new, old = statement.excluded, job.c
-    idle = or_(old.failed_at.is_not(None), and_(old.attempts == 0, old.due_at > new.due_at))
+    aside = old.failed_at.is_not(None)
+    idle = or_(aside, and_(old.attempts == 0, old.due_at > new.due_at))
     conn.execute(
         statement.on_conflict_do_update(
             index_elements=[old.kind, old.key],
             set_={
                 "version": old.version + 1,
-                "attempts": case((old.failed_at.is_not(None), 0), else_=old.attempts),
+                "attempts": case((aside, 0), else_=old.attempts),
+                "failures": case((aside, 0), else_=old.failures),
                 "asked_at": case((idle, new.asked_at), else_=old.asked_at),
                 "due_at": case((idle, new.due_at), else_=old.due_at),
                 "failed_at": None,
-                "error": case((old.failed_at.is_not(None), ""), else_=old.error),
+                "error": case((aside, ""), else_=old.error),
             },
         )
     )
@@ -141,7 +146,7 @@ def _due(kinds: Iterable[str]) -> Select[Any]:
     """The jobs of these kinds that are due `now`, the longest due first, at `most` so many."""
     at = job.c
     waiting = and_(at.failed_at.is_(None), at.due_at <= bindparam("now"), at.kind.in_(list(kinds)))
-    found = select(at.kind, at.key, at.version, at.attempts).where(waiting)
+    found = select(at.kind, at.key, at.version, at.attempts, at.failures).where(waiting)
     return found.order_by(at.due_at, at.key).limit(bindparam("most"))
 
 
@@ -220,28 +225,30 @@ class JobRunner(Worker):
             self._wait(one, str(error), error.after_s)
         except Exception as error:
             _log.warning("a job failed", exc_info=True, extra={"job": one.kind, "attempt": one.attempts + 1})
-            if one.attempts + 1 >= ATTEMPTS and not is_transient(error):
+            failures = one.failures + (not is_transient(error))
+            if failures >= ATTEMPTS:
                 self._give_up(one, type(error).__name__)
             else:
-                self._wait(one, type(error).__name__, 0.0)
+                self._wait(replace(one, failures=failures), type(error).__name__, 0.0)
         else:
             self._done(one, again)
 
     def _done(self, one: Job, again: dt.datetime | None) -> None:
-        asked_again = {"attempts": 0, "due_at": dt.datetime.now(dt.UTC), "error": ""}
+        asked_again = {"attempts": 0, "failures": 0, "due_at": dt.datetime.now(dt.UTC), "error": ""}
         with self._database.begin() as conn:
             same = _this(one), job.c.version == one.version
             if again is None:
                 ended = conn.execute(delete(job).where(*same)).rowcount
             else:
-                later = {"attempts": 0, "asked_at": again, "due_at": again, "error": ""}
+                later = {"attempts": 0, "failures": 0, "asked_at": again, "due_at": again, "error": ""}
                 ended = conn.execute(update(job).where(*same).values(later)).rowcount
             if not ended:
                 conn.execute(update(job).where(_this(one)).values(asked_again))
 
     def _wait(self, one: Job, said: str, after_s: float) -> None:
         due = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=max(after_s, pause_s(one.attempts)))
-        waiting = {"attempts": one.attempts + 1, "due_at": due, "error": said[:255]}
+        tried = {"attempts": one.attempts + 1, "failures": one.failures}
+        waiting = {**tried, "due_at": due, "error": said[:255]}
         with self._database.begin() as conn:
             conn.execute(update(job).where(_this(one)).values(waiting))
 

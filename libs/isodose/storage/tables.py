@@ -324,6 +324,7 @@ job = Table(
     Column("key", String(255), primary_key=True),
     Column("version", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
     Column("asked_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
     Column("failed_at", Instant),
