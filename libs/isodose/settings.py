@@ -6,11 +6,12 @@ Each field `x` is the variable `ISODOSE_X`, except where an alias says otherwise
 from __future__ import annotations
 
 import datetime as dt
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CANONICAL_BASE = "https://isodose.example/fhir"
@@ -22,7 +23,12 @@ def _parted(value: Any) -> Any:
     )
 
 
+def _read(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parted)]
+Numbers = Annotated[dict[str, int], NoDecode, BeforeValidator(_read)]
 
 
 class Settings(BaseSettings):
@@ -166,7 +172,7 @@ class Settings(BaseSettings):
         description="working days to which surveillance windows move: a country (`DE`) or a part of one "
         "(`DE-BY`); empty: every day",
     )
-    task_days: dict[str, int] = Field(
+    task_days: Numbers = Field(
         default={},
         description="local policy: days within which a kind of surveillance task is done where no source "
         'gives a day, as JSON (`{"treatment": 7, "work-up": 14}`); empty: the task says that there is none',
@@ -244,6 +250,14 @@ class Settings(BaseSettings):
         description="where traces are sent; empty: nowhere",
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_not_set(cls, value: Any, info: ValidationInfo) -> Any:
+        """Compose and ConfigMaps leave a variable empty that is not set; `Path("")` would be a directory."""
+        default = cls.model_fields[str(info.field_name)].default
+        may_be_left_open = default is None or isinstance(default, Path | dict)
+        return default if value == "" and may_be_left_open else value
+
     @field_validator("public_url", "canonical_base", "worklist_url", "cds_url", "ehr_fhir_url", mode="after")
     @classmethod
     def _without_slash(cls, value: str) -> str:
@@ -285,6 +299,7 @@ def as_markdown() -> str:
         "",
         "Every setting is an environment variable; nothing else is read from the environment. A value that",
         "does not fit stops the start with a line that names the variable. Lists are written with commas.",
+        "A path that is left empty is not set, nor is a number or a day that has no default here.",
         "",
         "Written by `python -m isodose.settings > docs/settings.md`; a test holds it to the code.",
         "",

@@ -29,6 +29,41 @@ def test_every_list_is_written_with_commas(name: str, monkeypatch: pytest.Monkey
     assert getattr(Settings(), name) == ()
 
 
+LEFT_OPEN = [
+    name for name, field in Settings.model_fields.items()
+    if field.default is None or isinstance(field.default, Path | dict)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEFT_OPEN)
+def test_a_variable_that_is_left_empty_is_not_set(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"ISODOSE_{name.upper()}", "")
+    assert getattr(Settings(), name) == Settings.model_fields[name].default
+
+
+def test_every_file_may_be_left_out() -> None:
+    files = {name for name in Settings.model_fields if name.endswith("_file")}
+    assert files
+    assert files <= set(LEFT_OPEN)
+
+
+@pytest.mark.parametrize("name", ["AUTH", "KAFKA_TLS", "MAX_BODY_BYTES"])
+def test_a_choice_that_is_left_empty_is_refused_by_its_name(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"ISODOSE_{name}", "")
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_days_of_tasks_are_written_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISODOSE_TASK_DAYS", '{"treatment": 7, "work-up": 14}')
+    assert Settings().task_days == {"treatment": 7, "work-up": 14}
+    monkeypatch.setenv("ISODOSE_TASK_DAYS", "treatment: 7")
+    with pytest.raises(ValidationError, match="task_days"):
+        Settings()
+
+
 def test_what_is_left_open_is_filled_in_for_each_service() -> None:
     own = Settings(data_dir=Path("/data")).for_service("ehr_ingestion", 8001)
     assert own.database_url == "sqlite:////data/ehr_ingestion.db"
