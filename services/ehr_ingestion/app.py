@@ -87,7 +87,7 @@ def _at_the_ehr(running: Running, transport: httpx.BaseTransport | None) -> Mapp
         **Fetching(running, client).handlers(),
         **watching(running, registrar),
         **WriteBack(running, client, running.settings.write_back_types).handlers(),
-        **Deleting(client).handlers(),
+        **Deleting(running, client).handlers(),
     }
 
 

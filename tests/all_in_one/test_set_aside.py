@@ -17,6 +17,7 @@ from all_in_one.command import app
 from isodose.clinical.record import PatientRecord
 from isodose.events import contract, dead_letters
 from isodose.events.jobs import ask
+from isodose.fhir.resources import result_id
 from isodose.storage.database import Database
 from isodose.storage.records import Records
 from isodose.storage.tables import audit_event, dead_letter, job
@@ -146,6 +147,7 @@ def test_jobs_set_aside_are_listed_asked_for_again_and_dismissed_and_that_is_aud
     refused = {"version": 2, "attempts": 4, "asked_at": at, "due_at": at, "failed_at": at, "error": "403"}
     named = [
         ("delete-copy", "CarePlan/there"),
+        ("find-copy", "Task/surveillance/p3/plan"),
         ("read-patient", "p1"),
         ("read-patient", "p2"),
         ("read-resource", "Condition/c"),
@@ -165,7 +167,13 @@ def test_jobs_set_aside_are_listed_asked_for_again_and_dismissed_and_that_is_aud
     assert one.stdout == "read-resource Condition/c: asked for\n"
     rest = run.invoke(app, ["jobs", "retry"], env=place)
     assert rest.stdout == "".join(
-        f"{one}: asked for\n" for one in ("delete-copy CarePlan/there", "read-patient p2", "sweep feed")
+        f"{one}: asked for\n"
+        for one in (
+            "delete-copy CarePlan/there",
+            "find-copy Task/surveillance/p3/plan",
+            "read-patient p2",
+            "sweep feed",
+        )
     )
     assert aside() == []
     for waiting in (["retry", "write-back", "p1"], ["dismiss", "write-back", "p1"]):
@@ -175,6 +183,7 @@ def test_jobs_set_aside_are_listed_asked_for_again_and_dismissed_and_that_is_aud
         left = conn.execute(select(job.c.kind, job.c.key, job.c.attempts, job.c.failed_at)).all()
     assert sorted(map(tuple, left)) == [
         ("delete-copy", "CarePlan/there", 0, None),
+        ("find-copy", "Task/surveillance/p3/plan", 0, None),
         ("read-patient", "p2", 0, None),
         ("read-resource", "Condition/c", 0, None),
         ("sweep", "feed", 0, None),
@@ -184,6 +193,7 @@ def test_jobs_set_aside_are_listed_asked_for_again_and_dismissed_and_that_is_aud
         ("dismiss-job", "Patient/p1"),
         ("retry-job", "Condition/c"),
         ("retry-job", "CarePlan/there"),
+        ("retry-job", f"Task/{result_id('surveillance/p3/plan')}"),
         ("retry-job", "Patient/p2"),
         ("retry-job", "Subscription/feed"),
     ]

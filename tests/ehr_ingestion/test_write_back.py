@@ -5,13 +5,14 @@ The EHR is played by a FHIR server of our own, which knows conditional creates, 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from typer.testing import CliRunner
 
 from all_in_one.command import app
@@ -19,8 +20,8 @@ from databases import both
 from ehr_ingestion.app import service
 from ehr_ingestion.ehr_client import EhrClient
 from ehr_ingestion.handlers import fold_guidance
-from ehr_ingestion.write_back import ledger
-from ehr_ingestion.write_back.erasing import DELETE_COPY
+from ehr_ingestion.write_back import erasing, ledger
+from ehr_ingestion.write_back.erasing import DELETE_COPY, FIND_COPY, Deleting
 from ehr_ingestion.write_back.patients import patient_at
 from ehr_ingestion.write_back.writing import WriteBack, overwriting
 from isodose.events import contract, jobs, set_aside
@@ -28,7 +29,7 @@ from isodose.events.jobs import GiveUpError, Job, LaterError
 from isodose.service import build_app
 from isodose.settings import Settings
 from isodose.storage.database import Database
-from isodose.storage.tables import written_back
+from isodose.storage.tables import job, written_back
 from served import Network
 
 Json = dict[str, Any]
@@ -41,7 +42,7 @@ PATIENT = {"resourceType": "Patient", "id": "p1", "birthDate": "1960-05-01", "id
 
 class Ehr(Network):
     """A FHIR server in this process; `answers` come first for writes, `sent` keeps what was written. So many
-    writes are `unanswered`, although they are done.
+    writes are `unanswered`, although they are done. A search may find everything (`lists_all`).
     """
 
     def __init__(self, client: Any) -> None:
@@ -52,6 +53,7 @@ class Ehr(Network):
         self.deletions: list[httpx.Response] = []
         self.before_answering: Callable[[], object] = lambda: None
         self.unanswered = 0
+        self.lists_all = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         answer = super().handle_request(request)
@@ -63,6 +65,8 @@ class Ehr(Network):
     def instead(self, request: httpx.Request) -> httpx.Response | None:
         if request.method == "DELETE":
             return self.deletions.pop(0) if self.deletions else None
+        if request.method == "GET" and self.lists_all:
+            return httpx.Response(200, content=self.client.get(request.url.path).content)
         if request.method not in ("POST", "PUT"):
             return None
         then, self.before_answering = self.before_answering, lambda: None
@@ -487,9 +491,9 @@ def erase(
     return erased
 
 
-def deletions(database: Database) -> jobs.Standing:
+def deletions(database: Database, kind: str = DELETE_COPY) -> jobs.Standing:
     with database.read() as conn:
-        return jobs.standing(conn, [DELETE_COPY])[DELETE_COPY]
+        return jobs.standing(conn, [kind])[kind]
 
 
 def all_held(ehr: Ehr) -> list[Json]:
@@ -550,3 +554,117 @@ def test_what_is_written_while_the_patient_is_erased_goes_again(
     serving.eventually(lambda: not ehr.holds("DetectedIssue"))
     with database.read() as conn:
         assert ledger.of_patient(conn, "p1") == {}
+
+
+@pytest.fixture
+def unanswered(
+    monkeypatch: pytest.MonkeyPatch, fold: Callable[..., None], write: Callable[[], None], ehr: Ehr
+) -> Callable[..., None]:
+    """An alert is sent to the EHR, which makes it there or not, and never answers."""
+    monkeypatch.setattr(erasing, "ON_ITS_WAY", dt.timedelta())
+
+    def sent(made: bool = True) -> None:
+        fold()
+        ehr.unanswered = int(made)
+        ehr.answers = [] if made else [httpx.Response(503)]
+        with pytest.raises(LaterError):
+            write()
+
+    return sent
+
+
+def of_others(ehr: Ehr) -> list[str]:
+    """Ids at the EHR of what others made: one without an identifier, one with the same value in theirs."""
+    theirs = {"identifier": [{"system": "urn:theirs", "value": "alert"}]}
+    bare = {name: value for name, value in results()[-1].items() if name not in ("id", "identifier")}
+    for id, more in (("bare", {}), ("theirs", theirs)):
+        ehr.put(bare | more | {"id": id})
+    return ["bare", "theirs"]
+
+
+@both
+@pytest.mark.parametrize("lists_all", [False, True])
+def test_what_an_unanswered_creation_made_is_found_and_deleted_and_nothing_else(
+    unanswered: Callable[..., None],
+    ehr: Ehr,
+    erase: Callable[[bool], str],
+    database: Database,
+    serving: Any,
+    lists_all: bool,
+) -> None:
+    theirs = of_others(ehr)
+    unanswered()
+    assert len(ehr.holds("DetectedIssue")) == 3
+    ehr.lists_all = lists_all
+    told = "may stand at the EHR, which did not answer: DetectedIssue with the identifier alert; it is looked"
+    assert told in erase(True)
+    serving.eventually(lambda: [one["id"] for one in ehr.holds("DetectedIssue")] == theirs)
+    serving.eventually(lambda: deletions(database).waiting == deletions(database, FIND_COPY).waiting == 0)
+    assert deletions(database).failed == deletions(database, FIND_COPY).failed == 0
+
+
+def test_what_an_unanswered_creation_did_not_make_is_done(
+    unanswered: Callable[..., None], ehr: Ehr, erase: Callable[[bool], str], database: Database, serving: Any
+) -> None:
+    theirs = of_others(ehr)
+    unanswered(made=False)
+    erase(True)
+    serving.eventually(lambda: any("DetectedIssue?identifier=" in one for one in ehr.asked))
+    serving.eventually(lambda: deletions(database, FIND_COPY).waiting == 0)
+    assert deletions(database, FIND_COPY).failed == 0
+    assert [one["id"] for one in ehr.holds("DetectedIssue")] == theirs
+
+
+def test_what_an_unanswered_creation_made_and_somebody_changed_stays_and_is_set_aside(
+    unanswered: Callable[..., None], ehr: Ehr, erase: Callable[[bool], str], database: Database, serving: Any
+) -> None:
+    unanswered()
+    [issue] = ehr.holds("DetectedIssue")
+    ehr.put(issue | {"detail": "as the pharmacist sees it"})
+    erase(True)
+    serving.eventually(lambda: deletions(database, FIND_COPY).failed == 1)
+    assert len(ehr.holds("DetectedIssue")) == 1
+
+
+def test_without_erasure_at_the_ehr_what_it_did_not_answer_is_named(
+    unanswered: Callable[..., None], ehr: Ehr, erase: Callable[[bool], str], database: Database
+) -> None:
+    unanswered()
+    assert "DetectedIssue with the identifier alert; look for it\n" in erase(False)
+    with database.read() as conn:
+        assert conn.execute(select(job).where(job.c.kind == FIND_COPY)).all() == []
+
+
+def test_what_may_be_on_its_way_is_looked_for_later(
+    fold: Callable[..., None],
+    write: Callable[[], None],
+    ehr: Ehr,
+    erase: Callable[[bool], str],
+    database: Database,
+) -> None:
+    fold()
+    ehr.unanswered = 1
+    with pytest.raises(LaterError):
+        write()
+    erase(True)
+    with database.read() as conn:
+        [due] = conn.execute(select(job.c.due_at).where(job.c.kind == FIND_COPY)).scalars()
+    assert due.replace(tzinfo=dt.UTC) > dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (httpx.Response(403), GiveUpError),
+        (httpx.Response(401), LaterError),
+        (httpx.Response(500), LaterError),
+        (httpx.Response(503), LaterError),
+        (httpx.Response(200, text="<html>"), LaterError),
+    ],
+)
+def test_a_search_that_is_not_answered_is_not_taken_for_nothing_found(
+    client: Any, answer: httpx.Response, error: type[Exception]
+) -> None:
+    at_ehr = EhrClient(EHR, transport=httpx.MockTransport(lambda _: answer), attempts=1)
+    with pytest.raises(error):
+        Deleting(client.app.state.running, at_ehr).find(Job(FIND_COPY, "DetectedIssue/alert", 1, 0))

@@ -27,7 +27,7 @@ def erase_patient(
     with opened(settings.database_url) as database, database.begin() as conn:
         work = work_at(f"{settings.public_url}/fhir")(conn)
         known_as = _known_as(work, patient)
-        copies = copies_of(conn, known_as)
+        copies = copies_of(work, known_as)
         rows = eraser.erase(work, patient, getpass.getuser(), [RECORDS, GUIDANCE])
         if settings.write_back_erasure:
             ask_to_delete(conn, copies)
@@ -50,5 +50,9 @@ def _tell_of(copies: Copies, settings: Settings) -> None:
         say(f"{many} results are to be deleted at the EHR; `isodose jobs list` names what it refuses")
     for remote in () if settings.write_back_erasure else copies.ours:
         say(f"stays at the EHR: {remote}")
+    for sought in copies.unanswered:
+        kind, _, value = sought.partition("/")
+        then = "it is looked for and deleted" if settings.write_back_erasure else "look for it"
+        say(f"may stand at the EHR, which did not answer: {kind} with the identifier {value}; {then}")
     for remote in copies.changed:
         say(f"stays at the EHR, where somebody changed it: {remote}")

@@ -10,10 +10,11 @@ from all_in_one.commands.auditing import auditor_or_fail
 from all_in_one.commands.connecting import ingesting_or_fail
 from all_in_one.commands.speaking import fail, opened, say
 from ehr_ingestion.notifications.intake import READ_PATIENT, READ_RESOURCE
-from ehr_ingestion.write_back.erasing import DELETE_COPY
+from ehr_ingestion.write_back.erasing import DELETE_COPY, FIND_COPY
 from ehr_ingestion.write_back.writing import WRITE_BACK
 from isodose.events import set_aside
 from isodose.fhir.exchange import Deed
+from isodose.fhir.resources import result_id
 
 Kind = Annotated[str, typer.Argument(help="what was to be done, as the list says")]
 Key = Annotated[str, typer.Argument(help="to what, as the list says")]
@@ -67,4 +68,7 @@ def _deed(interaction: str, kind: str, key: str) -> Deed:
     if kind in (READ_RESOURCE, DELETE_COPY):
         type_, _, id = key.partition("/")
         return Deed(interaction, type_, id, "", 200)
+    if kind == FIND_COPY:
+        type_, _, value = key.partition("/")
+        return Deed(interaction, type_, result_id(value), "", 200)
     return Deed(interaction, "Subscription", key, "", 200)

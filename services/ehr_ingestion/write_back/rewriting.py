@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -91,6 +92,12 @@ def business_identifier(resource: Json) -> Json | None:
         if isinstance(one, dict) and result_key({"identifier": [one]}) is not None:
             return {"system": one["system"], "value": one["value"]}
     return None
+
+
+def by_identifier(identifier: Json) -> str:
+    """The search at the EHR that finds what has this identifier."""
+    token = quote(f"{identifier['system']}|{identifier['value']}", safe="")
+    return f"identifier={token}"
 
 
 def digest(content: Mapping[str, Any]) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import orjson
 
 from ehr_ingestion.ehr_client import EhrClient, object_in
 from ehr_ingestion.write_back.ledger import Entry, State
-from ehr_ingestion.write_back.rewriting import business_identifier, digest
+from ehr_ingestion.write_back.rewriting import business_identifier, by_identifier, digest
 from isodose.events.jobs import LaterError
 
 Json = dict[str, Any]
@@ -39,8 +38,7 @@ class Sender:
         identifier = business_identifier(content)
         if identifier is None:
             return _unsettled(entry, content, "refused", 0)
-        condition = quote(f"{identifier['system']}|{identifier['value']}", safe="")
-        headers = {"if-none-exist": f"identifier={condition}", "prefer": "return=representation"}
+        headers = {"if-none-exist": by_identifier(identifier), "prefer": "return=representation"}
         answer = self._client.request("POST", entry.type, entry.type, orjson.dumps(content), headers)
         if answer.status_code == httpx.codes.CREATED:
             return _written(_placed(entry, answer), content, answer)

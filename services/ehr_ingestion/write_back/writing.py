@@ -127,7 +127,7 @@ class WriteBack:
                 ledger.put(work.conn, entry)
                 return True
             if self._running.settings.write_back_erasure and entry.remote:
-                ask_to_delete(work.conn, Copies([entry.remote], []))
+                ask_to_delete(work.conn, Copies([entry.remote]))
         return False
 
     def _in_order(self, results: Iterable[Key]) -> list[Key]:
