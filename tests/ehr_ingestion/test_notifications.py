@@ -17,6 +17,7 @@ import pytest
 from databases import both
 from ehr_ingestion.app import service
 from ehr_ingestion.notifications import registry
+from ehr_ingestion.notifications.fetching import NOT_FOUND_ATTEMPTS
 from ehr_ingestion.notifications.registry import EhrSubscription
 from isodose.events import jobs
 from isodose.events.set_aside import SetAside, listed
@@ -212,6 +213,25 @@ def test_what_the_ehr_deletes_is_deleted(client: Any, database: Database) -> Non
     answer = client.request("DELETE", "/notifications/obs/Observation/kps", headers=SENT)
     assert answer.status_code == 200
     assert client.get("/fhir/Observation/kps").status_code == 410
+
+
+def test_after_an_outage_what_is_not_there_yet_is_asked_for_again(
+    client: Any, ehr: Ehr, database: Database, serving: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "pause_s", lambda attempts: 0.01)
+    registered(database)
+    client.put("/fhir/Patient/p1", json=PATIENT)
+    ehr.away = True
+    tell(client, note("event-notification", 1, (1, f"{EHR}/Observation/kps")))
+
+    def asked() -> int:
+        return sum(path.endswith("/Observation/kps") for path in ehr.asked)
+
+    serving.eventually(lambda: asked() > NOT_FOUND_ATTEMPTS + 1)
+    ehr.away, before = False, asked()
+    serving.eventually(lambda: asked() > before)
+    ehr.put(kps(80))
+    serving.eventually(lambda: value(client) == 80)
 
 
 def test_a_resource_that_does_not_fit_is_counted_and_keeps_no_other_out(

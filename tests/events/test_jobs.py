@@ -139,6 +139,24 @@ def test_failures_are_counted_apart_from_outages(
     assert said.count("fault") == 2 * jobs.ATTEMPTS
 
 
+def test_a_handler_counts_what_failed_apart_from_what_was_away(
+    database: Database, serving, impatient
+) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def not_there_yet(job: Job) -> None:
+        seen.append((job.attempts, job.failures))
+        if len(seen) <= 6:
+            raise LaterError("away")
+        if job.failures < 2:
+            raise LaterError("not found", failed=True)
+
+    asked(database, "a")
+    with running(database, not_there_yet):
+        serving.eventually(lambda: left(database) == (0, 0))
+    assert seen == [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 1), (8, 2)]
+
+
 def test_what_succeeds_now_and_then_is_not_set_aside(database: Database, serving, impatient) -> None:
     tried: list[Job] = []
 

@@ -61,10 +61,14 @@ Handler = Callable[[Job], dt.datetime | None]
 
 
 class LaterError(Exception):
-    """The other system is away or busy: the job waits, however long. The message names no patient."""
+    """The other system is away or busy: the job waits, however long. The message names no patient.
 
-    def __init__(self, said: str, after_s: float = 0.0) -> None:
+    With `failed` it is there and did not do what was asked: the handler counts these by `Job.failures`.
+    """
+
+    def __init__(self, said: str, after_s: float = 0.0, *, failed: bool = False) -> None:
         self.after_s = after_s
+        self.failed = failed
         super().__init__(said)
 
 
@@ -222,7 +226,8 @@ class JobRunner(Worker):
         except GiveUpError as error:
             self._give_up(one, str(error))
         except LaterError as error:
-            self._wait(one, str(error), error.after_s)
+            failures = one.failures + error.failed
+            self._wait(replace(one, failures=failures), str(error), error.after_s)
         except Exception as error:
             _log.warning("a job failed", exc_info=True, extra={"job": one.kind, "attempt": one.attempts + 1})
             failures = one.failures + (not is_transient(error))

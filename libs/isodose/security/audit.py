@@ -1,8 +1,7 @@
 """Who asked for what, as AuditEvents in a chain: a later change of one breaks every digest after it.
 
 No request waits for it: what happened goes to a queue in memory, and one thread writes what has gathered,
-a few
-times a second (decision 13). https://hl7.org/fhir/R4/auditevent.html
+a few times a second (decision 13). https://hl7.org/fhir/R4/auditevent.html
 """
 
 from __future__ import annotations
@@ -69,8 +68,7 @@ class AuditLog:
     """Takes accesses at once and writes them soon. `site` names the service that observed them.
 
     With a `key` the digests are HMACs: whoever can write to the database, but does not have the key,
-    cannot make
-    a chain that holds.
+    cannot make a chain that holds.
     """
 
     def __init__(
@@ -156,8 +154,7 @@ def words(base: str) -> list[dict[str, Any]]:
 
 class Verdict(NamedTuple):
     """How a chain stands: the `seq` of the first row that does not follow from the one before it, or None;
-    how many
-    rows hold, and the digest of the last of them.
+    how many rows hold, and the digest of the last of them.
     """
 
     broken_at: int | None

@@ -72,9 +72,9 @@ class Fetching:
             )
 
     def read_resource(self, job: Job) -> None:
-        """One resource; deleted here where the EHR says that it deleted it. One that it does not find is
-        asked for
-        a few times more: what was told may be there a moment later.
+        """One resource; deleted here where the EHR says that it deleted it.
+
+        One that it does not find is asked for a few times more: what was told may be there a moment later.
         """
         kind, _, id = job.key.partition("/")
         try:
@@ -85,9 +85,9 @@ class Fetching:
                     delete_here(work, (kind, id))
                 return
             if error.status == httpx.codes.NOT_FOUND:
-                if job.attempts >= NOT_FOUND_ATTEMPTS:
+                if job.failures >= NOT_FOUND_ATTEMPTS:
                     return
-                raise LaterError(str(error)) from None
+                raise LaterError(str(error), failed=True) from None
             raise judged(error) from None
         self._keep([found])
 

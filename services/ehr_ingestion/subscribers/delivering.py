@@ -82,10 +82,10 @@ class Delivering:
             now = self._subscriber(job.key)
             if now is not None and now.delivered > before:
                 return dt.datetime.now(dt.UTC) + AGAIN
-            if job.attempts + 1 >= MOST_ATTEMPTS:
+            if job.failures + 1 >= MOST_ATTEMPTS:
                 self._set(one, "error", str(error))
                 return None
-            raise LaterError(str(error)) from None
+            raise LaterError(str(error), failed=True) from None
 
     def _handshaken(self, one: Subscriber) -> Subscriber:
         """An active subscription; one of a topic only after its endpoint took a handshake."""
