@@ -41,7 +41,7 @@ STANDS_FOR = {
 
 
 ELSEWHERE = {
-    "isodose write-back settle": "tests/ehr_ingestion/test_write_back.py",
+    "isodose write-back settle": "tests/ehr_ingestion/write_back/test_written.py",
     "isodose bulk-pull": "tests/ehr_ingestion",
     "isodose pull": "tests/ehr_ingestion",
     "isodose serve": "tests/all_in_one/test_five_processes.py",
