@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import httpx
 import msgspec
 from fastapi import APIRouter, Request
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from starlette.middleware import Middleware
 
 from isodose.assessment import Decider, Population, Renewal, keep_knowledge
@@ -37,11 +38,13 @@ from isodose.security.audit import AuditLog
 from isodose.security.callers import CALLER
 from isodose.security.gate import Gate, GateError
 from isodose.settings import Settings
-from isodose.storage.database import Database
+from isodose.storage.database import Database, is_transient
 from isodose.telemetry import Signals, Traced
 from isodose.telemetry.metrics import Metrics
 from isodose.work import Work, work_at
 
+OPENED_WITHIN_S = 20.0
+"""A database that is away for longer keeps a service from starting."""
 _log = logging.getLogger("isodose.service")
 
 
@@ -123,9 +126,22 @@ class Running:
         self._workers: dict[str, Worker] = {name: one for name, one in working.items() if one is not None}
 
     def open(self) -> None:
-        """Make sure of the schema, and store what the service defines. Raises `SchemaMismatch`."""
-        self.database.check_schema()
-        self._define()
+        """Make sure of the schema, and store what the service defines. Raises `SchemaMismatch`.
+
+        A database that is away for a moment is waited for.
+        """
+        until = time.monotonic() + OPENED_WITHIN_S
+        while True:
+            try:
+                self.database.check_schema()
+                self._define()
+                return
+            except SQLAlchemyError as error:
+                if not is_transient(error) or time.monotonic() > until:
+                    raise
+                said = {"service": self.service.name, "error": type(error).__name__}
+                _log.warning("the database is waited for", extra=said)
+                self.leaving.wait(1.0)
 
     def start(self) -> None:
         self.open()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -43,13 +43,20 @@ def remove(work: Work, places: Sequence[str]) -> tuple[list[Outcome], list[Store
     requests = [{"request": {"method": "DELETE", "url": place}} for place in places if place not in kept]
     answer = bundles.process(work.resources, _bundle("batch", requests, requests))
     responses = iter(msgspec.json.decode(answer.body).get("entry", []))
+    deleted = {stored.reference for stored in answer.written if stored.changed}
     outcomes = [
         refused(place, "A result of Isodose is not deleted by an EHR.")
         if place in kept
-        else outcome_of(place, next(responses)["response"])
+        else _deleted(outcome_of(place, next(responses)["response"]), deleted)
         for place in places
     ]
     return outcomes, [stored for stored in answer.written if stored.changed]
+
+
+def _deleted(outcome: Outcome, deleted: Collection[str]) -> Outcome:
+    """What was not there is answered as what was deleted is."""
+    gone = outcome.became == "changed" and outcome.place not in deleted
+    return Outcome(outcome.place, "unchanged") if gone else outcome
 
 
 def _keys(places: Sequence[str]) -> set[tuple[str, str]]:

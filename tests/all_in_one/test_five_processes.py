@@ -11,7 +11,7 @@ import httpx
 import orjson
 import pytest
 
-from intake_form import item, lesion, response
+from intake_form import item, response
 from processes import NAMES, Services, environments
 
 RESULTS = {
@@ -63,20 +63,20 @@ def _guided(services: Services, name: str) -> set[str]:
 
 
 def _answer_the_form(services: Services) -> None:
-    """Say of a lesion that it is not near an organ at risk, by which its option is decided."""
-    assert _standing_of_fsrs(services) == "unknown"
-    near = item("lesion_near_oar", valueBoolean=False)
-    told = response(lesion("BodyStructure/demo-11-lesion-1", near), subject={"reference": "Patient/demo-11"})
+    """Say that whole-brain radiotherapy was given before, by which it is decided that it is not again."""
+    assert _standing_of_wbrt(services) == "unknown"
+    brain = {"linkId": "brain", "item": [item("prior_wbrt", valueBoolean=True)]}
+    told = response(brain, subject={"reference": "Patient/demo-11"})
     url = f"{services.url('ehr_ingestion')}/fhir/QuestionnaireResponse"
     assert httpx.post(url, json=told, timeout=30).status_code == 201
 
 
-def _standing_of_fsrs(services: Services) -> str:
+def _standing_of_wbrt(services: Services) -> str:
     (entry,) = _search(services, "ehr_ingestion", "RequestGroup?patient=demo-11")["entry"]
     codes = {
         action["code"][0]["coding"][0]["code"]: action["code"][1] for action in entry["resource"]["action"]
     }
-    return str(codes["fsrs"]["coding"][0]["code"])
+    return str(codes["wbrt"]["coding"][0]["code"])
 
 
 def test_the_main_job_survives_kill_minus_nine(
@@ -113,7 +113,7 @@ def test_the_main_job_survives_kill_minus_nine(
     assert "demo-12" in page.text
     assert "not available now" not in page.text
     _answer_the_form(services)
-    serving.eventually(lambda: _standing_of_fsrs(services) == "not-advised", 30)
+    serving.eventually(lambda: _standing_of_wbrt(services) == "not-advised", 30)
     for name in NAMES:
         services.wait_until_ready(name)
     assert "Larch" not in services.log()

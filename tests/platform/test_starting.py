@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from isodose.security.listening import OpenDoorError, refuse_open_door
 from isodose.service import RefusalError, Running, Service, build_app, refuse
@@ -47,6 +48,33 @@ def test_a_database_without_the_schema_is_refused_in_one_line(tmp_path: Path, se
     assert "\n" not in str(refused.value)
     with pytest.raises(RefusalError, match="isodose migrate"), serving.served(build_app(SERVICE, settings)):
         pass
+
+
+@pytest.mark.parametrize(("times", "starts"), [(2, True), (10**9, False)])
+def test_a_database_that_is_away_for_a_moment_at_the_start_is_waited_for(
+    tmp_path: Path, serving: ModuleType, monkeypatch: pytest.MonkeyPatch, times: int, starts: bool
+) -> None:
+    settings = Settings(data_dir=tmp_path).for_service(SERVICE.name, SERVICE.port)
+    database = Database(settings.database_url)
+    database.migrate()
+    database.dispose()
+    app, away = build_app(SERVICE, settings), iter(range(times))
+    schema = app.state.running.database.check_schema
+
+    def answers_later() -> None:
+        if next(away, None) is not None:
+            raise OperationalError("SELECT", {}, Exception("connection timeout expired"))
+        schema()
+
+    monkeypatch.setattr(app.state.running.database, "check_schema", answers_later)
+    monkeypatch.setattr(app.state.running.leaving, "wait", lambda _seconds: None)
+    monkeypatch.setattr("isodose.running.OPENED_WITHIN_S", 0.1)
+    if starts:
+        with serving.served(app) as client:
+            assert client.get("/readyz").status_code == 200
+    else:
+        with pytest.raises(OperationalError), serving.served(app):
+            pass
 
 
 def _until(ask: Callable[[], Any], status: int) -> Any:
