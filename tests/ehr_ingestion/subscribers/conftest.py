@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from databases import database_url as database_url  # noqa: PLC0414 (a fixture)
 from ehr_ingestion.app import service
 from ehr_ingestion.handlers import fold_guidance
 from isodose.events import contract
@@ -16,12 +17,6 @@ from isodose.fhir.exchange import ACCESS
 from isodose.service import build_app
 from isodose.settings import Settings
 from subscriber import Hook, Json
-
-
-@pytest.fixture(params=["defined"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    made: str = request.getfixturevalue(f"new_{request.param}")()
-    return made
 
 
 @pytest.fixture

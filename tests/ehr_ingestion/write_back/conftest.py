@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from databases import database_url as database_url  # noqa: PLC0414 (a fixture)
 from ehr_ingestion.app import service
 from ehr_ingestion.ehr_client import EhrClient
 from ehr_ingestion.handlers import fold_guidance
@@ -17,12 +18,6 @@ from isodose.service import build_app
 from isodose.settings import Settings
 from isodose.storage.database import Database
 from results_at_ehr import EHR, PATIENT, TYPES, Ehr, Json, decided, results, settled
-
-
-@pytest.fixture(params=["defined"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    made: str = request.getfixturevalue(f"new_{request.param}")()
-    return made
 
 
 @pytest.fixture
