@@ -15,9 +15,10 @@ import httpx
 import pytest
 
 from databases import both
+from databases import database_url as database_url  # noqa: PLC0414 (a fixture)
 from ehr_ingestion.app import service
 from ehr_ingestion.notifications import registry
-from ehr_ingestion.notifications.fetching import NOT_FOUND_ATTEMPTS
+from ehr_ingestion.notifications.fetching import MOST_NOT_FOUND
 from ehr_ingestion.notifications.registry import EhrSubscription
 from isodose.events import jobs
 from isodose.events.set_aside import SetAside, listed
@@ -111,12 +112,6 @@ def brought(resource: Json) -> Json:
         "request": {"method": "PUT", "url": url},
         "response": {"status": "200"},
     }
-
-
-@pytest.fixture(params=["defined"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    made: str = request.getfixturevalue(f"new_{request.param}")()
-    return made
 
 
 @pytest.fixture
@@ -227,7 +222,7 @@ def test_after_an_outage_what_is_not_there_yet_is_asked_for_again(
     def asked() -> int:
         return sum(path.endswith("/Observation/kps") for path in ehr.asked)
 
-    serving.eventually(lambda: asked() > NOT_FOUND_ATTEMPTS + 1)
+    serving.eventually(lambda: asked() > MOST_NOT_FOUND + 1)
     ehr.away, before = False, asked()
     serving.eventually(lambda: asked() > before)
     ehr.put(kps(80))

@@ -20,6 +20,7 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 from isodose.settings import Settings
 
 BOOTSTRAP_MS = 10_000
+"""A client that reaches no broker for so long is given up; the library would take three times as long."""
 EARLY_S = 30.0
 """A token is renewed this long before it ends."""
 

@@ -33,7 +33,7 @@ from isodose.storage.tables import patient_read
 
 MOST_EVENTS = 500
 """So many missed events are asked for at a time."""
-NOT_FOUND_ATTEMPTS = 4
+MOST_NOT_FOUND = 4
 _REFUSED = frozenset({400, 403, 404, 405, 410, 415, 422})
 
 
@@ -85,7 +85,7 @@ class Fetching:
                     delete_here(work, (kind, id))
                 return
             if error.status == httpx.codes.NOT_FOUND:
-                if job.failures >= NOT_FOUND_ATTEMPTS:
+                if job.failures >= MOST_NOT_FOUND:
                     return
                 raise LaterError(str(error), failed=True) from None
             raise judged(error) from None

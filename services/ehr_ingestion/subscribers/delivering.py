@@ -30,7 +30,7 @@ from isodose.fhir.stored import Stored
 from isodose.security.callers import Caller
 from isodose.service import Running
 
-MOST_ATTEMPTS = 10
+MOST_FAILURES = 10
 """So many failures in a row, a quarter of an hour, and the subscription is in error until it is asked for
 again.
 """
@@ -82,7 +82,7 @@ class Delivering:
             now = self._subscriber(job.key)
             if now is not None and now.delivered > before:
                 return dt.datetime.now(dt.UTC) + AGAIN
-            if job.failures + 1 >= MOST_ATTEMPTS:
+            if job.failures + 1 >= MOST_FAILURES:
                 self._set(one, "error", str(error))
                 return None
             raise LaterError(str(error), failed=True) from None

@@ -136,7 +136,7 @@ def test_an_endpoint_that_is_away_is_told_in_order_when_it_is_back(
     client: Any, hook: Hook, decide: Callable[..., None], serving: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "pause_s", lambda attempts: 0.02)
-    monkeypatch.setattr(delivering, "MOST_ATTEMPTS", 1000)
+    monkeypatch.setattr(delivering, "MOST_FAILURES", 1000)
     subscribed(client, topical("id-only", extension={"max-count": {"valuePositiveInt": 2}}), serving)
     hook.status = 0
     for number in range(5):
@@ -161,7 +161,7 @@ def test_after_many_failures_it_is_in_error_and_asked_for_again_it_misses_nothin
     client: Any, hook: Hook, decide: Callable[..., None], serving: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "pause_s", lambda attempts: 0.01)
-    monkeypatch.setattr(delivering, "MOST_ATTEMPTS", 3)
+    monkeypatch.setattr(delivering, "MOST_FAILURES", 3)
     subscribed(client, topical(), serving)
     hook.status = 500
     decide(issue())
@@ -216,7 +216,7 @@ def test_without_a_handshake_that_is_taken_it_is_not_active(
     client: Any, hook: Hook, serving: Any, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     monkeypatch.setattr(jobs, "pause_s", lambda attempts: 0.01)
-    monkeypatch.setattr(delivering, "MOST_ATTEMPTS", 2)
+    monkeypatch.setattr(delivering, "MOST_FAILURES", 2)
     hook.status = status
     subscribed(client, topical(), serving, "error")
     assert {str(request.url) for request in hook.told} == {HOOK}, "a redirect is not followed"
